@@ -1,0 +1,31 @@
+# Fallout: everything a person or a pipeline runs. `make` alone lists it.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint sqlx sqlx-check engines
+
+ARGS ?=
+
+help: ## this table
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## install what is missing (JDK 17, Maven, PostgreSQL 15) and build the engine host
+	@scripts/setup.sh camunda
+
+engines: ## as setup, and the host of Operaton too
+	@scripts/setup.sh camunda operaton
+
+demo: setup ## run 100 orders end to end; more with ARGS="--keep --engine operaton --orders FILE"
+	@cargo build -p fallout
+	@cargo run -q -p fallout -- demo $(ARGS)
+
+test: engines ## run the whole suite on the real engines and a real Postgres
+	cargo test --workspace
+
+lint: ## formatting and clippy, as the pipeline checks them
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+
+sqlx: ## regenerate workers/store/.sqlx after a change of a query or a migration
+	@scripts/sqlx.sh
+
+sqlx-check: ## fail when workers/store/.sqlx is not what the queries need
+	@scripts/sqlx.sh --check

@@ -1,0 +1,173 @@
+//! Whether a fetched task may send, and what else it is for: the rule behind every claim.
+
+use chrono::{DateTime, Duration, Utc};
+
+use crate::{
+    attempt::{AttemptFacts, StoredRequest},
+    decide::{self, Joined, Situation, Verdict, join},
+    ids::{ActionId, AttemptId, CaseNumber, StepKey},
+    operation::Operation,
+    outcome::Outcome,
+    step::{Ending, Outputs, StepState},
+};
+
+/// The step as it stands in the ledger when a task is claimed.
+#[derive(Clone, Debug)]
+pub struct StepFacts {
+    pub key: StepKey,
+    pub state: StepState,
+    pub epoch: i32,
+    /// The action that has reserved the step.
+    pub gate: Option<ActionId>,
+    pub outputs: Outputs,
+    /// The code a rejected step ended with.
+    pub rejected_code: Option<String>,
+    pub case: Option<CaseNumber>,
+    pub order_cancelled: bool,
+    /// Attempts of the latest generation, oldest first.
+    pub attempts: Vec<AttemptFacts>,
+    /// The latest generation; 0 before the first intent.
+    pub generation: i32,
+}
+
+/// What the claim comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Decision {
+    /// Open a new attempt of this generation; a generation without an intent needs one rendered.
+    Send {
+        generation: i32,
+    },
+    /// Another sender may be at work, or it is too early to read: come back then.
+    Wait {
+        until: DateTime<Utc>,
+    },
+    /// The sender of this open attempt is certainly gone: settle it as unproven, then decide again.
+    Orphaned(AttemptId),
+    LookUp(AttemptId),
+    /// The effect is known; only the report is missing.
+    Report(Verdict),
+    /// Waits for a recovery, and this task was not dispatched by one.
+    Parked,
+    /// An action has the step's gate and did not dispatch this task.
+    Withheld,
+}
+
+/// The claim as the fleet gets it.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    Fresh(Permission),
+    InFlight {
+        wait_ms: u64,
+    },
+    LookUp {
+        attempt: AttemptId,
+        request: StoredRequest,
+        key: String,
+    },
+    Report {
+        attempt: Option<AttemptId>,
+        verdict: Verdict,
+        case: Option<CaseNumber>,
+    },
+    Parked {
+        case: CaseNumber,
+    },
+    Withheld {
+        why: String,
+        wait_ms: u64,
+    },
+}
+
+/// The right to send one stored request once.
+#[derive(Clone, Debug)]
+pub struct Permission {
+    pub attempt: AttemptId,
+    pub request: StoredRequest,
+    pub key: String,
+    pub generation: i32,
+    /// From the database's clock: how long after the claim began a first byte may leave.
+    pub send_within_ms: u64,
+}
+
+/// What recording came to; without a verdict there is nothing to report (the step is someone else's or waits).
+#[derive(Clone, Debug)]
+pub struct Recorded {
+    pub verdict: Option<Verdict>,
+    pub case: Option<CaseNumber>,
+}
+
+/// Two steps of time a margin has to cover: the sender's last byte, and its evidence on the way to us.
+const EVIDENCE_MARGIN_MS: i64 = 1_000;
+
+/// The decision for a task that the engine handed out. `task_action` is the action that the task's variables name.
+pub fn decide_claim(op: &Operation, step: &StepFacts, task_action: Option<ActionId>, at: &Situation<'_>) -> Decision {
+    match step.state {
+        StepState::Done => Decision::Report(Verdict::Complete {
+            outputs: step.outputs.clone(),
+        }),
+        StepState::Skipped => Decision::Report(Verdict::End {
+            ending: Ending::Skipped,
+        }),
+        StepState::Cancelled => Decision::Report(Verdict::End {
+            ending: Ending::Cancelled,
+        }),
+        StepState::Rejected => Decision::Report(rejected(step)),
+        StepState::Parked if step.gate.is_some() && step.gate != task_action => Decision::Withheld,
+        StepState::Parked => Decision::Parked,
+        StepState::New | StepState::Running | StepState::AwaitingCallback => running(op, step, at),
+    }
+}
+
+fn rejected(step: &StepFacts) -> Verdict {
+    let code = step.rejected_code.clone().unwrap_or_default();
+    Verdict::RaiseError {
+        message: format!("rejected with {code}"),
+        code,
+        handled: true,
+    }
+}
+
+fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
+    match join(&step.attempts) {
+        Joined::Nothing if step.order_cancelled && step.generation == 0 => Decision::Report(Verdict::End {
+            ending: Ending::Cancelled,
+        }),
+        Joined::Nothing => Decision::Send {
+            generation: step.generation.max(1),
+        },
+        Joined::Open(attempt) => {
+            let gone_at = attempt.over_at + Duration::milliseconds(EVIDENCE_MARGIN_MS);
+            if at.now < gone_at {
+                Decision::Wait { until: gone_at }
+            } else {
+                Decision::Orphaned(attempt.id)
+            }
+        }
+        // An action since then asked for it: a rejection or defect is proof enough for a new generation.
+        Joined::Settled(last, Outcome::Business { .. } | Outcome::Defect { .. }) if last.epoch < step.epoch => {
+            Decision::Send {
+                generation: last.generation + 1,
+            }
+        }
+        Joined::Settled(last, _) | Joined::Unresolved(last, _) => follow(op, step, last, at),
+    }
+}
+
+fn follow(op: &Operation, step: &StepFacts, last: &AttemptFacts, at: &Situation<'_>) -> Decision {
+    match decide::decide(op, &step.attempts, at) {
+        Some(Verdict::RetryAfter { .. } | Verdict::ReplayAfter { .. }) => Decision::Send {
+            generation: last.generation,
+        },
+        // No verdict means that a sender may be at work; never a reason to send.
+        None => Decision::Wait { until: last.over_at },
+        Some(Verdict::LookUpAfter { delay_ms: 0 }) => Decision::LookUp(last.id),
+        Some(Verdict::LookUpAfter { delay_ms }) => Decision::Wait {
+            until: at.now + Duration::milliseconds(delay_ms as i64),
+        },
+        Some(verdict) => Decision::Report(verdict),
+    }
+}
+
+#[cfg(test)]
+#[path = "claim_tests.rs"]
+mod tests;

@@ -1,0 +1,77 @@
+//! What the relay sends to the engine: typed, stored before it is sent, read back before it is sent again.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    action::Action,
+    ids::{ActionId, AttemptId, CaseNumber, RunId, StepKey},
+};
+
+/// The message that recovery branches wait for.
+pub const RECOVERY_MESSAGE: &str = "fallout.recovery";
+/// The message that ends the wait for a downstream's result.
+pub const CALLBACK_MESSAGE: &str = "fallout.callback";
+/// The message that ends the wait for the undoing of a cancelled order.
+pub const UNDONE_MESSAGE: &str = "fallout.undone";
+/// The variable that correlation compares and sets.
+pub const ACTION_VARIABLE: &str = "recoveryActionId";
+/// Its value before the first action.
+pub const NO_ACTION: &str = "none";
+/// The type of the incident that makes a waiting case visible in Cockpit.
+pub const INCIDENT_TYPE: &str = "fallout";
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum EngineCommand {
+    /// Start the fulfilment of an order run; read back by business key.
+    Start {
+        run: RunId,
+        process_key: String,
+        business_key: String,
+        variables: BTreeMap<String, StartValue>,
+    },
+    /// Take a recovery branch, if the token still waits where the desk saw it.
+    Recover {
+        action: ActionId,
+        step: StepKey,
+        process_instance_id: String,
+        seen: String,
+        take: Action,
+    },
+    /// The awaited result is known.
+    Callback {
+        attempt: AttemptId,
+        process_instance_id: String,
+    },
+    /// Every effect of a cancelled order is undone.
+    Undone { run: RunId, process_instance_id: String },
+    /// Show a case at its wait state in Cockpit.
+    Incident {
+        case: CaseNumber,
+        process_instance_id: String,
+        external_task_id: String,
+        summary: String,
+    },
+}
+
+impl EngineCommand {
+    pub fn kind(&self) -> &'static str {
+        match self {
+            EngineCommand::Start { .. } => "start",
+            EngineCommand::Recover { .. } => "recover",
+            EngineCommand::Callback { .. } => "callback",
+            EngineCommand::Undone { .. } => "undone",
+            EngineCommand::Incident { .. } => "incident",
+        }
+    }
+}
+
+/// Small start variables: the engine's column for text holds 4,000 characters, the document stays with us.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum StartValue {
+    Integer(i32),
+    Text(String),
+}

@@ -1,0 +1,33 @@
+//! The rules of fallout management as pure functions, and the words they are said in.
+//!
+//! Nothing here reads a clock, opens a socket, asks a database or makes an id: what is decided depends only on what
+//! is passed in, so every rule can be tested as a table. The way of one task through these files: an [`operation`]
+//! says what a call is, a [`template`] renders it, [`claim`] says whether it may be sent now, [`evidence`] is what one
+//! exchange proved, [`outcome`] what that means, [`decide`] what to do about it. Recovery: [`action`] guards,
+//! [`case`] is the lifecycle, [`taxonomy`] the reference data.
+//!
+//! Not here: HTTP, SQL, the engine, configuration files, logging.
+
+pub mod action;
+pub mod attempt;
+pub mod case;
+pub mod catalogue;
+pub mod claim;
+pub mod command;
+pub mod decide;
+pub mod evidence;
+#[cfg(test)]
+mod fixtures;
+pub mod ids;
+pub mod lookup;
+pub mod operation;
+pub mod order;
+pub mod outcome;
+#[cfg(test)]
+mod properties;
+pub mod retry;
+pub mod step;
+pub mod task;
+pub mod taxonomy;
+pub mod template;
+pub mod words;

@@ -1,0 +1,143 @@
+//! Asking a downstream whether an effect exists, and when its answer counts.
+//!
+//! "Not found" is weak: the request may still be on its way, and the effect may not be visible yet. It counts only
+//! after `send_before` + total timeout + the operation's consistency delay, and only twice.
+
+use chrono::{DateTime, Duration, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::{
+    attempt::AttemptFacts,
+    operation::{Lookup, Operation, pick},
+    outcome::Outcome,
+    step::Outputs,
+};
+
+/// How many counting "not found" prove that nothing was applied.
+const NOT_FOUND_NEEDED: usize = 2;
+
+/// What one read said.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "said", rename_all = "snake_case")]
+pub enum Said {
+    Found {
+        outputs: Outputs,
+    },
+    NotFound,
+    InFlight,
+    Rejected {
+        code: String,
+        message: String,
+    },
+    /// Anything the operation does not declare, including no answer at all.
+    Nothing {
+        why: String,
+    },
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LookupRead {
+    /// The database's time when the read was recorded.
+    pub at: DateTime<Utc>,
+    pub said: Said,
+}
+
+/// What an answer says under the operation's declarations.
+pub fn read(op: &Operation, lookup: &Lookup, status: u16, body: &Value) -> Said {
+    let is = |m: &Option<crate::operation::Match>| m.as_ref().is_some_and(|m| m.matches(status, body));
+    if lookup.found.matches(status, body) {
+        return match pick(&lookup.outputs, body) {
+            Ok(outputs) => Said::Found { outputs },
+            Err(missing) => Said::Nothing {
+                why: format!("found, but without {missing}"),
+            },
+        };
+    }
+    if is(&lookup.rejected) {
+        let code = body
+            .pointer(&op.answers.code_at)
+            .and_then(Value::as_str)
+            .unwrap_or("unnamed");
+        let known = op.answers.business.get(code).cloned();
+        return match known {
+            Some(known) => Said::Rejected {
+                code: known,
+                message: format!("rejected after it was accepted: {code}"),
+            },
+            None => Said::Nothing {
+                why: format!("rejected with the unknown code {code}"),
+            },
+        };
+    }
+    match () {
+        () if is(&lookup.in_flight) => Said::InFlight,
+        () if lookup.not_found.matches(status, body) => Said::NotFound,
+        () => Said::Nothing {
+            why: format!("HTTP {status} is none of the declared answers"),
+        },
+    }
+}
+
+/// What the reads of an attempt prove together; `None` while they prove nothing.
+pub fn proves(lookup: &Lookup, attempt: &AttemptFacts) -> Option<Outcome> {
+    let found = attempt.reads.iter().find_map(|read| match &read.said {
+        Said::Found { outputs } => Some(Outcome::Success {
+            outputs: outputs.clone(),
+        }),
+        _ => None,
+    });
+    let rejected = || {
+        attempt.reads.iter().find_map(|read| match &read.said {
+            Said::Rejected { code, message } => Some(Outcome::Business {
+                code: code.clone(),
+                message: message.clone(),
+            }),
+            _ => None,
+        })
+    };
+    let counts_from = attempt.not_found_counts_from(lookup.consistency_delay_ms);
+    // An in-flight answer takes back the "not found" before it.
+    let since_in_flight = attempt.reads.iter().rev().take_while(|r| r.said != Said::InFlight);
+    let not_found = since_in_flight
+        .filter(|r| r.said == Said::NotFound && r.at >= counts_from)
+        .count();
+    let reason = || format!("looked up and not found, {not_found} times after the last byte could have arrived");
+    found.or_else(rejected).or_else(|| {
+        (not_found >= NOT_FOUND_NEEDED).then(|| Outcome::Technical {
+            reason: reason(),
+            retry_after_ms: None,
+        })
+    })
+}
+
+/// When to read next; `None` once the budget is spent and a person has to decide. The first read is at once (the
+/// effect may be there), the reads that can prove absence wait until they count.
+pub fn next_read(lookup: &Lookup, attempt: &AttemptFacts) -> Option<DateTime<Utc>> {
+    let reads = attempt.reads.len();
+    match attempt.reads.last() {
+        None => Some(attempt.opened_at),
+        Some(_) if reads >= lookup.max_reads as usize => None,
+        Some(last) => {
+            let again = last.at + Duration::milliseconds(interval_ms(lookup, reads));
+            let counts = attempt.not_found_counts_from(lookup.consistency_delay_ms);
+            Some(if last.said == Said::NotFound {
+                again.max(counts)
+            } else {
+                again
+            })
+        }
+    }
+}
+
+/// The pause after `reads` reads: grows by half each time, at most an hour, so that parked unknowns are asked for ever
+/// without anyone noticing the load.
+pub fn interval_ms(lookup: &Lookup, reads: usize) -> i64 {
+    const HOUR_MS: f64 = 3_600_000.0;
+    let grown = f64::from(lookup.interval_ms.max(1)) * 1.5f64.powi(reads.saturating_sub(1).min(60) as i32);
+    grown.min(HOUR_MS) as i64
+}
+
+#[cfg(test)]
+#[path = "lookup_tests.rs"]
+mod tests;

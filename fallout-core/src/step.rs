@@ -1,0 +1,101 @@
+//! A step: one effectful activity of one order run, its states and its endings.
+
+use std::{collections::BTreeMap, fmt};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::words::words;
+
+/// Named values that later steps need (a reservation id, an authorisation id).
+pub type Outputs = BTreeMap<String, Value>;
+
+/// What makes a step itself, handed down by the model as immutable variables and never derived from engine ids:
+/// those change on every re-dispatch, and the effect must not.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct StepIdentity {
+    pub tenant: String,
+    /// The order id as the outside knows it.
+    pub order: String,
+    pub run: i32,
+    /// Empty when the step belongs to the whole order.
+    pub line: String,
+    /// The step id of the model.
+    pub step: String,
+    pub direction: Direction,
+}
+
+impl StepIdentity {
+    /// The business key of the order run: `<tenant>:<order id>:<run>`.
+    pub fn business_key(&self) -> String {
+        business_key(&self.tenant, &self.order, self.run)
+    }
+}
+
+/// The business key of one order run.
+pub fn business_key(tenant: &str, order: &str, run: i32) -> String {
+    format!("{tenant}:{order}:{run}")
+}
+
+impl fmt::Display for StepIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "step {} of order {}", self.step, self.order)?;
+        if !self.line.is_empty() {
+            write!(f, " line {}", self.line)?;
+        }
+        Ok(())
+    }
+}
+
+words! {
+    /// Whether a step makes its effect or takes it back.
+    Direction { Do = "do", Undo = "undo" }
+}
+
+words! {
+    /// Where a step stands. A crash leaves `running`; the next claim or the gone-tasks controller picks it up.
+    StepState {
+        /// Known, nothing decided yet.
+        New = "new",
+        /// An intent exists; an attempt is open, unknown or waiting for its retry.
+        Running = "running",
+        /// Accepted by the downstream (202): the result comes later, no permit and no lock is held.
+        AwaitingCallback = "awaiting_callback",
+        /// Waiting for a recovery: always with an open case.
+        Parked = "parked",
+        Done = "done",
+        Skipped = "skipped",
+        Cancelled = "cancelled",
+        /// Rejected with a code that the caller handles itself.
+        Rejected = "rejected",
+    }
+}
+
+impl StepState {
+    /// Nothing more will be tried without an action.
+    pub fn is_ended(self) -> bool {
+        matches!(
+            self,
+            StepState::Done | StepState::Skipped | StepState::Cancelled | StepState::Rejected
+        )
+    }
+}
+
+words! {
+    /// How a called step ended for its caller (variable `stepEnding`).
+    Ending { Done = "DONE", Skipped = "SKIPPED", Cancelled = "CANCELLED", Rejected = "REJECTED" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::UnknownWord;
+
+    #[test]
+    fn every_word_reads_back_as_it_was_written() {
+        for state in StepState::ALL {
+            assert_eq!(state.word().parse(), Ok(*state));
+        }
+        assert_eq!("FAILED".parse::<StepState>(), Err(UnknownWord("FAILED".into())));
+    }
+}

@@ -1,0 +1,122 @@
+//! The models that ship: what the reader finds in them, and that the lint has nothing to say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use fallout_bpmn::{Catches, Model, Process, STEP_PROCESS, lint};
+
+const STEP: &str = include_str!("../../../bpmn/recoverable-step.bpmn");
+const ORDER: &str = include_str!("../../../bpmn/order-fulfilment.bpmn");
+
+fn process(xml: &str, id: &str) -> Process {
+    let model = Model::parse(xml).expect("the shipped model is well-formed");
+    model
+        .process(id)
+        .expect("the file holds this process")
+        .clone()
+}
+
+fn ids<'a>(nodes: impl Iterator<Item = &'a fallout_bpmn::Node>) -> BTreeSet<&'a str> {
+    nodes.map(|node| node.id.as_str()).collect()
+}
+
+#[test]
+fn shipped_models_are_fit_to_deploy() {
+    for xml in [STEP, ORDER] {
+        let findings = lint(&Model::parse(xml).unwrap(), &BTreeMap::new());
+        assert!(findings.is_empty(), "{findings:#?}");
+    }
+}
+
+#[test]
+fn the_step_catches_every_code_and_only_at_the_external_task() {
+    let step = process(STEP, STEP_PROCESS);
+    assert_eq!(
+        step.external_tasks()
+            .map(|(node, topic)| (node.id.as_str(), topic))
+            .collect::<Vec<_>>(),
+        [("perform", "${stepTopic}")]
+    );
+    assert_eq!(step.catches("perform"), Catches::All);
+    assert_eq!(step.catches("awaitCallback"), Catches::None);
+}
+
+#[test]
+fn the_step_offers_retry_resume_skip_and_cancel() {
+    let offered = process(STEP, STEP_PROCESS).recovery_branches();
+    assert_eq!(
+        offered,
+        ["CANCEL_ORDER", "RESUME_WORKFLOW", "RETRY_STEP", "SKIP_STEP"]
+            .map(String::from)
+            .into()
+    );
+}
+
+#[test]
+fn the_order_offers_no_recovery_of_its_own() {
+    assert!(
+        process(ORDER, "order-fulfilment")
+            .recovery_branches()
+            .is_empty()
+    );
+}
+
+#[test]
+fn end_events_are_known_by_id() {
+    assert_eq!(
+        ids(process(STEP, STEP_PROCESS).end_events()),
+        ["cancelled", "ended", "rejectedToCaller", "skipped"].into()
+    );
+    let order = process(ORDER, "order-fulfilment");
+    assert!(ids(order.end_events()).is_superset(&["orderCompleted", "orderCancelled"].into()));
+}
+
+#[test]
+fn every_effect_of_the_order_is_a_call_of_the_step_whose_activity_id_is_its_step_id() {
+    let order = process(ORDER, "order-fulfilment");
+    assert_eq!(order.external_tasks().count(), 0);
+    for (node, call) in order.calls() {
+        assert_eq!(call.element, STEP_PROCESS);
+        assert_eq!(
+            call.input("stepId").unwrap().literal(),
+            Some(node.id.as_str())
+        );
+    }
+}
+
+#[test]
+fn the_order_names_its_topics() {
+    let expected = [
+        "billing.activate",
+        "contract.check",
+        "contract.notify",
+        "inventory.check",
+        "inventory.reserve",
+        "payment.authorize",
+        "payment.capture",
+        "payment.deposit",
+        "provisioning.add",
+        "provisioning.cease",
+        "provisioning.modify",
+    ];
+    assert_eq!(Model::parse(ORDER).unwrap().topics(), expected.into());
+}
+
+/// Without a shape Modeler and Cockpit do not draw an element, and say nothing.
+#[test]
+fn every_element_is_drawn() {
+    for (xml, id) in [(STEP, STEP_PROCESS), (ORDER, "order-fulfilment")] {
+        let process = process(xml, id);
+        for id in process
+            .nodes
+            .iter()
+            .map(|n| &n.id)
+            .chain(process.flows.iter().map(|f| &f.id))
+        {
+            assert_eq!(
+                xml.matches(&format!("bpmnElement=\"{id}\"")).count(),
+                1,
+                "{id}"
+            );
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! A cancelled order whose lines have drained: every effect that still exists gets a case, and with none left it ends.
+
+use fallout_core::{
+    command::EngineCommand,
+    decide::{Joined, classification, join},
+    ids::CommandId,
+    operation::Kind,
+    outcome::Outcome,
+};
+use fallout_store::{commands, orders, steps};
+use uuid::Uuid;
+
+use crate::{Desk, DeskError, cases::Detection, work::Work};
+
+impl Desk {
+    /// The token of this root instance waits for its effects to be undone.
+    pub async fn settle_cancellation(&self, process_instance_id: &str) -> Result<(), DeskError> {
+        let mut tx = self.system("cancellations").await?;
+        let Some(run) = orders::run_of_instance(&mut tx, process_instance_id).await? else { return Ok(()) };
+        let Some(run) = orders::run(&mut tx, run).await? else { return Ok(()) };
+        let mut left = 0;
+        for step in steps::of_run(&mut tx, run.id).await? {
+            let step = steps::lock(&mut tx, step.key).await?;
+            let mut work = Work::on(self, tx, step).await?;
+            if work.has_effect() {
+                left += 1;
+                work.require_undo().await?;
+            }
+            tx = work.tx;
+        }
+        if left == 0 && !commands::is_pending(&mut tx, "undone", process_instance_id).await? {
+            let command = EngineCommand::Undone { run: run.id, process_instance_id: process_instance_id.to_owned() };
+            commands::insert(&mut tx, CommandId(Uuid::now_v7()), &run.tenant, &command, None).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+}
+
+impl Work<'_> {
+    fn has_effect(&self) -> bool {
+        let applied = matches!(join(&self.attempts), Joined::Settled(_, Outcome::Success { .. }));
+        applied && self.op.kind == Kind::Effect && !self.step.undone
+    }
+
+    async fn require_undo(&mut self) -> Result<(), DeskError> {
+        if self.step.case.is_some() {
+            return Ok(());
+        }
+        let reason = format!("order {} is cancelled and the effect of {} still exists", self.step.identity.order, self.op.name);
+        let detection = Detection { classification: classification::UNDO_REQUIRED.into(), reason, waits: false };
+        let event = format!("{}:undo", self.step.key);
+        self.detect("cancellations", &event, &detection).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,234 @@
+//! Opening, joining and resolving the case of a step: one trouble, one case.
+
+use fallout_core::{
+    action::ActionState,
+    case::{CaseEvent, CaseState, next},
+    command::EngineCommand,
+    ids::{ActionId, CaseId, CaseNumber, CommandId, SignalId},
+    step::Outputs,
+};
+use fallout_store::{
+    Tx, actions,
+    cases::{self, Actor, Case, Finding, NewCase},
+    commands,
+    signals::{self, Signal},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{Desk, DeskError, work::Work};
+
+/// What was detected about a step; also the payload of its signal, so that a controller can go on from it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Detection {
+    pub classification: String,
+    pub reason: String,
+    /// The token waits in the model (not at the task): the case is shown there as an incident.
+    pub waits: bool,
+}
+
+impl Work<'_> {
+    /// Keeps the signal, then opens or joins the case. When the case cannot be written the signal stays, unprocessed, for
+    /// its controller; what was decided about the step is kept in any case.
+    pub async fn detect(&mut self, source: &str, event: &str, detection: &Detection) -> Result<Option<CaseNumber>, DeskError> {
+        let signal = Signal {
+            id: SignalId(Uuid::now_v7()),
+            tenant: self.step.identity.tenant.clone(),
+            source: source.to_owned(),
+            kind: detection.classification.clone(),
+            step: Some(self.step.key),
+            payload: serde_json::to_value(detection).unwrap_or(Value::Null),
+        };
+        if !signals::insert(&mut self.tx, &signal, event).await? {
+            return Ok(self.step.case);
+        }
+        self.tx.savepoint().await?;
+        match self.handle(&signal, detection).await {
+            Ok(case) => Ok(Some(case)),
+            Err(DeskError::Away(e)) => Err(DeskError::Away(e)),
+            Err(e) => {
+                tracing::error!(step = %self.step.key, error = &e as &dyn std::error::Error, "the case could not be written; its signal is kept");
+                self.tx.back_to_savepoint().await?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Joins the active case of the step, whatever its classification, or opens one.
+    pub async fn handle(&mut self, signal: &Signal, detection: &Detection) -> Result<CaseNumber, DeskError> {
+        let case = match cases::active_of_step(&mut self.tx, self.step.key).await? {
+            Some(case) => self.join(case, detection).await?,
+            None => self.open_own(&signal.source, detection).await?,
+        };
+        if detection.waits {
+            let command = EngineCommand::Incident {
+                case: case.number,
+                process_instance_id: self.step.process_instance_id.clone(),
+                external_task_id: self.step.external_task_id.clone(),
+                summary: format!("{} {}: {}", case.number, detection.classification, detection.reason),
+            };
+            commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &case.tenant, &command, None).await?;
+        }
+        signals::set_processed(&mut self.tx, signal.id, Some(case.id)).await?;
+        Ok(case.number)
+    }
+
+    async fn join(&mut self, mut case: Case, detection: &Detection) -> Result<Case, DeskError> {
+        if matches!(case.state, CaseState::Recovering | CaseState::Verifying) {
+            if let Some(action) = self.step.last_action {
+                fail_action(&mut self.tx, &case, action, &detection.reason).await?;
+            }
+            move_case(&mut self.tx, &mut case, CaseEvent::ActionFailed).await?;
+        }
+        let payload = json!({ "classification": detection.classification });
+        event(&mut self.tx, &case, CaseEvent::SignalJoined, "fleet", Some(&detection.reason), &payload).await?;
+        self.reclassify(&mut case, detection).await?;
+        Ok(case)
+    }
+
+    async fn reclassify(&mut self, case: &mut Case, detection: &Detection) -> Result<(), DeskError> {
+        let finding = self.desk.finding(detection)?;
+        cases::set_finding(&mut self.tx, case.id, &finding).await?;
+        case.version += 1;
+        if case.classification != detection.classification {
+            let payload = json!({ "from": case.classification, "to": detection.classification });
+            event(&mut self.tx, case, CaseEvent::Classified, "fleet", None, &payload).await?;
+        }
+        Ok(())
+    }
+
+    async fn open_own(&mut self, source: &str, detection: &Detection) -> Result<Case, DeskError> {
+        let identity = self.step.identity.clone();
+        let match_key = match_key(&identity, &detection.classification, &self.op.downstream);
+        let reference = fallout_store::attempts::latest_intent(&mut self.tx, self.step.key).await?.map(|i| i.key);
+        let new = Opening {
+            tenant: &identity.tenant,
+            source,
+            order: Some(self.run.order),
+            customer: self.run.customer.as_deref(),
+            step: Some(self.step.key),
+            process_instance_id: &self.step.process_instance_id,
+            business_key: &self.run.business_key,
+            external_system: &self.op.downstream,
+            external_reference: reference.as_deref(),
+            match_key: &match_key,
+        };
+        self.desk.open_case(&mut self.tx, &new, detection).await
+    }
+
+    /// The step's success is recorded after an action: the case's verification.
+    pub async fn resolve_case(&mut self, why: &str) -> Result<(), DeskError> {
+        let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? else { return Ok(()) };
+        if case.state != CaseState::Verifying {
+            event(&mut self.tx, &case, CaseEvent::SignalJoined, "desk", Some(why), &Value::Null).await?;
+            return Ok(());
+        }
+        if let Some(action) = self.step.last_action {
+            complete_action(&mut self.tx, &case, action, why).await?;
+        }
+        move_case(&mut self.tx, &mut case, CaseEvent::Resolved).await?;
+        event(&mut self.tx, &case, CaseEvent::Resolved, "desk", Some(why), &Value::Null).await?;
+        self.step.case = None;
+        Ok(())
+    }
+
+    /// The outputs that a parked or cancelled step was given by a person.
+    pub fn attested_outputs(target: &Value) -> Outputs {
+        target.get("outputs").cloned().and_then(|o| serde_json::from_value(o).ok()).unwrap_or_default()
+    }
+}
+
+/// Where a new case belongs.
+pub(crate) struct Opening<'a> {
+    pub tenant: &'a str,
+    pub source: &'a str,
+    pub order: Option<fallout_core::ids::OrderKey>,
+    pub customer: Option<&'a str>,
+    pub step: Option<fallout_core::ids::StepKey>,
+    pub process_instance_id: &'a str,
+    pub business_key: &'a str,
+    pub external_system: &'a str,
+    pub external_reference: Option<&'a str>,
+    pub match_key: &'a str,
+}
+
+impl Desk {
+    /// What the taxonomy says about a detection.
+    pub(crate) fn finding<'a>(&'a self, detection: &'a Detection) -> Result<Finding<'a>, DeskError> {
+        let category = self.category(&detection.classification)?;
+        Ok(Finding {
+            category: &category.code,
+            classification: &detection.classification,
+            summary: &detection.reason,
+            recommended: self.catalogue.taxonomy.recommended(&detection.classification),
+            group: &category.owner_group,
+        })
+    }
+
+    fn category(&self, code: &str) -> Result<&fallout_core::taxonomy::Category, DeskError> {
+        let found = self.catalogue.taxonomy.category_of(code);
+        found.ok_or_else(|| DeskError::Store(fallout_store::StoreError::Corrupt("the taxonomy is empty".into())))
+    }
+
+    pub(crate) async fn open_case(&self, tx: &mut Tx, at: &Opening<'_>, detection: &Detection) -> Result<Case, DeskError> {
+        let category = self.category(&detection.classification)?;
+        let id = CaseId(Uuid::now_v7());
+        let new = NewCase {
+            id,
+            tenant: at.tenant,
+            category: &category.code,
+            classification: &detection.classification,
+            severity: category.severity,
+            source: at.source,
+            order: at.order,
+            customer: at.customer,
+            step: at.step,
+            process_instance_id: at.process_instance_id,
+            business_key: at.business_key,
+            external_system: at.external_system,
+            external_reference: at.external_reference,
+            summary: &detection.reason,
+            recommended: self.catalogue.taxonomy.recommended(&detection.classification),
+            group: &category.owner_group,
+            sla_hours: category.sla_hours,
+            match_key: at.match_key,
+        };
+        cases::open(tx, &new).await?;
+        let case = cases::by_id(tx, id).await?;
+        event(tx, &case, CaseEvent::Created, at.source, Some(&detection.reason), &Value::Null).await?;
+        let classified = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group });
+        event(tx, &case, CaseEvent::Classified, "desk", None, &classified).await?;
+        Ok(case)
+    }
+}
+
+/// The key of §13 with every part explicit; versioned, so that another rule never finds old cases by accident.
+pub(crate) fn match_key(step: &fallout_core::step::StepIdentity, classification: &str, downstream: &str) -> String {
+    let parts = ["v1", &step.tenant, &step.order, &step.run.to_string(), &step.line, &step.step, classification, downstream];
+    parts.map(fallout_core::template::encode).join("|")
+}
+
+pub(crate) async fn event(tx: &mut Tx, case: &Case, event: CaseEvent, service: &str, reason: Option<&str>, payload: &Value) -> Result<(), DeskError> {
+    Ok(cases::append_event(tx, Uuid::now_v7(), case, event, Actor::System(service), reason, payload).await?)
+}
+
+pub(crate) async fn move_case(tx: &mut Tx, case: &mut Case, event: CaseEvent) -> Result<(), DeskError> {
+    let state = next(case.state, event)?;
+    cases::set_state(tx, case, state).await?;
+    case.state = state;
+    case.version += 1;
+    Ok(())
+}
+
+pub(crate) async fn complete_action(tx: &mut Tx, case: &Case, action: ActionId, why: &str) -> Result<(), DeskError> {
+    let payload = json!({ "action": action, "verified": why });
+    actions::set_state(tx, action, ActionState::Completed, &payload).await?;
+    event(tx, case, CaseEvent::ActionCompleted, "desk", Some(why), &payload).await
+}
+
+pub(crate) async fn fail_action(tx: &mut Tx, case: &Case, action: ActionId, why: &str) -> Result<(), DeskError> {
+    let payload = json!({ "action": action, "why": why });
+    actions::set_state(tx, action, ActionState::Failed, &payload).await?;
+    event(tx, case, CaseEvent::ActionFailed, "desk", Some(why), &payload).await
+}

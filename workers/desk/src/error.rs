@@ -1,0 +1,44 @@
+//! Why the desk did not do it; variants are what a caller can decide on.
+
+use fallout_core::{action::Refusal, case::IllegalTransition, ids::CaseNumber};
+use fallout_store::StoreError;
+
+#[derive(Debug, thiserror::Error)]
+pub enum DeskError {
+    #[error("the database is away")]
+    Away(#[source] StoreError),
+    #[error("the database did not do it")]
+    Store(#[source] StoreError),
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("{0}")]
+    Illegal(#[from] IllegalTransition),
+    #[error("there is no case {0} for this tenant")]
+    NoSuchCase(CaseNumber),
+    #[error("case {0} is {1}; it takes no action any more")]
+    CaseIsOver(CaseNumber, fallout_core::case::CaseState),
+    #[error("case {0} belongs to no step; it cannot be recovered by an action on a step")]
+    NoStep(CaseNumber),
+    #[error("the idempotency key {0} was used for another command; use a new one")]
+    KeyReused(String),
+    #[error("an action needs a reason")]
+    NoReason,
+    #[error("no operation {0} is in the catalogue; add its file to the operations folder")]
+    UnknownOperation(String),
+    #[error("attempt {0} is not in the ledger")]
+    NoSuchAttempt(fallout_core::ids::AttemptId),
+    #[error("a line's ids are too long for the engine: {0}")]
+    TooLong(String),
+}
+
+impl From<StoreError> for DeskError {
+    fn from(e: StoreError) -> Self {
+        if e.is_away() { DeskError::Away(e) } else { DeskError::Store(e) }
+    }
+}
+
+impl From<Refusal> for DeskError {
+    fn from(refusal: Refusal) -> Self {
+        DeskError::Refused(refusal)
+    }
+}

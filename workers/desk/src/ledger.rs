@@ -1,0 +1,225 @@
+//! The ledger of the fleet: what is known before a task may send, and what it is worth afterwards.
+
+use fallout_core::{
+    attempt::{Prepared, idempotency_key},
+    claim::{Claim, Decision, Permission, Recorded, decide_claim},
+    decide::{Verdict, classification},
+    evidence::Evidence,
+    ids::{AttemptId, IntentId, StepKey},
+    lookup::{self, LookupRead, Said},
+    outcome::classify,
+    step::{Outputs, StepState},
+    task::{Definition, StepContext, TaskRef},
+};
+use fallout_store::{
+    attempts::{self, Intent, NewAttempt, Source},
+    definitions, orders, steps,
+};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::{Desk, DeskError, work::Work};
+
+/// A claim that is not possible now comes back after this.
+const SOON_MS: u64 = 1_000;
+
+impl Desk {
+    /// What handlers render from, for a batch of fetched tasks: one read.
+    pub async fn contexts(&self, tasks: &[TaskRef]) -> Result<Vec<StepContext>, DeskError> {
+        let mut tx = self.system("fleet").await?;
+        let mut contexts = Vec::with_capacity(tasks.len());
+        for task in tasks {
+            let key = task.step.business_key();
+            let Some(run) = orders::run_by_business_key(&mut tx, &key).await? else {
+                contexts.push(StepContext::default());
+                continue;
+            };
+            let intent = attempts::latest_intent(&mut tx, StepKey::of(&task.step)).await?;
+            contexts.push(StepContext {
+                document: orders::document(&mut tx, &key).await?.unwrap_or_default(),
+                outputs: steps::outputs(&mut tx, run.id, &task.step.line).await?,
+                next_generation: intent.as_ref().map_or(0, |i| i.generation) + 1,
+                has_intent: intent.is_some(),
+            });
+        }
+        tx.commit().await?;
+        Ok(contexts)
+    }
+
+    pub async fn knows(&self, definition: &str) -> Result<bool, DeskError> {
+        let mut tx = self.system("fleet").await?;
+        Ok(definitions::get(&mut tx, definition).await?.is_some())
+    }
+
+    pub async fn learn(&self, definition: &Definition) -> Result<(), DeskError> {
+        let mut tx = self.system("fleet").await?;
+        definitions::insert(&mut tx, definition).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Whether this task may send, and if not, what it is for.
+    pub async fn claim(&self, task: &TaskRef, prepared: Option<Result<Prepared, String>>) -> Result<Claim, DeskError> {
+        let mut tx = self.tenant(&task.step.tenant).await?;
+        let Some(run) = orders::run_by_business_key(&mut tx, &task.step.business_key()).await? else {
+            let case = self.unknown_run(&mut tx, task).await?;
+            tx.commit().await?;
+            return Ok(Claim::Parked { case });
+        };
+        let step = steps::touch(&mut tx, task, run.id).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        if work.step.gate.is_some() && work.step.gate == task.action {
+            work.start_action().await?;
+        }
+        let claim = work.claim(task, prepared).await?;
+        work.commit().await?;
+        Ok(claim)
+    }
+
+    /// Appends what an exchange proved and decides over all attempts as they now stand.
+    pub async fn record(&self, attempt: AttemptId, evidence: &Evidence, read: &Result<Outputs, String>) -> Result<Recorded, DeskError> {
+        let mut work = self.work_of(attempt).await?;
+        let detail = serde_json::to_value(evidence).unwrap_or_default();
+        attempts::append_evidence(&mut work.tx, &work.step.identity.tenant, attempt, Source::Exchange, &detail).await?;
+        let before = work.attempts.iter().position(|a| a.id == attempt);
+        let unresolved = before.is_some_and(|at| work.attempts[at].is_unresolved());
+        if let Some(at) = before.filter(|_| unresolved) {
+            let earlier_unknown = work.attempts[..at].iter().any(|a| a.is_unresolved());
+            let outcome = classify(work.op, evidence, read, earlier_unknown);
+            work.set_outcome(attempt, &outcome).await?;
+        }
+        work.conclude(attempt).await
+    }
+
+    /// Appends what a lookup said, for the fleet and for the lookups controller alike.
+    pub async fn record_read(&self, attempt: AttemptId, said: Said) -> Result<Recorded, DeskError> {
+        let mut work = self.work_of(attempt).await?;
+        let detail = serde_json::to_value(&said).unwrap_or_default();
+        attempts::append_evidence(&mut work.tx, &work.step.identity.tenant, attempt, Source::Lookup, &detail).await?;
+        attempts::add_read(&mut work.tx, attempt, &LookupRead { at: work.now, said }).await?;
+        work.reload().await?;
+        let unresolved = work.attempts.iter().find(|a| a.id == attempt && a.is_unresolved() && !a.is_open());
+        let proven = work.op.lookup.as_ref().zip(unresolved).and_then(|(l, a)| lookup::proves(l, a));
+        if let Some(outcome) = proven {
+            work.set_outcome(attempt, &outcome).await?;
+        }
+        work.conclude(attempt).await
+    }
+
+    pub async fn reported(&self, attempt: AttemptId, report: Uuid) -> Result<(), DeskError> {
+        let mut tx = self.system("fleet").await?;
+        attempts::set_reported(&mut tx, attempt, report).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn work_of(&self, attempt: AttemptId) -> Result<Work<'_>, DeskError> {
+        let mut tx = self.system("fleet").await?;
+        let key = attempts::step_of(&mut tx, attempt).await?.ok_or(DeskError::NoSuchAttempt(attempt))?;
+        let step = steps::lock(&mut tx, key).await?;
+        Work::on(self, tx, step).await
+    }
+}
+
+impl Work<'_> {
+    async fn claim(&mut self, task: &TaskRef, prepared: Option<Result<Prepared, String>>) -> Result<Claim, DeskError> {
+        loop {
+            match decide_claim(self.op, &self.facts(), task.action, &self.situation()) {
+                Decision::Orphaned(attempt) => self.settle_orphan(attempt).await?,
+                Decision::Send { generation } => return self.open(task, generation, prepared).await,
+                Decision::Wait { until } => {
+                    let wait_ms = (until - self.now).num_milliseconds().max(1) as u64;
+                    return Ok(Claim::InFlight { wait_ms });
+                }
+                Decision::LookUp(attempt) => {
+                    let intent = attempts::latest_intent(&mut self.tx, self.step.key).await?;
+                    let intent = intent.ok_or(DeskError::NoSuchAttempt(attempt))?;
+                    return Ok(Claim::LookUp { attempt, request: intent.request, key: intent.key });
+                }
+                Decision::Report(verdict) => return self.report(verdict).await,
+                Decision::Parked => return Ok(self.parked()),
+                Decision::Withheld => {
+                    return Ok(Claim::Withheld { why: "an action has reserved the step".into(), wait_ms: SOON_MS });
+                }
+            }
+        }
+    }
+
+    fn parked(&self) -> Claim {
+        match self.step.case {
+            Some(case) => Claim::Parked { case },
+            // Its signal is kept; once the controller has opened the case, the next claim says so.
+            None => Claim::Withheld { why: "the step is parked and its case is not written yet".into(), wait_ms: SOON_MS },
+        }
+    }
+
+    async fn report(&mut self, verdict: Verdict) -> Result<Claim, DeskError> {
+        let attempt = self.attempts.last().map(|a| a.id);
+        if self.is_live() {
+            self.apply(attempt, &verdict).await?;
+        }
+        Ok(Claim::Report { attempt, verdict, case: self.step.case })
+    }
+
+    /// Opens an attempt: from here on anything may have happened until evidence says otherwise.
+    async fn open(&mut self, task: &TaskRef, generation: i32, prepared: Option<Result<Prepared, String>>) -> Result<Claim, DeskError> {
+        let stored = attempts::latest_intent(&mut self.tx, self.step.key).await?.filter(|i| i.generation == generation);
+        let intent = match (stored, prepared) {
+            (Some(intent), _) => intent,
+            (None, Some(Ok(prepared))) if prepared.generation == generation => self.intend(prepared).await?,
+            (None, Some(Err(reason))) => {
+                let verdict = Verdict::Park { classification: classification::DEFECT.into(), reason };
+                return self.report(verdict).await;
+            }
+            (None, _) => return Ok(Claim::Withheld { why: "the request has to be rendered again".into(), wait_ms: 1 }),
+        };
+        let attempt = AttemptId(Uuid::now_v7());
+        let ms = |ms: u32| chrono::Duration::milliseconds(i64::from(ms));
+        let new = NewAttempt {
+            id: attempt,
+            intent: intent.id,
+            epoch: self.step.epoch,
+            worker_id: &task.worker_id,
+            external_task_id: &task.external_task_id,
+            send_within: ms(self.op.timeouts.send_within_ms),
+            total_timeout: ms(self.op.timeouts.total_ms),
+        };
+        attempts::open(&mut self.tx, &self.step.identity.tenant, self.step.key, &new).await?;
+        self.stand(StepState::Running, &Outputs::new(), None).await?;
+        Ok(Claim::Fresh(Permission {
+            attempt,
+            request: intent.request,
+            key: intent.key,
+            generation,
+            send_within_ms: u64::from(self.op.timeouts.send_within_ms),
+        }))
+    }
+
+    async fn intend(&mut self, prepared: Prepared) -> Result<Intent, DeskError> {
+        let intent = Intent {
+            id: IntentId(Uuid::now_v7()),
+            generation: prepared.generation,
+            key: idempotency_key(self.step.key, prepared.generation),
+            request: prepared.request,
+        };
+        let operation = (self.op.name.as_str(), self.op.version);
+        attempts::insert_intent(&mut self.tx, &self.step.identity.tenant, self.step.key, operation, &intent).await?;
+        Ok(intent)
+    }
+
+    /// The verdict over everything known now. A step that is parked or over takes the evidence and no verdict.
+    async fn conclude(mut self, attempt: AttemptId) -> Result<Recorded, DeskError> {
+        let recorded = match self.step.state {
+            StepState::New | StepState::Running => match self.decide() {
+                Some(verdict) => {
+                    let case = self.apply(Some(attempt), &verdict).await?.or(self.step.case);
+                    Recorded { verdict: Some(verdict), case }
+                }
+                None => Recorded { verdict: None, case: None },
+            },
+            StepState::AwaitingCallback => self.callback(attempt).await?,
+            _ => self.late(attempt).await?,
+        };
+        tracing::debug!(step = %self.step.key, attempt = %attempt, verdict = %json!(recorded.verdict), "recorded");
+        self.commit().await?;
+        Ok(recorded)
+    }
+}

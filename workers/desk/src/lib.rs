@@ -1,0 +1,65 @@
+//! The service desk of the code: the only crate that changes cases, steps and actions. Each public function is one
+//! transaction. What is decided comes from `fallout-core`, how it is stored from `fallout-store`; here it is put together.
+//!
+//! Not here: the engine, downstreams, HTTP. What the engine has to do goes through a row of `engine_command`.
+
+mod access;
+mod cancellation;
+mod cases;
+mod error;
+mod intake;
+mod ledger;
+mod recovery;
+mod relay;
+mod settle;
+mod signals;
+mod work;
+
+use std::sync::Arc;
+
+use fallout_core::{catalogue::Catalogue, operation::Operation};
+use fallout_store::{Scope, Store, Tx};
+
+pub use access::{AttemptView, CaseDetail, RunView, StepView};
+pub use error::DeskError;
+pub use fallout_store::{attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run};
+pub use intake::Accepted;
+pub use recovery::{Recovery, Taken};
+
+/// Cheap to clone: a pool and shared reference data.
+#[derive(Clone, Debug)]
+pub struct Desk {
+    store: Store,
+    catalogue: Arc<Catalogue>,
+}
+
+impl Desk {
+    pub fn new(store: Store, catalogue: Arc<Catalogue>) -> Self {
+        Desk { store, catalogue }
+    }
+
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.catalogue
+    }
+
+    /// Whether the database answers: asked before anything is fetched that could not be recorded.
+    pub async fn ready(&self) -> Result<(), DeskError> {
+        self.system("ready").await?.commit().await.map_err(DeskError::from)
+    }
+
+    pub async fn wakeups(&self) -> Result<Wakeups, DeskError> {
+        Ok(self.store.wakeups().await?)
+    }
+
+    async fn tenant(&self, tenant: &str) -> Result<Tx, DeskError> {
+        Ok(self.store.begin(&Scope::Tenant(tenant.to_owned())).await?)
+    }
+
+    async fn system(&self, service: &'static str) -> Result<Tx, DeskError> {
+        Ok(self.store.begin(&Scope::System(service)).await?)
+    }
+
+    fn operation(&self, name: &str) -> Result<&Operation, DeskError> {
+        self.catalogue.operation(name).ok_or_else(|| DeskError::UnknownOperation(name.to_owned()))
+    }
+}

@@ -1,0 +1,175 @@
+//! One step under its lock with everything that bears on it: what claim, record, lookups and settling share.
+
+use chrono::{DateTime, Utc};
+use fallout_core::{
+    claim::StepFacts,
+    decide::{Catches, Situation, Verdict, decide},
+    evidence::{Evidence, Phase},
+    ids::{AttemptId, CaseNumber},
+    operation::Operation,
+    outcome::{Outcome, classify},
+    step::{Ending, Outputs, StepState},
+};
+use fallout_store::{
+    Tx,
+    attempts::{self, Source},
+    definitions, orders::{self, Run},
+    steps::{self, Standing, Step},
+};
+use serde_json::json;
+
+use crate::{Desk, DeskError, cases::Detection};
+
+pub(crate) struct Work<'a> {
+    pub desk: &'a Desk,
+    pub tx: Tx,
+    pub op: &'a Operation,
+    pub run: Run,
+    pub step: Step,
+    pub attempts: Vec<fallout_core::attempt::AttemptFacts>,
+    pub generation: i32,
+    pub catches: Catches,
+    pub branches: std::collections::BTreeSet<String>,
+    /// The database's time when the step's row was ours.
+    pub now: DateTime<Utc>,
+}
+
+impl<'a> Work<'a> {
+    /// `step` must be held by `tx`.
+    pub async fn on(desk: &'a Desk, mut tx: Tx, step: Step) -> Result<Work<'a>, DeskError> {
+        let op = desk.operation(&step.operation)?;
+        let run = orders::run_by_business_key(&mut tx, &step.identity.business_key()).await?;
+        let run = run.ok_or(DeskError::Store(fallout_store::StoreError::Stale("the order run")))?;
+        let definition = definitions::get(&mut tx, &step.process_definition_id).await?;
+        let (catches, branches) = match definition {
+            Some(mut d) => (d.catches.remove(&step.activity_id).unwrap_or_else(Catches::none), d.branches),
+            None => (Catches::none(), Default::default()),
+        };
+        let mut work =
+            Work { desk, op, run, step, attempts: Vec::new(), generation: 0, catches, branches, now: tx.now().await?, tx };
+        work.reload().await?;
+        Ok(work)
+    }
+
+    pub async fn reload(&mut self) -> Result<(), DeskError> {
+        self.attempts = attempts::of_latest_generation(&mut self.tx, self.step.key).await?;
+        self.generation = match self.attempts.last() {
+            Some(last) => last.generation,
+            None => attempts::latest_intent(&mut self.tx, self.step.key).await?.map_or(0, |i| i.generation),
+        };
+        Ok(())
+    }
+
+    pub fn facts(&self) -> StepFacts {
+        StepFacts {
+            key: self.step.key,
+            state: self.step.state,
+            epoch: self.step.epoch,
+            gate: self.step.gate,
+            outputs: self.step.outputs.clone(),
+            rejected_code: self.step.rejected_code.clone(),
+            case: self.step.case,
+            order_cancelled: self.step.order_cancelled,
+            attempts: self.attempts.clone(),
+            generation: self.generation,
+        }
+    }
+
+    pub fn situation(&self) -> Situation<'_> {
+        Situation { epoch: self.step.epoch, catches: &self.catches, handled: &self.step.handled_codes, now: self.now }
+    }
+
+    pub fn decide(&self) -> Option<Verdict> {
+        decide(self.op, &self.attempts, &self.situation())
+    }
+
+    /// Whether the step can still move by itself; a parked or ended one only takes evidence.
+    pub fn is_live(&self) -> bool {
+        matches!(self.step.state, StepState::New | StepState::Running | StepState::AwaitingCallback)
+    }
+
+    /// The sender of an open attempt is certainly gone: anything may have happened.
+    pub async fn settle_orphan(&mut self, attempt: AttemptId) -> Result<(), DeskError> {
+        let evidence = Evidence::of(Phase::Unproven);
+        let outcome = classify(self.op, &evidence, &Err("an answer".into()), false);
+        let detail = json!({ "reached": "unproven", "why": "nobody reported by the end of the sender's time" });
+        attempts::append_evidence(&mut self.tx, &self.step.identity.tenant, attempt, Source::Crash, &detail).await?;
+        attempts::set_outcome(&mut self.tx, attempt, &outcome, None).await?;
+        self.reload().await
+    }
+
+    /// Gives an attempt its outcome, and the lookups controller its next read.
+    pub async fn set_outcome(&mut self, attempt: AttemptId, outcome: &Outcome) -> Result<(), DeskError> {
+        let pending = matches!(outcome, Outcome::Pending).then_some(self.op.accepted.as_ref()).flatten();
+        let after = |ms: u32| self.now + chrono::Duration::milliseconds(i64::from(ms));
+        let deadline = pending.map(|a| after(a.callback_deadline_ms));
+        let next_read = pending.map(|a| after(a.poll_after_ms));
+        attempts::set_outcome(&mut self.tx, attempt, outcome, deadline).await?;
+        attempts::set_next_read(&mut self.tx, attempt, next_read).await?;
+        self.reload().await
+    }
+
+    /// Moves the step as the verdict says, opens or joins its case when it parks, and resolves it when it is done.
+    pub async fn apply(&mut self, attempt: Option<AttemptId>, verdict: &Verdict) -> Result<Option<CaseNumber>, DeskError> {
+        if let Some(attempt) = attempt {
+            attempts::set_verdict(&mut self.tx, attempt, verdict).await?;
+        }
+        let none = Outputs::new();
+        match verdict {
+            Verdict::Complete { outputs } => {
+                self.stand(StepState::Done, outputs, None).await?;
+                self.resolve_case("its effect is recorded").await?;
+            }
+            Verdict::AwaitCallback { .. } => self.stand(StepState::AwaitingCallback, &none, None).await?,
+            Verdict::End { ending } => {
+                let state = if *ending == Ending::Skipped { StepState::Skipped } else { StepState::Cancelled };
+                self.stand(state, &none, None).await?;
+            }
+            Verdict::RaiseError { code, handled: true, .. } => {
+                self.stand(StepState::Rejected, &none, Some(code)).await?;
+                self.resolve_case("the caller handles the rejection itself").await?;
+            }
+            Verdict::RaiseError { code, message, handled: false } => return self.park(attempt, code, message, true).await,
+            Verdict::Park { classification, reason } => return self.park(attempt, classification, reason, false).await,
+            Verdict::RetryAfter { .. } | Verdict::ReplayAfter { .. } | Verdict::LookUpAfter { .. } => {
+                self.stand(StepState::Running, &none, None).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn park(&mut self, attempt: Option<AttemptId>, code: &str, reason: &str, waits: bool) -> Result<Option<CaseNumber>, DeskError> {
+        self.stand(StepState::Parked, &Outputs::new(), None).await?;
+        if let (Some(lookup), Some(last)) = (&self.op.lookup, self.attempts.iter().rev().find(|a| a.is_unresolved() && !a.is_open())) {
+            // A person is asked, and so is the downstream, ever more slowly.
+            let next = self.now + chrono::Duration::milliseconds(fallout_core::lookup::interval_ms(lookup, last.reads.len() + 1));
+            attempts::set_next_read(&mut self.tx, last.id, Some(next)).await?;
+        }
+        let detection = Detection { classification: code.to_owned(), reason: reason.to_owned(), waits };
+        let event = attempt.map_or_else(|| format!("{}:{}:{code}", self.step.key, self.step.epoch), |a| format!("{a}:{}:{code}", self.step.epoch));
+        let case = self.detect("fleet", &event, &detection).await?;
+        self.step.case = case.or(self.step.case);
+        Ok(case)
+    }
+
+    /// Writes where the step stands now; epoch, gate and last action stay as they are in `self.step`.
+    pub async fn stand(&mut self, state: StepState, outputs: &Outputs, rejected: Option<&str>) -> Result<(), DeskError> {
+        let to = Standing {
+            state,
+            epoch: self.step.epoch,
+            gate: self.step.gate.filter(|_| state == StepState::Parked),
+            last_action: self.step.last_action,
+            outputs,
+            rejected_code: rejected,
+        };
+        steps::set(&mut self.tx, self.step.key, self.step.state, &to).await?;
+        self.step.state = state;
+        self.step.gate = to.gate;
+        self.step.outputs = outputs.clone();
+        Ok(())
+    }
+
+    pub async fn commit(self) -> Result<(), DeskError> {
+        Ok(self.tx.commit().await?)
+    }
+}

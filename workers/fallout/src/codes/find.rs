@@ -1,0 +1,41 @@
+//! The code of an error: its own, or the one that a typed error of our crates stands for.
+
+use fallout_camunda::{DeployError, EngineError};
+use fallout_embedded::EmbeddedError;
+use fallout_sandbox::SandboxError;
+use fallout_store::StoreError;
+
+use super::{Code, Failure, code};
+
+/// The first link of the chain that has one. So a plain `?` on an engine or store call already ends with a code.
+pub fn code_of(error: &anyhow::Error) -> Option<&'static Code> {
+    error.chain().find_map(|link| {
+        if let Some(failure) = link.downcast_ref::<Failure>() {
+            return Some(failure.code);
+        }
+        id_of(link).and_then(code)
+    })
+}
+
+fn id_of(link: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = link.downcast_ref::<EmbeddedError>() {
+        return Some(error.code());
+    }
+    match link.downcast_ref::<EngineError>() {
+        Some(EngineError::Away { .. }) => return Some("FO-010"),
+        Some(EngineError::Unauthorised { .. }) => return Some("FO-011"),
+        _ => {}
+    }
+    if let Some(DeployError::Parse { .. }) = link.downcast_ref() {
+        return Some("FO-015");
+    }
+    match link.downcast_ref::<StoreError>() {
+        Some(StoreError::Away(_)) => return Some("FO-020"),
+        Some(StoreError::Migrate(_)) => return Some("FO-022"),
+        _ => {}
+    }
+    match link.downcast_ref::<SandboxError>() {
+        Some(SandboxError::Port { .. }) => Some("FO-031"),
+        _ => None,
+    }
+}

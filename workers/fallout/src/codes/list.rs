@@ -1,0 +1,69 @@
+//! The codes: which page explains each, and how the program ends on it.
+
+use crate::exit::Exit;
+
+#[derive(Debug)]
+pub struct Code {
+    /// For example `FO-012`.
+    pub id: &'static str,
+    pub exit: Exit,
+    /// docs/runbooks/<id>.md: a title, a line that begins with "Next: ", then the details.
+    pub page: &'static str,
+}
+
+impl Code {
+    /// What the page's title says after the code.
+    pub fn title(&self) -> &'static str {
+        let line = self.page.lines().next().unwrap_or_default();
+        line.trim_start_matches("# ").trim_start_matches(self.id).trim()
+    }
+
+    /// The one thing to do first.
+    pub fn next_step(&self) -> &'static str {
+        self.page.lines().find_map(|line| line.strip_prefix("Next: ")).unwrap_or_default()
+    }
+}
+
+pub fn code(id: &str) -> Option<&'static Code> {
+    CODES.iter().find(|code| code.id.eq_ignore_ascii_case(id))
+}
+
+macro_rules! codes {
+    ($($id:literal $exit:ident),+ $(,)?) => {
+        &[$(Code { id: $id, exit: Exit::$exit, page: include_str!(concat!("../../../../docs/runbooks/", $id, ".md")) }),+]
+    };
+}
+
+/// In the order of their numbers: 00x input, 01x engine, 02x database, 03x this machine, 04x recovery, 05x the demo,
+/// 1xx embedded servers (workers/embedded/src/error.rs gives these).
+pub const CODES: &[Code] = codes![
+    "FO-001" Usage,
+    "FO-002" Usage,
+    "FO-003" Usage,
+    "FO-010" Unreachable,
+    "FO-011" Refused,
+    "FO-012" Refused,
+    "FO-013" Refused,
+    "FO-014" Refused,
+    "FO-015" Refused,
+    "FO-020" Unreachable,
+    "FO-021" Refused,
+    "FO-022" Refused,
+    "FO-023" Refused,
+    "FO-030" Usage,
+    "FO-031" Refused,
+    "FO-040" Refused,
+    "FO-041" Usage,
+    "FO-050" Failed,
+    "FO-101" Missing,
+    "FO-102" Refused,
+    "FO-103" Refused,
+    "FO-104" Refused,
+    "FO-105" Failed,
+    "FO-106" Refused,
+    "FO-107" Missing,
+    "FO-108" Missing,
+    "FO-109" Failed,
+    "FO-110" Refused,
+    "FO-111" Failed,
+];

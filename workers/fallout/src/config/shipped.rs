@@ -1,0 +1,53 @@
+//! What is built into the program, so that it works outside the repository: defaults, catalogue, models, demo input.
+
+/// Files of a folder as (name, content), in one list per folder.
+macro_rules! shipped {
+    ($folder:literal: $($name:literal),+ $(,)?) => {
+        &[$(($name, include_str!(concat!("../../../../", $folder, "/", $name)))),+]
+    };
+}
+
+pub const DEFAULTS: &str = include_str!("../../../../config/default.toml");
+pub const TAXONOMY: &str = include_str!("../../../../config/taxonomy.toml");
+/// One hundred orders in the shape of TMF622.
+pub const ORDERS: &str = include_str!("../../../../config/demo/orders.json");
+pub const FAULTS: &str = include_str!("../../../../config/demo/faults.toml");
+
+pub const OPERATIONS: &[(&str, &str)] = shipped!("config/operations":
+    "billing.activate.toml",
+    "contract.check.toml",
+    "contract.notify.toml",
+    "inventory.check.toml",
+    "inventory.reserve.toml",
+    "payment.authorize.toml",
+    "payment.capture.toml",
+    "payment.deposit.toml",
+    "provisioning.add.toml",
+    "provisioning.cease.toml",
+    "provisioning.modify.toml",
+);
+
+pub const MODELS: &[(&str, &str)] = shipped!("bpmn": "order-fulfilment.bpmn", "recoverable-step.bpmn");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(folder: &str, suffix: &str) -> Vec<String> {
+        let folder = format!("{}/../../{folder}", env!("CARGO_MANIFEST_DIR"));
+        let entries = std::fs::read_dir(folder).unwrap();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(suffix))
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn every_operation_and_model_of_the_repository_is_built_in() {
+        let built_in = |files: &[(&str, &str)]| files.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(built_in(OPERATIONS), names("config/operations", ".toml"));
+        assert_eq!(built_in(MODELS), names("bpmn", ".bpmn"));
+    }
+}

@@ -1,0 +1,5 @@
+//! The `fallout` program; everything it does is in the library.
+
+fn main() -> std::process::ExitCode {
+    fallout::cli::main()
+}

@@ -1,0 +1,93 @@
+//! What a command shows: data on stdout (a text for people or one JSON object), everything else on stderr.
+
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use comfy_table::{ContentArrangement, Table, presets};
+use serde::Serialize;
+
+pub const GOOD: Style = AnsiColor::Green.on_default();
+pub const BAD: Style = AnsiColor::Red.on_default().bold();
+pub const STRONG: Style = Style::new().bold();
+
+#[derive(Clone, Copy, Debug)]
+pub struct Output {
+    json: bool,
+}
+
+impl Output {
+    pub fn new(json: bool) -> Self {
+        Self { json }
+    }
+
+    /// Whether stdout is read by a program.
+    pub fn is_json(self) -> bool {
+        self.json
+    }
+
+    /// The result of a command, once: `value` with `--json`, else `text`.
+    pub fn data(self, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
+        let text = if self.json {
+            serde_json::to_string(value)?
+        } else {
+            text()
+        };
+        quietly(writeln!(anstream::stdout().lock(), "{}", text.trim_end()))
+    }
+
+    /// Something a person wants to know meanwhile. Nobody there to read it is no reason to stop.
+    pub fn note(self, text: &str) {
+        let _ = writeln!(anstream::stderr().lock(), "{text}");
+    }
+}
+
+/// A reader that has seen enough (`fallout case list | head`) is no error.
+fn quietly(result: io::Result<()>) -> io::Result<()> {
+    match result {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
+}
+
+/// A table for people; cells hold plain text, since a colour would count as width.
+pub fn table<const N: usize>(
+    headers: [&str; N],
+    rows: impl IntoIterator<Item = [String; N]>,
+) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(headers);
+    for row in rows {
+        table.add_row(row);
+    }
+    // Cells are padded on both sides; a line needs neither.
+    let line = |line: &str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned();
+    table.lines().map(|l| line(&l)).collect::<Vec<_>>().join("\n")
+}
+
+/// `text` in this style; the stream drops the colours where nobody would see them.
+pub fn styled(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_table_has_aligned_columns_and_no_padding_at_its_ends() {
+        let rows = [["a".into(), "1".into()], ["bcd".into(), "22".into()]];
+        assert_eq!(table(["name", "n"], rows), "name  n\na     1\nbcd   22");
+    }
+
+    #[test]
+    fn characters_of_any_script_keep_the_columns_aligned() {
+        let rows = [["東京".into(), "1".into()], ["Zürich".into(), "2".into()]];
+        assert_eq!(
+            table(["site", "n"], rows),
+            "site    n\n東京    1\nZürich  2"
+        );
+    }
+}

@@ -1,0 +1,164 @@
+//! The HTTP doors: which path of which downstream means which operation, and what a request must bring.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use serde_json::{Value, json};
+
+use crate::answer::{Reply, refused};
+use crate::calls::{self, Call};
+use crate::identity::{Identity, header};
+use crate::operation::{
+    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEPOSIT, Downstream, NOTIFY,
+    Operation, RESERVE, provisioning,
+};
+use crate::world::World;
+
+type Doors = Router<Arc<World>>;
+
+pub(crate) fn router(downstream: Downstream, world: Arc<World>) -> Router {
+    let doors = match downstream {
+        Downstream::Inventory => keyed("/reservations", &RESERVE)
+            .merge(read("/availability/{order}", &CHECK_AVAILABILITY)),
+        Downstream::Contract => notifications().merge(read("/contracts/{order}", &CHECK_CONTRACT)),
+        Downstream::Provisioning => service_orders(),
+        Downstream::Billing => activations(),
+        Downstream::Payment => keyed("/authorizations", &AUTHORIZE)
+            .merge(keyed("/deposits", &DEPOSIT))
+            .merge(keyed("/captures", &CAPTURE)),
+    };
+    doors
+        .route(
+            "/health",
+            get(async || {
+                Reply::Json(StatusCode::OK, json!({"status": "up"}))
+                    .send()
+                    .await
+            }),
+        )
+        .with_state(world)
+}
+
+/// A POST whose key is the header Idempotency-Key, and its lookup.
+fn keyed(path: &'static str, operation: &'static Operation) -> Doors {
+    let handler = async move |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
+        let key = match header(&headers, "idempotency-key") {
+            Ok(key) if !key.is_empty() => key,
+            _ => {
+                return refused(
+                    "MISSING_IDEMPOTENCY_KEY",
+                    "the header idempotency-key is missing",
+                )
+                .send()
+                .await;
+            }
+        };
+        answer(world, &headers, &body, |_| Ok((operation, Some(key)))).await
+    };
+    Router::new()
+        .route(path, post(handler))
+        .merge(lookup(operation.collection.unwrap_or_default()))
+}
+
+/// Knows no keys: each processed request is an effect.
+fn notifications() -> Doors {
+    let handler = async |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
+        let key = header(&headers, "idempotency-key")
+            .ok()
+            .filter(|key| !key.is_empty());
+        answer(world, &headers, &body, |_| Ok((&NOTIFY, key))).await
+    };
+    Router::new().route("/notifications", post(handler))
+}
+
+/// The key is the client's reference inside the body.
+fn service_orders() -> Doors {
+    let handler = async |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
+        answer(world, &headers, &body, |body| {
+            let operation = body["action"]
+                .as_str()
+                .and_then(provisioning)
+                .ok_or("action: expected add, modify or cease")?;
+            let key = body["reference"]
+                .as_str()
+                .filter(|key| !key.is_empty())
+                .ok_or("reference: expected a text")?;
+            Ok((operation, Some(key.to_owned())))
+        })
+        .await
+    };
+    Router::new()
+        .route("/service-orders", post(handler))
+        .merge(lookup("service-orders"))
+}
+
+/// The key is the name of the resource: PUT is idempotent by its nature.
+fn activations() -> Doors {
+    let handler = async |State(world): State<Arc<World>>,
+                         Path(key): Path<String>,
+                         headers: HeaderMap,
+                         body: Bytes| {
+        answer(world, &headers, &body, |_| Ok((&ACTIVATE, Some(key)))).await
+    };
+    Router::new()
+        .route("/activations/{key}", put(handler))
+        .merge(lookup("activations"))
+}
+
+fn read(path: &'static str, operation: &'static Operation) -> Doors {
+    let handler = async move |State(world): State<Arc<World>>, headers: HeaderMap| {
+        answer(world, &headers, b"null", |_| Ok((operation, None))).await
+    };
+    Router::new().route(path, get(handler))
+}
+
+/// Lookups are always served truthfully, whatever the script says, and need no identity.
+fn lookup(collection: &'static str) -> Doors {
+    let handler = async move |State(world): State<Arc<World>>,
+                              Path(key): Path<String>,
+                              headers: HeaderMap| {
+        if let Ok(identity) = Identity::read(&headers) {
+            world.looked_up(&identity);
+        }
+        let reply = world.records().look_up(collection, &key);
+        reply.send().await
+    };
+    Router::new().route(&format!("/{collection}/by-reference/{{key}}"), get(handler))
+}
+
+type Meaning = (&'static Operation, Option<String>);
+
+async fn answer(
+    world: Arc<World>,
+    headers: &HeaderMap,
+    body: &[u8],
+    meaning: impl FnOnce(&Value) -> Result<Meaning, &'static str>,
+) -> Result<Response, std::convert::Infallible> {
+    let call = understood(headers, body, meaning);
+    match call {
+        Ok(call) => calls::serve(world, call).await.send().await,
+        Err(refusal) => refusal.send().await,
+    }
+}
+
+fn understood(
+    headers: &HeaderMap,
+    body: &[u8],
+    meaning: impl FnOnce(&Value) -> Result<Meaning, &'static str>,
+) -> Result<Call, Reply> {
+    let identity = Identity::read(headers).map_err(|what| refused("MISSING_IDENTITY", what))?;
+    let body: Value =
+        serde_json::from_slice(body).map_err(|_| refused("MALFORMED", "the body is not JSON"))?;
+    let (operation, idempotency_key) = meaning(&body).map_err(|what| refused("MALFORMED", what))?;
+    Ok(Call {
+        operation,
+        identity,
+        idempotency_key,
+        body,
+    })
+}

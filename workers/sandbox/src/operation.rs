@@ -1,0 +1,140 @@
+//! What the five downstreams can be asked to do, as data.
+
+use std::fmt;
+
+/// One simulated system, with its own listener.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Downstream {
+    Inventory,
+    Contract,
+    Provisioning,
+    Billing,
+    Payment,
+}
+
+impl Downstream {
+    pub const ALL: [Self; 5] = [
+        Self::Inventory,
+        Self::Contract,
+        Self::Provisioning,
+        Self::Billing,
+        Self::Payment,
+    ];
+
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Inventory => "inventory",
+            Self::Contract => "contract",
+            Self::Provisioning => "provisioning",
+            Self::Billing => "billing",
+            Self::Payment => "payment",
+        }
+    }
+}
+
+impl fmt::Display for Downstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One kind of effect or read.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Operation {
+    /// As the book names it.
+    pub(crate) name: &'static str,
+    pub(crate) downstream: Downstream,
+    /// The collection whose keys it shares and where lookups find it; none: it knows no keys.
+    pub(crate) collection: Option<&'static str>,
+    /// The beginning of the ids it gives.
+    pub(crate) prefix: &'static str,
+}
+
+const fn operation(
+    name: &'static str,
+    downstream: Downstream,
+    collection: Option<&'static str>,
+    prefix: &'static str,
+) -> Operation {
+    Operation {
+        name,
+        downstream,
+        collection,
+        prefix,
+    }
+}
+
+pub(crate) static CHECK_AVAILABILITY: Operation =
+    operation("inventory.check", Downstream::Inventory, None, "");
+pub(crate) static CHECK_CONTRACT: Operation =
+    operation("contract.check", Downstream::Contract, None, "");
+pub(crate) static RESERVE: Operation = operation(
+    "inventory.reserve",
+    Downstream::Inventory,
+    Some("reservations"),
+    "RSV",
+);
+pub(crate) static NOTIFY: Operation =
+    operation("contract.notify", Downstream::Contract, None, "NTF");
+pub(crate) static ADD: Operation = operation(
+    "provisioning.add",
+    Downstream::Provisioning,
+    Some("service-orders"),
+    "SVC",
+);
+pub(crate) static MODIFY: Operation = operation(
+    "provisioning.modify",
+    Downstream::Provisioning,
+    Some("service-orders"),
+    "SVC",
+);
+pub(crate) static CEASE: Operation = operation(
+    "provisioning.cease",
+    Downstream::Provisioning,
+    Some("service-orders"),
+    "SVC",
+);
+pub(crate) static ACTIVATE: Operation = operation(
+    "billing.activate",
+    Downstream::Billing,
+    Some("activations"),
+    "BIL",
+);
+pub(crate) static AUTHORIZE: Operation = operation(
+    "payment.authorize",
+    Downstream::Payment,
+    Some("authorizations"),
+    "PAY",
+);
+pub(crate) static DEPOSIT: Operation = operation(
+    "payment.deposit",
+    Downstream::Payment,
+    Some("deposits"),
+    "PAY",
+);
+pub(crate) static CAPTURE: Operation = operation(
+    "payment.capture",
+    Downstream::Payment,
+    Some("captures"),
+    "PAY",
+);
+
+/// The operation that the book means by a name; only effects stand in the book.
+pub(crate) fn effect(name: &str) -> Option<&'static Operation> {
+    [
+        &RESERVE, &NOTIFY, &ADD, &MODIFY, &CEASE, &ACTIVATE, &AUTHORIZE, &DEPOSIT, &CAPTURE,
+    ]
+    .into_iter()
+    .find(|operation| operation.name == name)
+}
+
+/// The operation of a provisioning order by the `action` in its body.
+pub(crate) fn provisioning(action: &str) -> Option<&'static Operation> {
+    match action {
+        "add" => Some(&ADD),
+        "modify" => Some(&MODIFY),
+        "cease" => Some(&CEASE),
+        _ => None,
+    }
+}

@@ -1,0 +1,269 @@
+//! Cases and their timeline.
+
+use chrono::{DateTime, Utc};
+use fallout_core::{
+    action::Action,
+    case::{CaseEvent, CaseState, Severity},
+    ids::{CaseId, CaseNumber, OrderKey, StepKey},
+};
+use serde_json::Value;
+
+use crate::{StoreError, Tx};
+
+/// A case to be opened; its number comes from the database.
+#[derive(Clone, Debug)]
+pub struct NewCase<'a> {
+    pub id: CaseId,
+    pub tenant: &'a str,
+    pub category: &'a str,
+    pub classification: &'a str,
+    pub severity: Severity,
+    pub source: &'a str,
+    pub order: Option<OrderKey>,
+    pub customer: Option<&'a str>,
+    pub step: Option<StepKey>,
+    pub process_instance_id: &'a str,
+    pub business_key: &'a str,
+    pub external_system: &'a str,
+    pub external_reference: Option<&'a str>,
+    pub summary: &'a str,
+    pub recommended: Option<Action>,
+    pub group: &'a str,
+    pub sla_hours: u32,
+    pub match_key: &'a str,
+}
+
+/// The case as the desk decides on it.
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub id: CaseId,
+    pub number: CaseNumber,
+    pub tenant: String,
+    pub state: CaseState,
+    pub classification: String,
+    pub step: Option<StepKey>,
+    pub version: i32,
+}
+
+pub async fn open(tx: &mut Tx, new: &NewCase<'_>) -> Result<CaseNumber, StoreError> {
+    let number = sqlx::query_scalar!(
+        "insert into fallout_case (id, tenant_id, case_number, case_type, severity, status, source, classification_code, customer_id,
+             related_order_id, process_instance_id, business_key, external_system, external_reference, diagnostic_summary,
+             recommended_action, assigned_group, sla_due_at, step_id, match_key)
+         values ($1, $2, 'fc-' || nextval('fallout_case_number'), $3, $4, 'classified', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+             now() + make_interval(hours => $16), $17, $18) returning case_number",
+        new.id.0, new.tenant, new.category, new.severity.word(), new.source, new.classification, new.customer, new.order.map(|o| o.0),
+        new.process_instance_id, new.business_key, new.external_system, new.external_reference, new.summary,
+        new.recommended.map(Action::word), new.group, new.sla_hours as i32, new.step.map(|s| s.0), new.match_key,
+    );
+    parse_number(&number.fetch_one(tx.conn()).await?)
+}
+
+fn parse_number(text: &str) -> Result<CaseNumber, StoreError> {
+    text.parse().map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
+}
+
+struct Row {
+    id: uuid::Uuid,
+    case_number: String,
+    tenant_id: String,
+    status: String,
+    classification_code: Option<String>,
+    step_id: Option<uuid::Uuid>,
+    version: i32,
+}
+
+impl TryFrom<Row> for Case {
+    type Error = StoreError;
+    fn try_from(r: Row) -> Result<Self, StoreError> {
+        Ok(Case {
+            id: CaseId(r.id),
+            number: parse_number(&r.case_number)?,
+            tenant: r.tenant_id,
+            state: r.status.parse()?,
+            classification: r.classification_code.unwrap_or_default(),
+            step: r.step_id.map(StepKey),
+            version: r.version,
+        })
+    }
+}
+
+/// The step's active case, held until the transaction ends.
+pub async fn active_of_step(tx: &mut Tx, step: StepKey) -> Result<Option<Case>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case
+         where step_id = $1 and status not in ('resolved', 'closed', 'force_closed', 'duplicate') for update",
+        step.0,
+    );
+    row.fetch_optional(tx.conn()).await?.map(Case::try_from).transpose()
+}
+
+/// The active case that signals without a step find by its key.
+pub async fn active_by_key(tx: &mut Tx, tenant: &str, match_key: &str) -> Result<Option<Case>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case
+         where tenant_id = $1 and match_key = $2 and step_id is null
+           and status not in ('resolved', 'closed', 'force_closed', 'duplicate') for update",
+        tenant, match_key,
+    );
+    row.fetch_optional(tx.conn()).await?.map(Case::try_from).transpose()
+}
+
+pub async fn by_number(tx: &mut Tx, tenant: &str, number: CaseNumber) -> Result<Option<Case>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case
+         where tenant_id = $1 and case_number = $2 for update",
+        tenant, number.to_string(),
+    );
+    row.fetch_optional(tx.conn()).await?.map(Case::try_from).transpose()
+}
+
+pub async fn by_id(tx: &mut Tx, id: CaseId) -> Result<Case, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case where id = $1 for update",
+        id.0,
+    );
+    row.fetch_one(tx.conn()).await?.try_into()
+}
+
+pub async fn set_state(tx: &mut Tx, case: &Case, state: CaseState) -> Result<(), StoreError> {
+    let done = sqlx::query!(
+        "update fallout_case set status = $3, version = version + 1, updated_at = now(),
+                resolved_at = case when $3 = 'resolved' then now() end
+         where id = $1 and version = $2",
+        case.id.0, case.version, state.word(),
+    );
+    match done.execute(tx.conn()).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Stale("the case")),
+    }
+}
+
+/// What is found now: another classification of the same trouble, or the same with other words.
+#[derive(Clone, Debug)]
+pub struct Finding<'a> {
+    pub category: &'a str,
+    pub classification: &'a str,
+    pub summary: &'a str,
+    pub recommended: Option<Action>,
+    pub group: &'a str,
+}
+
+pub async fn set_finding(tx: &mut Tx, id: CaseId, found: &Finding<'_>) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update fallout_case set case_type = $2, classification_code = $3, diagnostic_summary = $4, recommended_action = $5,
+                assigned_group = $6, version = version + 1, updated_at = now() where id = $1",
+        id.0, found.category, found.classification, found.summary, found.recommended.map(Action::word), found.group,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Who did it: one of our services, or a person.
+#[derive(Clone, Copy, Debug)]
+pub enum Actor<'a> {
+    System(&'a str),
+    User(&'a str),
+}
+
+pub async fn append_event(
+    tx: &mut Tx,
+    id: uuid::Uuid,
+    case: &Case,
+    event: CaseEvent,
+    actor: Actor<'_>,
+    reason: Option<&str>,
+    payload: &Value,
+) -> Result<(), StoreError> {
+    let (kind, who) = match actor {
+        Actor::System(name) => ("system", name),
+        Actor::User(name) => ("user", name),
+    };
+    sqlx::query!(
+        "insert into fallout_event (id, tenant_id, fallout_case_id, event_type, actor_type, actor_id, reason, payload)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        id, case.tenant, case.id.0, event.word(), kind, who, reason, payload,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// One row of a worklist.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct CaseLine {
+    #[serde(rename = "case")]
+    pub case_number: String,
+    pub category: String,
+    pub classification: Option<String>,
+    pub severity: String,
+    pub status: String,
+    pub order: Option<String>,
+    pub line: Option<String>,
+    pub step: Option<String>,
+    pub group: Option<String>,
+    pub recommended_action: Option<String>,
+    pub summary: Option<String>,
+    pub external_system: Option<String>,
+    pub business_key: Option<String>,
+    pub process_instance_id: Option<String>,
+    pub customer: Option<String>,
+    pub sla_due_at: Option<DateTime<Utc>>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// One tenant's cases, worst and oldest first; `only_active` leaves out those that are over.
+pub async fn list(tx: &mut Tx, tenant: &str, only_active: bool, order: Option<&str>, limit: i64) -> Result<Vec<CaseLine>, StoreError> {
+    let rows = sqlx::query_as!(
+        CaseLine,
+        r#"select c.case_number, c.case_type as category, c.classification_code as classification, c.severity, c.status,
+                  o.external_id as "order?", s.line_id as "line?", s.step_code as "step?", c.assigned_group as "group", c.recommended_action,
+                  c.diagnostic_summary as summary, c.external_system, c.business_key, c.process_instance_id, c.customer_id as customer,
+                  c.sla_due_at, c.created_at
+           from fallout_case c left join product_order o on o.id = c.related_order_id left join step s on s.id = c.step_id
+           where c.tenant_id = $1 and (not $2 or c.status not in ('resolved', 'closed', 'force_closed', 'duplicate'))
+             and ($3::text is null or o.external_id = $3)
+           order by c.severity, c.created_at limit $4"#,
+        tenant, only_active, order, limit,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?)
+}
+
+pub async fn line(tx: &mut Tx, tenant: &str, number: CaseNumber) -> Result<Option<CaseLine>, StoreError> {
+    let row = sqlx::query_as!(
+        CaseLine,
+        r#"select c.case_number, c.case_type as category, c.classification_code as classification, c.severity, c.status,
+                  o.external_id as "order?", s.line_id as "line?", s.step_code as "step?", c.assigned_group as "group", c.recommended_action,
+                  c.diagnostic_summary as summary, c.external_system, c.business_key, c.process_instance_id, c.customer_id as customer,
+                  c.sla_due_at, c.created_at
+           from fallout_case c left join product_order o on o.id = c.related_order_id left join step s on s.id = c.step_id
+           where c.tenant_id = $1 and c.case_number = $2"#,
+        tenant, number.to_string(),
+    );
+    Ok(row.fetch_optional(tx.conn()).await?)
+}
+
+/// One entry of a case's timeline.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct EventLine {
+    pub at: DateTime<Utc>,
+    pub event: String,
+    pub actor: Option<String>,
+    pub reason: Option<String>,
+    pub payload: Option<Value>,
+}
+
+pub async fn timeline(tx: &mut Tx, case: CaseId) -> Result<Vec<EventLine>, StoreError> {
+    let rows = sqlx::query_as!(
+        EventLine,
+        "select created_at as at, event_type as event, actor_id as actor, reason, payload from fallout_event
+         where fallout_case_id = $1 order by created_at",
+        case.0,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?)
+}

@@ -1,0 +1,62 @@
+//! What a caller can decide on when the database did not do what was asked.
+
+use fallout_core::words::UnknownWord;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Nothing was written, or it is not known: wait and try again.
+    #[error("the database is away")]
+    Away(#[source] sqlx::Error),
+    /// Another transaction was first, or a rule of the schema refused it.
+    #[error("the database refused it: {0}")]
+    Refused(String, #[source] sqlx::Error),
+    /// The row was not in the state that the update was made for.
+    #[error("{0} was changed by someone else meanwhile")]
+    Stale(&'static str),
+    /// A stored value that this version does not understand.
+    #[error("a stored value cannot be read: {0}")]
+    Corrupt(String),
+    #[error("the schema could not be migrated")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    #[error("the database did not do it")]
+    Other(#[source] sqlx::Error),
+}
+
+impl StoreError {
+    /// Whether waiting can help.
+    pub fn is_away(&self) -> bool {
+        matches!(self, StoreError::Away(_))
+    }
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(e: sqlx::Error) -> Self {
+        match &e {
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => StoreError::Away(e),
+            sqlx::Error::Database(db) => {
+                // Class 08: connection; 57P: the server is stopping or starting; 53: out of resources.
+                let class = db.code().unwrap_or_default().into_owned();
+                let away = ["08", "57P", "53"].iter().any(|prefix| class.starts_with(prefix));
+                let refused = ["23", "P0", "40"].iter().any(|prefix| class.starts_with(prefix));
+                match (away, refused) {
+                    (true, _) => StoreError::Away(e),
+                    (_, true) => StoreError::Refused(db.message().to_owned(), e),
+                    _ => StoreError::Other(e),
+                }
+            }
+            _ => StoreError::Other(e),
+        }
+    }
+}
+
+impl From<UnknownWord> for StoreError {
+    fn from(e: UnknownWord) -> Self {
+        StoreError::Corrupt(e.to_string())
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(e: serde_json::Error) -> Self {
+        StoreError::Corrupt(e.to_string())
+    }
+}

@@ -1,0 +1,20 @@
+//! All SQL. `Store::begin(scope)` is the only way to a connection, every function takes the transaction it gives, and
+//! rows stay inside: what comes out are core types and plain structs.
+//!
+//! Not here: decisions. A function says what it reads or writes, never what should happen.
+
+pub mod actions;
+pub mod attempts;
+pub mod cases;
+pub mod commands;
+pub mod definitions;
+mod error;
+pub mod listen;
+pub mod orders;
+pub mod server;
+pub mod signals;
+pub mod steps;
+mod tx;
+
+pub use error::StoreError;
+pub use tx::{Scope, Store, Tx};

@@ -1,0 +1,167 @@
+//! Orders and their runs.
+
+use chrono::{DateTime, Utc};
+use fallout_core::ids::{OrderKey, RunId};
+use serde_json::Value;
+
+use crate::{StoreError, Tx};
+
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub id: RunId,
+    pub order: OrderKey,
+    pub tenant: String,
+    /// The order id as the outside knows it.
+    pub external_id: String,
+    pub customer: Option<String>,
+    pub business_key: String,
+    pub process_instance_id: Option<String>,
+    pub state: String,
+    pub cancel_requested: bool,
+    pub end_event: Option<String>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// The row as the database gives it.
+struct Row {
+    id: uuid::Uuid,
+    order_id: uuid::Uuid,
+    tenant_id: String,
+    external_id: String,
+    customer_id: Option<String>,
+    business_key: String,
+    process_instance_id: Option<String>,
+    state: String,
+    cancel_requested: bool,
+    end_event: Option<String>,
+    created_at: DateTime<Utc>,
+}
+
+impl From<Row> for Run {
+    fn from(r: Row) -> Self {
+        Run {
+            id: RunId(r.id),
+            order: OrderKey(r.order_id),
+            tenant: r.tenant_id,
+            external_id: r.external_id,
+            customer: r.customer_id,
+            business_key: r.business_key,
+            process_instance_id: r.process_instance_id,
+            state: r.state,
+            cancel_requested: r.cancel_requested,
+            end_event: r.end_event,
+            created_at: r.created_at,
+        }
+    }
+}
+
+/// The order's id, whether it was there already or not.
+pub async fn upsert_order(
+    tx: &mut Tx,
+    new: OrderKey,
+    tenant: &str,
+    external_id: &str,
+    customer: Option<&str>,
+    document: &Value,
+) -> Result<OrderKey, StoreError> {
+    let id = sqlx::query_scalar!(
+        "insert into product_order (id, tenant_id, external_id, customer_id, document) values ($1, $2, $3, $4, $5)
+         on conflict (tenant_id, external_id) do update set external_id = excluded.external_id returning id",
+        new.0, tenant, external_id, customer, document,
+    );
+    Ok(OrderKey(id.fetch_one(tx.conn()).await?))
+}
+
+/// False when this run exists: a second intake of the same order run starts nothing.
+pub async fn insert_run(tx: &mut Tx, id: RunId, tenant: &str, order: OrderKey, run: i32, business_key: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "insert into order_run (id, tenant_id, order_id, run, business_key) values ($1, $2, $3, $4, $5) on conflict do nothing",
+        id.0, tenant, order.0, run, business_key,
+    );
+    Ok(done.execute(tx.conn()).await?.rows_affected() == 1)
+}
+
+pub async fn run_by_business_key(tx: &mut Tx, business_key: &str) -> Result<Option<Run>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select r.id, r.order_id, r.tenant_id, o.external_id, o.customer_id, r.business_key, r.process_instance_id, r.state,
+                  r.cancel_requested, r.end_event, r.created_at
+           from order_run r join product_order o on o.id = r.order_id where r.business_key = $1"#,
+        business_key,
+    );
+    Ok(row.fetch_optional(tx.conn()).await?.map(Run::from))
+}
+
+pub async fn run(tx: &mut Tx, id: RunId) -> Result<Option<Run>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select r.id, r.order_id, r.tenant_id, o.external_id, o.customer_id, r.business_key, r.process_instance_id, r.state,
+                  r.cancel_requested, r.end_event, r.created_at
+           from order_run r join product_order o on o.id = r.order_id where r.id = $1 for update of r"#,
+        id.0,
+    );
+    Ok(row.fetch_optional(tx.conn()).await?.map(Run::from))
+}
+
+/// The run that a process instance belongs to as its root.
+pub async fn run_of_instance(tx: &mut Tx, process_instance_id: &str) -> Result<Option<RunId>, StoreError> {
+    let id = sqlx::query_scalar!("select id from order_run where process_instance_id = $1", process_instance_id);
+    Ok(id.fetch_optional(tx.conn()).await?.map(RunId))
+}
+
+pub async fn document(tx: &mut Tx, business_key: &str) -> Result<Option<Value>, StoreError> {
+    let document = sqlx::query_scalar!(
+        "select o.document from order_run r join product_order o on o.id = r.order_id where r.business_key = $1",
+        business_key,
+    );
+    Ok(document.fetch_optional(tx.conn()).await?)
+}
+
+/// No effect when the run was started before: the first instance stays the one.
+pub async fn set_started(tx: &mut Tx, id: RunId, process_instance_id: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update order_run set state = 'running', process_instance_id = $2, started_at = now() where id = $1 and state = 'accepted'",
+        id.0, process_instance_id,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub async fn set_ended(tx: &mut Tx, id: RunId, state: &str, end_event: Option<&str>) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "update order_run set state = $2, end_event = $3, ended_at = now() where id = $1 and state = 'running'",
+        id.0, state, end_event,
+    );
+    Ok(done.execute(tx.conn()).await?.rows_affected() == 1)
+}
+
+pub async fn request_cancel(tx: &mut Tx, id: RunId) -> Result<(), StoreError> {
+    sqlx::query!("update order_run set cancel_requested = true where id = $1", id.0).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Runs that have begun and not ended, oldest first.
+pub async fn running(tx: &mut Tx, after: Option<RunId>, limit: i64) -> Result<Vec<Run>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select r.id, r.order_id, r.tenant_id, o.external_id, o.customer_id, r.business_key, r.process_instance_id, r.state,
+                  r.cancel_requested, r.end_event, r.created_at
+           from order_run r join product_order o on o.id = r.order_id
+           where r.state = 'running' and ($1::uuid is null or r.id > $1) order by r.id limit $2"#,
+        after.map(|a| a.0), limit,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(Run::from).collect())
+}
+
+/// Every run of one tenant, in the order they came.
+pub async fn of_tenant(tx: &mut Tx, tenant: &str) -> Result<Vec<Run>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select r.id, r.order_id, r.tenant_id, o.external_id, o.customer_id, r.business_key, r.process_instance_id, r.state,
+                  r.cancel_requested, r.end_event, r.created_at
+           from order_run r join product_order o on o.id = r.order_id where r.tenant_id = $1 order by r.created_at"#,
+        tenant,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(Run::from).collect())
+}

@@ -1,0 +1,42 @@
+//! What the database server must be for a ledger to mean anything.
+
+use crate::{StoreError, Tx};
+
+/// One setting that decides whether a commit survives a crash.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub name: String,
+    pub value: String,
+}
+
+/// The durability settings in force for our own connections.
+pub async fn durability(tx: &mut Tx) -> Result<Vec<Setting>, StoreError> {
+    let rows = sqlx::query_as!(
+        Setting,
+        r#"select name as "name!", setting as "value!" from pg_settings
+           where name in ('fsync', 'full_page_writes', 'synchronous_commit') order by name"#,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?)
+}
+
+/// The server's version number, e.g. 150004.
+pub async fn version(tx: &mut Tx) -> Result<i32, StoreError> {
+    let version = sqlx::query_scalar!(r#"select current_setting('server_version_num')::int as "version!""#);
+    Ok(version.fetch_one(tx.conn()).await?)
+}
+
+/// Whether our tables are there: how many of the migrations of this build were applied.
+pub async fn applied_migrations(tx: &mut Tx) -> Result<i64, StoreError> {
+    let there = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "there!""#).fetch_one(tx.conn()).await?;
+    if !there {
+        return Ok(0);
+    }
+    // Not a checked query: the table is sqlx's own and is missing where `make sqlx` checks ours.
+    let count: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations where success").fetch_one(tx.conn()).await?;
+    Ok(count)
+}
+
+/// How many migrations this build carries.
+pub fn known_migrations() -> usize {
+    sqlx::migrate!("../../migrations").iter().count()
+}

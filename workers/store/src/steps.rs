@@ -1,0 +1,205 @@
+//! Steps: the summary row of each effectful activity.
+
+use std::collections::BTreeMap;
+
+use fallout_core::{
+    ids::{ActionId, CaseNumber, RunId, StepKey},
+    step::{Outputs, StepIdentity, StepState},
+    task::TaskRef,
+};
+use sqlx::types::Json;
+
+use crate::{StoreError, Tx};
+
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub key: StepKey,
+    pub identity: StepIdentity,
+    pub run: RunId,
+    pub operation: String,
+    pub state: StepState,
+    pub epoch: i32,
+    pub gate: Option<ActionId>,
+    pub last_action: Option<ActionId>,
+    pub handled_codes: Vec<String>,
+    pub outputs: Outputs,
+    pub rejected_code: Option<String>,
+    pub undone: bool,
+    pub process_definition_id: String,
+    pub process_instance_id: String,
+    pub activity_id: String,
+    pub external_task_id: String,
+    pub order_cancelled: bool,
+    /// The number of its active case.
+    pub case: Option<CaseNumber>,
+}
+
+/// The row as the database gives it.
+struct Row {
+    id: uuid::Uuid,
+    tenant_id: String,
+    external_id: String,
+    run: i32,
+    order_run_id: uuid::Uuid,
+    line_id: String,
+    step_code: String,
+    direction: String,
+    operation: String,
+    state: String,
+    epoch: i32,
+    gate: Option<uuid::Uuid>,
+    last_action_id: Option<uuid::Uuid>,
+    handled_codes: Vec<String>,
+    outputs: Json<Outputs>,
+    rejected_code: Option<String>,
+    undone: bool,
+    process_definition_id: String,
+    process_instance_id: String,
+    activity_id: String,
+    external_task_id: String,
+    cancel_requested: bool,
+    case_number: Option<String>,
+}
+
+impl TryFrom<Row> for Step {
+    type Error = StoreError;
+    fn try_from(r: Row) -> Result<Self, StoreError> {
+        let identity = StepIdentity {
+            tenant: r.tenant_id,
+            order: r.external_id,
+            run: r.run,
+            line: r.line_id,
+            step: r.step_code,
+            direction: r.direction.parse()?,
+        };
+        let case = r.case_number.map(|n| n.parse::<CaseNumber>()).transpose();
+        Ok(Step {
+            key: StepKey(r.id),
+            identity,
+            run: RunId(r.order_run_id),
+            operation: r.operation,
+            state: r.state.parse()?,
+            epoch: r.epoch,
+            gate: r.gate.map(ActionId),
+            last_action: r.last_action_id.map(ActionId),
+            handled_codes: r.handled_codes,
+            outputs: r.outputs.0,
+            rejected_code: r.rejected_code,
+            undone: r.undone,
+            process_definition_id: r.process_definition_id,
+            process_instance_id: r.process_instance_id,
+            activity_id: r.activity_id,
+            external_task_id: r.external_task_id,
+            order_cancelled: r.cancel_requested,
+            case: case.map_err(|e| StoreError::Corrupt(e.to_string()))?,
+        })
+    }
+}
+
+/// Makes the step known, or notes which task stands for it now; holds its row until the transaction ends.
+pub async fn touch(tx: &mut Tx, task: &TaskRef, run: RunId) -> Result<Step, StoreError> {
+    let key = StepKey::of(&task.step);
+    sqlx::query!(
+        "insert into step (id, tenant_id, order_run_id, line_id, step_code, direction, operation, handled_codes,
+                           process_definition_id, process_instance_id, activity_id, external_task_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+         on conflict (id) do update set handled_codes = excluded.handled_codes, activity_id = excluded.activity_id,
+             process_definition_id = excluded.process_definition_id, process_instance_id = excluded.process_instance_id,
+             external_task_id = excluded.external_task_id, updated_at = now()",
+        key.0, task.step.tenant, run.0, task.step.line, task.step.step, task.step.direction.word(), task.operation,
+        &task.handled_codes, task.process_definition_id, task.process_instance_id, task.activity_id, task.external_task_id,
+    )
+    .execute(tx.conn())
+    .await?;
+    lock(tx, key).await
+}
+
+/// The step, held until the transaction ends.
+pub async fn lock(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
+                  s.epoch, s.gate, s.last_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
+                  s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
+                  (select c.case_number from fallout_case c where c.step_id = s.id
+                    and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
+           from step s join order_run r on r.id = s.order_run_id join product_order o on o.id = r.order_id
+           where s.id = $1 for update of s"#,
+        key.0,
+    );
+    row.fetch_one(tx.conn()).await?.try_into()
+}
+
+/// Every step of a run, in the order they became known.
+pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
+                  s.epoch, s.gate, s.last_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
+                  s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
+                  (select c.case_number from fallout_case c where c.step_id = s.id
+                    and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
+           from step s join order_run r on r.id = s.order_run_id join product_order o on o.id = r.order_id
+           where s.order_run_id = $1 order by s.created_at, s.id"#,
+        run.0,
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Step::try_from).collect()
+}
+
+/// Where the step stands after a decision.
+#[derive(Clone, Debug)]
+pub struct Standing<'a> {
+    pub state: StepState,
+    pub epoch: i32,
+    pub gate: Option<ActionId>,
+    pub last_action: Option<ActionId>,
+    pub outputs: &'a Outputs,
+    pub rejected_code: Option<&'a str>,
+}
+
+/// Writes the step's standing; `from` fences it: the row is held, but a rule that read another state is a bug.
+pub async fn set(tx: &mut Tx, key: StepKey, from: StepState, to: &Standing<'_>) -> Result<(), StoreError> {
+    let done = sqlx::query!(
+        "update step set state = $3, epoch = $4, gate = $5, last_action_id = $6, outputs = $7, rejected_code = $8, updated_at = now()
+         where id = $1 and state = $2",
+        key.0, from.word(), to.state.word(), to.epoch, to.gate.map(|g| g.0), to.last_action.map(|a| a.0),
+        Json(to.outputs) as _, to.rejected_code,
+    );
+    match done.execute(tx.conn()).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Stale("the step")),
+    }
+}
+
+/// An applied effect is attested to be undone outside.
+pub async fn set_undone(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
+    sqlx::query!("update step set undone = true, updated_at = now() where id = $1", key.0).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// Outputs of every ended step of a run that count for a line: its own and those of the whole order.
+pub async fn outputs(tx: &mut Tx, run: RunId, line: &str) -> Result<BTreeMap<String, Outputs>, StoreError> {
+    let rows = sqlx::query!(
+        r#"select step_code, outputs as "outputs: Json<Outputs>" from step
+           where order_run_id = $1 and direction = 'do' and state in ('done', 'skipped') and line_id in ('', $2)"#,
+        run.0, line,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (r.step_code, r.outputs.0)).collect())
+}
+
+/// Steps at work whose task was not seen for a while: the gone-tasks controller asks the engine for them.
+pub async fn quiet(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey, String, String)>, StoreError> {
+    let rows = sqlx::query!(
+        "select s.id, s.external_task_id, s.process_instance_id from step s
+         where s.state in ('new', 'running') and s.updated_at < now() - make_interval(secs => $1)
+         order by s.updated_at limit $2",
+        seconds, limit,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (StepKey(r.id), r.external_task_id, r.process_instance_id)).collect())
+}
+
+/// Asked for and found in place: not quiet for now.
+pub async fn seen(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
+    sqlx::query!("update step set updated_at = now() where id = $1", key.0).execute(tx.conn()).await?;
+    Ok(())
+}

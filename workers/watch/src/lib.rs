@@ -1,0 +1,137 @@
+//! Controllers: level-triggered background services, one file each. A controller takes no input, is idempotent, runs in
+//! any number of processes (leases in the database keep them apart), and is the only code for its job: the same path for
+//! the happy case and for recovery. `tick` does what is due now and says how much that was; who calls it decides when.
+//!
+//! Not here: SQL, decisions about cases or steps (the desk), what evidence means (core).
+
+mod cancellations;
+mod gone_tasks;
+mod lookups;
+mod orders;
+mod relay;
+mod signals;
+
+use std::{str::FromStr, sync::Arc};
+
+use fallout_camunda::{Engine, EngineError};
+use fallout_desk::{Desk, DeskError};
+use fallout_downstream::Downstreams;
+
+/// What controllers work with; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Watch {
+    pub desk: Desk,
+    pub engine: Engine,
+    pub downstreams: Arc<Downstreams>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum WatchError {
+    /// Wait with backoff; it goes on by itself.
+    #[error("the engine is away")]
+    EngineAway(#[source] EngineError),
+    #[error("the database is away")]
+    DatabaseAway(#[source] DeskError),
+    #[error("the engine did not do it")]
+    Engine(#[source] EngineError),
+    #[error("the desk did not do it")]
+    Desk(#[source] DeskError),
+}
+
+impl WatchError {
+    pub fn is_away(&self) -> bool {
+        matches!(self, WatchError::EngineAway(_) | WatchError::DatabaseAway(_))
+    }
+}
+
+impl From<EngineError> for WatchError {
+    fn from(e: EngineError) -> Self {
+        match e {
+            EngineError::Away { .. } | EngineError::Unknown { .. } => WatchError::EngineAway(e),
+            other => WatchError::Engine(other),
+        }
+    }
+}
+
+impl From<DeskError> for WatchError {
+    fn from(e: DeskError) -> Self {
+        match e {
+            DeskError::Away(_) => WatchError::DatabaseAway(e),
+            other => WatchError::Desk(other),
+        }
+    }
+}
+
+/// Which controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Controller {
+    /// Sends engine commands and reads their effect back.
+    Relay,
+    /// Asks downstreams about awaited results and parked unknowns.
+    Lookups,
+    /// Settles attempts whose task the engine does not have any more.
+    GoneTasks,
+    /// Opens cases that could not be written with their result.
+    Signals,
+    /// Ends cancelled orders once none of their effects is left.
+    Cancellations,
+    /// Notes which orders have ended, and where.
+    Orders,
+}
+
+impl Controller {
+    pub const ALL: [Controller; 6] = [
+        Controller::Relay,
+        Controller::Lookups,
+        Controller::GoneTasks,
+        Controller::Signals,
+        Controller::Cancellations,
+        Controller::Orders,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Controller::Relay => "relay",
+            Controller::Lookups => "lookups",
+            Controller::GoneTasks => "gone-tasks",
+            Controller::Signals => "signals",
+            Controller::Cancellations => "cancellations",
+            Controller::Orders => "orders",
+        }
+    }
+}
+
+impl FromStr for Controller {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let names = Controller::ALL.map(Controller::name).join(", ");
+        let found = Controller::ALL.into_iter().find(|c| c.name() == text);
+        found.ok_or_else(|| format!("there is no controller {text}; there are {names}"))
+    }
+}
+
+/// A controller with what it remembers between ticks: only ever where to look next, never what to do.
+#[derive(Debug)]
+pub struct Ticker {
+    watch: Watch,
+    controller: Controller,
+    orders: orders::Cursor,
+}
+
+impl Ticker {
+    pub fn new(watch: Watch, controller: Controller) -> Self {
+        Ticker { watch, controller, orders: orders::Cursor::default() }
+    }
+
+    /// Does what is due; the number of things done, 0 when there was nothing.
+    pub async fn tick(&mut self) -> Result<usize, WatchError> {
+        match self.controller {
+            Controller::Relay => relay::tick(&self.watch).await,
+            Controller::Lookups => lookups::tick(&self.watch).await,
+            Controller::GoneTasks => gone_tasks::tick(&self.watch).await,
+            Controller::Signals => signals::tick(&self.watch).await,
+            Controller::Cancellations => cancellations::tick(&self.watch).await,
+            Controller::Orders => orders::tick(&self.watch, &mut self.orders).await,
+        }
+    }
+}
