@@ -270,6 +270,9 @@ pub fn key_is_kept(op: &Operation, attempts: &[AttemptFacts], now: DateTime<Utc>
     }
 }
 
+/// A downstream may ask for more patience than anyone has: after an hour its step is tried all the same, and then parks.
+const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
+
 fn tries(all: &[AttemptFacts], epoch: i32) -> u32 {
     all.iter().filter(|a| a.epoch == epoch).count() as u32
 }
@@ -281,7 +284,7 @@ fn tries_left(op: &Operation, all: &[AttemptFacts], epoch: i32) -> u32 {
 /// Our own delay, or the downstream's if it asked for a longer one: of a retry and of a replay alike.
 fn delay_ms(op: &Operation, all: &[AttemptFacts], last: &AttemptFacts, epoch: i32) -> u64 {
     let asked = match all.last().and_then(|newest| newest.outcome.as_ref()) {
-        Some(Outcome::Technical { retry_after_ms, .. }) => retry_after_ms.unwrap_or(0),
+        Some(Outcome::Technical { retry_after_ms, .. }) => retry_after_ms.unwrap_or(0).min(RETRY_AFTER_MAX_MS),
         _ => 0,
     };
     retry::delay_ms(&op.retry, tries(all, epoch), last.id.0.as_u128()).max(asked)

@@ -36,6 +36,18 @@ pub enum Said {
     },
 }
 
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Said::Found { .. } => f.write_str("the effect exists"),
+            Said::NotFound => f.write_str("not found"),
+            Said::InFlight => f.write_str("still in progress"),
+            Said::Rejected { code, message } => write!(f, "{code}: {message}"),
+            Said::Nothing { why } => write!(f, "no answer: {why}"),
+        }
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LookupRead {
     /// The database's time when the read was recorded.

@@ -62,6 +62,11 @@ pub struct StepView {
 }
 
 impl Desk {
+    /// The database's time: the only clock that is stored or compared with what is stored.
+    pub async fn now(&self) -> Result<chrono::DateTime<chrono::Utc>, DeskError> {
+        Ok(self.system("clock").await?.now().await?)
+    }
+
     pub async fn cases(&self, tenant: &str, only_active: bool, order: Option<&str>, limit: i64) -> Result<Vec<CaseLine>, DeskError> {
         let mut tx = self.tenant(tenant).await?;
         let cases = cases::list(&mut tx, tenant, only_active, order, limit).await?;

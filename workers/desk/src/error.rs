@@ -23,6 +23,8 @@ pub enum DeskError {
     KeyReused(String),
     #[error("an action needs a reason")]
     NoReason,
+    #[error("an attestation needs a reference: where the proof can be found")]
+    NoReference,
     #[error("no operation {0} is in the catalogue; add its file to the operations folder")]
     UnknownOperation(String),
     #[error("attempt {0} is not in the ledger")]

@@ -54,6 +54,9 @@ impl Desk {
         if ask.reason.trim().is_empty() {
             return Err(DeskError::NoReason);
         }
+        if ask.attestation.as_ref().is_some_and(|said| said.reference.trim().is_empty()) {
+            return Err(DeskError::NoReference);
+        }
         let mut tx = self.tenant(ask.tenant).await?;
         let case = cases::by_number(&mut tx, ask.tenant, ask.case).await?.ok_or(DeskError::NoSuchCase(ask.case))?;
         if let Some(known) = actions::by_key(&mut tx, ask.tenant, ask.idempotency_key).await? {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
+use fallout_desk::CaseLine;
 use serde::Serialize;
 
 pub const GOOD: Style = AnsiColor::Green.on_default();
@@ -50,13 +51,10 @@ fn quietly(result: io::Result<()>) -> io::Result<()> {
 }
 
 /// A table for people; cells hold plain text, since a colour would count as width.
-pub fn table<const N: usize>(
-    headers: [&str; N],
-    rows: impl IntoIterator<Item = [String; N]>,
-) -> String {
+pub fn table<const N: usize>(headers: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
     table
-        .load_preset(presets::NOTHING)
+        .load_style(presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(headers);
     for row in rows {
@@ -65,6 +63,33 @@ pub fn table<const N: usize>(
     // Cells are padded on both sides; a line needs neither.
     let line = |line: &str| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned();
     table.lines().map(|l| line(&l)).collect::<Vec<_>>().join("\n")
+}
+
+/// Cases as people scan them: the number to name, whose it is, what to do.
+pub fn case_table(cases: &[CaseLine]) -> String {
+    let or = |text: &Option<String>| text.clone().filter(|t| !t.is_empty()).unwrap_or_else(|| "-".into());
+    let row = |c: &CaseLine| {
+        let classification = or(&c.classification);
+        [
+            c.case_number.clone(),
+            c.severity.clone(),
+            c.status.clone(),
+            classification,
+            or(&c.order),
+            or(&c.line),
+            or(&c.step),
+            or(&c.group),
+            or(&c.recommended_action),
+        ]
+    };
+    let headers = ["case", "severity", "status", "classification", "order", "line", "step", "owner", "recommended"];
+    table(headers, cases.iter().map(row))
+}
+
+/// An error with everything that caused it, on one line: for logs, where a person reads but nothing is laid out.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string);
+    causes.collect::<Vec<_>>().join(": ")
 }
 
 /// `text` in this style; the stream drops the colours where nobody would see them.
@@ -85,9 +110,6 @@ mod tests {
     #[test]
     fn characters_of_any_script_keep_the_columns_aligned() {
         let rows = [["東京".into(), "1".into()], ["Zürich".into(), "2".into()]];
-        assert_eq!(
-            table(["site", "n"], rows),
-            "site    n\n東京    1\nZürich  2"
-        );
+        assert_eq!(table(["site", "n"], rows), "site    n\n東京    1\nZürich  2");
     }
 }

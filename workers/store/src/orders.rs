@@ -22,6 +22,12 @@ pub struct Run {
     pub created_at: DateTime<Utc>,
 }
 
+impl Run {
+    pub fn ended(&self) -> bool {
+        matches!(self.state.as_str(), "completed" | "cancelled" | "ended")
+    }
+}
+
 /// The row as the database gives it.
 struct Row {
     id: uuid::Uuid,

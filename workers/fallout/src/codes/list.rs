@@ -20,7 +20,10 @@ impl Code {
 
     /// The one thing to do first.
     pub fn next_step(&self) -> &'static str {
-        self.page.lines().find_map(|line| line.strip_prefix("Next: ")).unwrap_or_default()
+        self.page
+            .lines()
+            .find_map(|line| line.strip_prefix("Next: "))
+            .unwrap_or_default()
     }
 }
 
@@ -52,6 +55,7 @@ pub const CODES: &[Code] = codes![
     "FO-023" Refused,
     "FO-030" Usage,
     "FO-031" Refused,
+    "FO-032" Usage,
     "FO-040" Refused,
     "FO-041" Usage,
     "FO-050" Failed,

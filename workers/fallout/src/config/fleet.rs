@@ -39,20 +39,30 @@ impl FleetSettings {
             ("fleet.drain_timeout_ms", self.drain_timeout_ms, 1_000..=3_600_000),
         ];
         let wrong = ranges.into_iter().filter(|(_, value, range)| !range.contains(value));
-        wrong.map(|(key, _, range)| Problem::new(key, format!("expected {} to {}", range.start(), range.end()))).collect()
+        wrong
+            .map(|(key, _, range)| Problem::new(key, format!("expected {} to {}", range.start(), range.end())))
+            .collect()
     }
 
     /// What contradicts the operations that are to be performed.
     pub fn against(&self, catalogue: &Catalogue) -> Vec<Problem> {
-        let Some(slowest) = catalogue.operations.values().max_by_key(|op| longest_ms(op)) else { return Vec::new() };
+        let Some(slowest) = catalogue.operations.values().max_by_key(|op| longest_ms(op)) else {
+            return Vec::new();
+        };
         let (name, ms) = (&slowest.name, longest_ms(slowest));
         let mut problems = Vec::new();
         if u64::from(self.lock_duration_ms) <= ms {
-            let what = format!("{} is too short: one call of {name} may take {ms} ms from its claim to its end", self.lock_duration_ms);
+            let what = format!(
+                "{} is too short: one call of {name} may take {ms} ms from its claim to its end",
+                self.lock_duration_ms
+            );
             problems.push(Problem::new("fleet.lock_duration_ms", what));
         }
         if u64::from(self.drain_timeout_ms) < ms {
-            let what = format!("{} is too short: a call of {name} in flight may take {ms} ms", self.drain_timeout_ms);
+            let what = format!(
+                "{} is too short: a call of {name} in flight may take {ms} ms",
+                self.drain_timeout_ms
+            );
             problems.push(Problem::new("fleet.drain_timeout_ms", what));
         }
         problems

@@ -13,7 +13,13 @@ const OTHERS: [&str; 2] = ["FALLOUT_CONFIG", "FALLOUT_LOG"];
 /// Well-known names of two settings.
 const ALIASES: [(&str, &str); 2] = [("DATABASE_URL", "database.url"), ("CAMUNDA_URL", "engine.url")];
 /// Settings that name a file or folder.
-const PATHS: [&str; 5] = ["catalogue.operations", "catalogue.taxonomy", "catalogue.models", "sandbox.book", "sandbox.faults"];
+const PATHS: [&str; 5] = [
+    "catalogue.operations",
+    "catalogue.taxonomy",
+    "catalogue.models",
+    "sandbox.book",
+    "sandbox.faults",
+];
 
 /// One value as somebody wrote it.
 #[derive(Debug)]
@@ -28,7 +34,8 @@ pub struct Given {
 /// The values of a configuration file.
 pub fn of_file(path: &Path) -> Result<Vec<Given>, Problem> {
     let name = path.display().to_string();
-    let text = fs::read_to_string(path).map_err(|error| Problem::new(&name, format!("the file cannot be read: {error}")))?;
+    let text =
+        fs::read_to_string(path).map_err(|error| Problem::new(&name, format!("the file cannot be read: {error}")))?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| toml_error(&name, &text, &error))?;
     let folder = path.parent().unwrap_or(Path::new(""));
     let given = |(key, value): (String, toml::Value)| Given {
@@ -60,7 +67,12 @@ pub fn of_environment(variables: &[(OsString, OsString)], schema: &Schema) -> (V
             continue;
         };
         match value.to_str() {
-            Some(text) => given.push(Given { key, value: text.into(), place: name.to_owned(), from_variable: true }),
+            Some(text) => given.push(Given {
+                key,
+                value: text.into(),
+                place: name.to_owned(),
+                from_variable: true,
+            }),
             None => problems.push(Problem::new(name, "the value is not UTF-8")),
         }
     }
@@ -77,10 +89,15 @@ fn key_of(variable: &str) -> Option<String> {
 
 /// `FALLOUT_FLEET_PERMITS`. Other names with our prefix are left alone: Kubernetes makes some for a service called fallout.
 fn mistaken(variable: &str, schema: &Schema) -> Option<Problem> {
-    let rest = variable.strip_prefix("FALLOUT_").filter(|_| !OTHERS.contains(&variable))?;
+    let rest = variable
+        .strip_prefix("FALLOUT_")
+        .filter(|_| !OTHERS.contains(&variable))?;
     let key = rest.to_lowercase().replacen('_', ".", 1);
     schema.kind(&key)?;
-    Some(Problem::new(variable, format!("no such setting; did you mean {}?", variable_of(&key))))
+    Some(Problem::new(
+        variable,
+        format!("no such setting; did you mean {}?", variable_of(&key)),
+    ))
 }
 
 fn variable_of(key: &str) -> String {
@@ -109,7 +126,9 @@ impl Given {
         match (kind, &self.value) {
             (Kind::Text, toml::Value::String(text)) => Some(text.as_str().into()),
             (Kind::Number, toml::Value::Integer(number)) => u32::try_from(*number).ok().map(Into::into),
-            (Kind::Number, toml::Value::String(text)) if self.from_variable => text.trim().parse::<u32>().ok().map(Into::into),
+            (Kind::Number, toml::Value::String(text)) if self.from_variable => {
+                text.trim().parse::<u32>().ok().map(Into::into)
+            }
             _ => None,
         }
     }
@@ -119,7 +138,7 @@ impl Given {
         Some(if self.from_variable { variable_of(&key) } else { key })
     }
 
-    pub fn from_variable(&self) -> bool {
+    pub fn is_variable(&self) -> bool {
         self.from_variable
     }
 

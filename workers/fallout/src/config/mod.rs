@@ -31,7 +31,9 @@ pub use engine::EngineSettings;
 pub use fleet::FleetSettings;
 pub use problem::{Problem, listed};
 pub use secret::Secret;
-pub use settings::{CatalogueSettings, LogFormat, SandboxSettings, Settings, TelemetrySettings, TenantSettings, WatchSettings};
+pub use settings::{
+    CatalogueSettings, LogFormat, SandboxSettings, Settings, TelemetrySettings, TenantSettings, WatchSettings,
+};
 
 use given::Given;
 use schema::Schema;
@@ -45,7 +47,10 @@ pub struct Sources {
 
 impl Sources {
     pub fn of_process(file: Option<PathBuf>) -> Self {
-        Self { file, variables: std::env::vars_os().collect() }
+        Self {
+            file,
+            variables: std::env::vars_os().collect(),
+        }
     }
 }
 
@@ -85,12 +90,15 @@ fn collect(sources: &Sources, schema: &Schema) -> (Vec<Given>, Vec<Problem>) {
 
 /// Two variables for one setting that disagree, e.g. `DATABASE_URL` and `FALLOUT_DATABASE__URL`.
 fn twice(given: &[Given]) -> Vec<Problem> {
-    let variables: Vec<&Given> = given.iter().filter(|one| one.from_variable()).collect();
+    let variables: Vec<&Given> = given.iter().filter(|one| one.is_variable()).collect();
     let mut problems = Vec::new();
     for (i, one) in variables.iter().enumerate() {
         for other in &variables[..i] {
             if one.key == other.key && !one.same_value(other) {
-                problems.push(Problem::new(&one.place, format!("says something else than {}; unset one of them", other.place)));
+                problems.push(Problem::new(
+                    &one.place,
+                    format!("says something else than {}; unset one of them", other.place),
+                ));
             }
         }
     }

@@ -24,7 +24,11 @@ pub fn load(settings: &CatalogueSettings) -> Result<Vec<ModelFile>, Vec<Problem>
     let mut models = Vec::new();
     for (file, xml) in files {
         match Model::parse(&xml) {
-            Ok(model) => models.push(ModelFile { name: base_name(&file), xml, model }),
+            Ok(model) => models.push(ModelFile {
+                name: base_name(&file),
+                xml,
+                model,
+            }),
             Err(error) => problems.push(unreadable(&file, &error)),
         }
     }
@@ -50,7 +54,9 @@ pub fn findings(models: &[ModelFile], catalogue: &Catalogue) -> Vec<Problem> {
             Problem::new(format!("{}:{}", file.name, finding.at), what)
         }));
         for process in &file.model.processes {
-            problems.extend(unserved(process, catalogue).map(|(at, what)| Problem::new(format!("{}:{at}", file.name), what)));
+            problems.extend(
+                unserved(process, catalogue).map(|(at, what)| Problem::new(format!("{}:{at}", file.name), what)),
+            );
         }
     }
     problems
@@ -63,10 +69,16 @@ fn unserved<'a>(
 ) -> impl Iterator<Item = (fallout_bpmn::Position, String)> + 'a {
     let calls = process.calls().filter(|(_, call)| call.element == STEP_PROCESS);
     calls.flat_map(move |(node, call)| {
-        let topics = call.input(STEP_TOPIC).map(|mapping| mapping.literals()).unwrap_or_default();
+        let topics = call
+            .input(STEP_TOPIC)
+            .map(|mapping| mapping.literals())
+            .unwrap_or_default();
         let unknown = topics.into_iter().filter(|topic| catalogue.operation(topic).is_none());
         unknown.map(|topic| {
-            let what = format!("{}: topic {topic} has no operation, so the step would wait for ever; add one to the catalogue", node.id);
+            let what = format!(
+                "{}: topic {topic} has no operation, so the step would wait for ever; add one to the catalogue",
+                node.id
+            );
             (node.at, what)
         })
     })

@@ -27,38 +27,64 @@ impl Schema {
     }
 
     pub fn kind(&self, key: &str) -> Option<Kind> {
-        self.0.iter().find(|(pattern, _)| fits(pattern, key)).map(|(_, kind)| *kind)
+        self.0
+            .iter()
+            .find(|(pattern, _)| fits(pattern, key))
+            .map(|(_, kind)| *kind)
     }
 
     pub fn is_section(&self, key: &str) -> bool {
         let depth = key.split('.').count();
         let begin = |pattern: &String| pattern.split('.').take(depth).collect::<Vec<_>>().join(".");
-        self.0.keys().any(|pattern| pattern.split('.').count() > depth && fits(&begin(pattern), key))
+        self.0
+            .keys()
+            .any(|pattern| pattern.split('.').count() > depth && fits(&begin(pattern), key))
     }
 
-    /// The key that was probably meant: a slip in the whole, or the right name in another section.
+    /// What was probably meant: a slip in one of the names, a value taken for a section, or the right name in another
+    /// section.
     pub fn suggestion(&self, key: &str) -> Option<String> {
-        let (section, name) = key.rsplit_once('.').unwrap_or(("", key));
-        let same_place = self.0.keys().map(|known| named_like(known, section));
-        let known: Vec<String> = same_place.collect();
-        let elsewhere = || known.iter().find(|k| k.rsplit('.').next() == Some(name)).map(String::as_str);
-        let slip = suggest::closest(key, known.iter().map(String::as_str));
-        elsewhere().or(slip).filter(|known| !known.contains('*')).map(str::to_owned)
+        let known: Vec<String> = self.0.keys().map(|pattern| named_like(pattern, key)).collect();
+        let sections = known.iter().filter_map(|known| known.split('.').next());
+        let whole = known.iter().map(String::as_str).chain(sections);
+        let slip = whole
+            .filter_map(|known| Some((likeness(known, key)?, known)))
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, known)| known);
+        let below = known.iter().find(|known| key.starts_with(&format!("{known}.")));
+        let elsewhere = known.iter().find(|known| last(known) == last(key));
+        let found = slip.or(below.map(String::as_str)).or(elsewhere.map(String::as_str));
+        found.filter(|known| !known.contains('*')).map(str::to_owned)
     }
 }
 
-/// `downstreams.*.url` with the name that stands in `section`.
-fn named_like(pattern: &str, section: &str) -> String {
-    match section.strip_prefix("downstreams.") {
-        Some(name) => pattern.replace('*', name),
-        None => pattern.to_owned(),
+/// How alike two keys of the same depth are; `None` when one of their names is another word.
+fn likeness(known: &str, key: &str) -> Option<f64> {
+    if known.split('.').count() != key.split('.').count() {
+        return None;
     }
+    let names = known.split('.').zip(key.split('.'));
+    names.map(|(known, given)| suggest::likeness(known, given)).sum()
+}
+
+/// `downstreams.*.url` with the name that stands in `key`.
+fn named_like(pattern: &str, key: &str) -> String {
+    match key.split('.').nth(1) {
+        Some(name) if key.split('.').count() == 3 => pattern.replace('*', name),
+        _ => pattern.to_owned(),
+    }
+}
+
+fn last(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
 }
 
 fn fits(pattern: &str, key: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let one = |(pattern, name): (&str, &str)| pattern == name || (pattern == "*" && !name.is_empty() && name.chars().all(plain));
-    pattern.split('.').count() == key.split('.').count() && pattern.split('.').zip(key.split('.')).all(one)
+    let free = |name: &str| !name.is_empty() && name.chars().all(plain);
+    let one = |(pattern, name): (&str, &str)| pattern == name || (pattern == "*" && free(name));
+    let same_depth = pattern.split('.').count() == key.split('.').count();
+    same_depth && pattern.split('.').zip(key.split('.')).all(one)
 }
 
 /// Every value by its dotted key; a section without values counts as one.
@@ -67,7 +93,11 @@ pub fn flatten(table: &toml::Table) -> Vec<(String, toml::Value)> {
     for (name, value) in table {
         match value {
             toml::Value::Table(inner) if !inner.is_empty() => {
-                leaves.extend(flatten(inner).into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
+                leaves.extend(
+                    flatten(inner)
+                        .into_iter()
+                        .map(|(key, value)| (format!("{name}.{key}"), value)),
+                );
             }
             other => leaves.push((name.clone(), other.clone())),
         }

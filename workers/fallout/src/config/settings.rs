@@ -5,7 +5,9 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use fallout_core::catalogue::Catalogue;
 use serde::{Deserialize, Serialize};
 
-use super::{DatabaseSettings, DownstreamSettings, EngineSettings, FleetSettings, Problem, catalogue, downstreams, listed};
+use super::{
+    DatabaseSettings, DownstreamSettings, EngineSettings, FleetSettings, Problem, catalogue, downstreams, listed,
+};
 use crate::codes::Failure;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -72,13 +74,25 @@ impl Settings {
 
     /// Operations and taxonomy: checked in themselves (FO-002) and against these settings (FO-001).
     pub fn catalogue(&self) -> Result<Catalogue, Failure> {
-        let catalogue = catalogue::load(&self.catalogue)
+        let catalogue = self
+            .catalogue
+            .load()
             .map_err(|problems| Failure::new("FO-002", listed("the catalogue cannot be used:", &problems)))?;
         let problems = self.fleet.against(&catalogue);
         if problems.is_empty() {
             return Ok(catalogue);
         }
-        Err(Failure::new("FO-001", listed("the settings do not fit the operations:", &problems)))
+        Err(Failure::new(
+            "FO-001",
+            listed("the settings do not fit the operations:", &problems),
+        ))
+    }
+}
+
+impl CatalogueSettings {
+    /// Operations and taxonomy, checked in themselves only.
+    pub fn load(&self) -> Result<Catalogue, Vec<Problem>> {
+        catalogue::load(self)
     }
 }
 
@@ -100,7 +114,10 @@ impl WatchSettings {
     fn problems(&self) -> Vec<Problem> {
         let what = "expected 50 to 60000: faster keeps the database busy for nothing, slower lets cases wait";
         let good = (50..=60_000).contains(&self.tick_ms);
-        (!good).then(|| Problem::new("watch.tick_ms", what)).into_iter().collect()
+        (!good)
+            .then(|| Problem::new("watch.tick_ms", what))
+            .into_iter()
+            .collect()
     }
 }
 
@@ -115,10 +132,18 @@ impl TelemetrySettings {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let format = self.format().is_none().then(|| Problem::new("telemetry.log", "expected \"text\" or \"json\""));
+        let format = self
+            .format()
+            .is_none()
+            .then(|| Problem::new("telemetry.log", "expected \"text\" or \"json\""));
         let url = self.otlp_url.as_str();
         let http = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
-        let url = (!http).then(|| Problem::new("telemetry.otlp_url", "expected an address like http://127.0.0.1:4318, or nothing"));
+        let url = (!http).then(|| {
+            Problem::new(
+                "telemetry.otlp_url",
+                "expected an address like http://127.0.0.1:4318, or nothing",
+            )
+        });
         format.into_iter().chain(url).collect()
     }
 }

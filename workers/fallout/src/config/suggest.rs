@@ -1,15 +1,21 @@
 //! "Did you mean ...?" for keys, topics and codes.
 
+/// Below this, words have little more in common than their first letters.
+const ALIKE: f64 = 0.85;
+
 /// The closest of the known words, when it is close enough to be a slip.
 pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let given = given.to_lowercase();
     known
         .into_iter()
-        .map(|word| (strsim::jaro_winkler(&given, &word.to_lowercase()), word))
-        // Below this, words have little more in common than their first letters.
-        .filter(|(likeness, _)| *likeness >= 0.85)
+        .filter_map(|word| Some((likeness(word, given)?, word)))
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, word)| word)
+}
+
+/// How alike two words are, up to 1; `None` when no slip makes one of the other.
+pub fn likeness(known: &str, given: &str) -> Option<f64> {
+    let likeness = strsim::jaro_winkler(&given.to_lowercase(), &known.to_lowercase());
+    (likeness >= ALIKE).then_some(likeness)
 }
 
 /// The end of a message, or nothing.

@@ -1,0 +1,81 @@
+//! The servers that every scenario shares, started once and stopped with the test process (they die with us).
+
+use std::{
+    path::PathBuf,
+    sync::{Mutex, MutexGuard, OnceLock},
+    time::Duration,
+};
+
+use fallout::{config::{Secret, Settings}, roles::setup::Setup};
+use fallout_embedded::{Engine, EngineOptions, Postgres, PostgresOptions, Product, suitable_dir};
+
+#[derive(Debug)]
+pub struct World {
+    pub postgres: Postgres,
+    pub engine: Engine,
+    pub dir: PathBuf,
+}
+
+/// Which engine this run is for: FALLOUT_TEST_ENGINE, as `make test` sets it.
+pub fn product() -> Product {
+    match std::env::var("FALLOUT_TEST_ENGINE").as_deref() {
+        Ok("operaton") => Product::Operaton,
+        _ => Product::Camunda,
+    }
+}
+
+impl World {
+    /// The world, to oneself: a scenario that failed has not broken it for the others.
+    pub fn take() -> MutexGuard<'static, World> {
+        static WORLD: OnceLock<Mutex<World>> = OnceLock::new();
+        let world = WORLD.get_or_init(|| Mutex::new(World::start()));
+        world.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+
+    fn start() -> World {
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is a folder of the workspace").to_path_buf();
+        let dir = suitable_dir(&root.join("target/test-servers").join(product().name().to_lowercase()));
+        let _ = std::fs::remove_dir_all(&dir);
+        std::fs::create_dir_all(&dir).expect("the folder for the test servers can be made");
+        let databases = vec!["fallout".to_owned(), "engine".to_owned()];
+        let postgres = Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 });
+        let postgres = postgres.unwrap_or_else(|e| panic!("{e} ({})", e.code()));
+        let options = EngineOptions {
+            product: product(),
+            home: root.join("target/engine"),
+            dir: dir.join("engine"),
+            port: 0,
+            database: postgres.engine_database("engine").expect("the engine's database was made"),
+            heap_mb: 512,
+            ready_within: Duration::from_secs(180),
+        };
+        let engine = Engine::start(options, &mut |_| {}).unwrap_or_else(|e| panic!("{e} ({})", e.code()));
+        let world = World { postgres, engine, dir };
+        world.prepare();
+        world
+    }
+
+    /// Our tables and our models, once.
+    fn prepare(&self) {
+        let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
+        runtime.block_on(async {
+            let setup = Setup::new(self.settings("default")).expect("the default settings are whole");
+            setup.store.migrate().await.expect("our tables can be made");
+            fallout::cli::deploy::deploy(&setup.engine, &setup.settings).await.expect("our models can be deployed");
+            setup.store.close().await;
+        });
+    }
+
+    /// Settings that lead to these servers, for one tenant; every downstream is nowhere until a sandbox is.
+    pub fn settings(&self, tenant: &str) -> Settings {
+        let mut settings = Settings::default();
+        settings.tenant.id = tenant.to_owned();
+        settings.database.url = Secret::new(self.postgres.socket_url("fallout"));
+        settings.engine.url = self.engine.base_url();
+        settings.watch.tick_ms = 200;
+        let nowhere = ["inventory", "contract", "provisioning", "billing", "payment"];
+        let nowhere = nowhere.map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned()));
+        fallout::roles::session::fill(&mut settings, &nowhere.into_iter().collect());
+        settings
+    }
+}

@@ -1,0 +1,48 @@
+//! The commands and what they share.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+use super::{case, check, demo, deploy, explain, migrate, up, watch, worker};
+
+const EXAMPLES: &str = "\
+Examples:
+  fallout demo                         100 orders end to end, with servers of its own
+  fallout demo --keep                  the same, and everything stays up until Ctrl-C
+  fallout check                        what keeps this from working here
+  fallout case list                    what waits for a person
+  fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
+  fallout explain FO-012               what a code means and what to do
+
+With servers of yours, set DATABASE_URL and CAMUNDA_URL, then: migrate, deploy, check, worker run, watch.
+Settings: config/default.toml lists all; --config FILE and FALLOUT_<SECTION>__<KEY> change them.
+Exit codes: 0 done, 1 failed, 2 input or configuration, 3 refused, 4 not reachable, 69 software missing.";
+
+/// Fallout management for order fulfilment on Camunda 7: knows how a step did not end well, never repeats an effect that
+/// may have happened, and recovers it.
+#[derive(Debug, Parser)]
+#[command(name = "fallout", version, after_help = EXAMPLES, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Settings that differ from the defaults (TOML)
+    #[arg(long, global = true, env = "FALLOUT_CONFIG", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Print the result as one JSON object
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Demo(demo::Args),
+    Up(up::Args),
+    Worker(worker::Args),
+    Watch(watch::Args),
+    Deploy(deploy::Args),
+    Migrate(migrate::Args),
+    Check(check::Args),
+    Case(case::Args),
+    Explain(explain::Args),
+}

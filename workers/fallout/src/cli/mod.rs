@@ -1,0 +1,93 @@
+//! The command line: what there is to say, and the way every command takes.
+
+mod args;
+mod case;
+mod check;
+mod demo;
+pub mod deploy;
+mod duration;
+mod explain;
+mod migrate;
+mod report;
+mod up;
+mod watch;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::{process::ExitCode, time::Duration};
+
+use clap::Parser;
+
+use crate::{
+    codes::Failure,
+    config::{self, Problem, Settings, Sources, listed},
+    exit::Exit,
+    output::Output,
+    roles::session,
+    telemetry::Telemetry,
+};
+use args::{Cli, Command};
+
+/// How long a command that is done waits for threads it left behind (embedded servers end by themselves).
+const LEFT_BEHIND: Duration = Duration::from_secs(5);
+
+/// What every command works with.
+#[derive(Debug, Clone)]
+pub struct Context {
+    pub settings: Settings,
+    pub out: Output,
+}
+
+/// The program: parse, configure, run, and say how it ended.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let out = Output::new(cli.json);
+    match run(cli, out) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            out.note(report::text(&error).trim_end());
+            report::exit(&error).into()
+        }
+    }
+}
+
+fn run(cli: Cli, out: Output) -> anyhow::Result<Exit> {
+    // Explains also to someone whose configuration is refused.
+    if let Command::Explain(args) = &cli.command {
+        return explain::run(args, out);
+    }
+    let (mut settings, problems) = config::read(&Sources::of_process(cli.config));
+    if !matches!(cli.command, Command::Check(_)) && !problems.is_empty() {
+        return Err(Failure::new("FO-001", listed("the configuration cannot be used:", &problems)).into());
+    }
+    if !matches!(cli.command, Command::Demo(_) | Command::Up(_)) {
+        session::adopt(&mut settings);
+    }
+    let telemetry = Telemetry::start(&settings.telemetry)?;
+    let result = in_runtime(cli.command, Context { settings, out }, problems);
+    telemetry.finish();
+    result
+}
+
+fn in_runtime(command: Command, context: Context, problems: Vec<Problem>) -> anyhow::Result<Exit> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(dispatch(command, &context, problems));
+    runtime.shutdown_timeout(LEFT_BEHIND);
+    result
+}
+
+async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -> anyhow::Result<Exit> {
+    match command {
+        Command::Demo(args) => demo::run(args, context).await,
+        Command::Up(args) => up::run(args, context).await,
+        Command::Worker(args) => worker::run(args, context).await,
+        Command::Watch(args) => watch::run(args, context).await,
+        Command::Deploy(args) => deploy::run(args, context).await,
+        Command::Migrate(args) => migrate::run(args, context).await,
+        Command::Check(args) => check::run(args, context, problems).await,
+        Command::Case(args) => case::run(args, context).await,
+        Command::Explain(args) => explain::run(&args, context.out),
+    }
+}

@@ -1,0 +1,77 @@
+//! `fallout up`: servers, sandbox and every role in one process, until it is stopped.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use fallout_embedded::Product;
+use fallout_sandbox::FaultScript;
+
+use super::{Context, deploy, worker};
+use crate::{
+    config::shipped,
+    exit::Exit,
+    roles::{
+        intake,
+        running::Running,
+        servers::{Servers, Wanted},
+        setup::Setup,
+        stop,
+    },
+};
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Engine {
+    #[default]
+    Camunda,
+    Operaton,
+}
+
+/// Start servers, sandbox, workers and controllers, and keep them running until Ctrl-C
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Which engine to start
+    #[arg(long, value_enum, default_value_t)]
+    pub engine: Engine,
+    /// TMF622 product orders to take in, an array or one per line; an order that was taken in before is left alone
+    #[arg(long, value_name = "FILE")]
+    pub orders: Option<PathBuf>,
+}
+
+impl Engine {
+    pub fn product(self) -> Product {
+        match self {
+            Engine::Camunda => Product::Camunda,
+            Engine::Operaton => Product::Operaton,
+        }
+    }
+}
+
+pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    let orders = args.orders.as_deref().map(|file| intake::orders(Some(file))).transpose()?;
+    let mut stopped = stop::on_signal().context("listening for signals")?;
+    let mut settings = context.settings.clone();
+    let faults = FaultScript::parse(shipped::FAULTS).context("reading the built-in fault script")?;
+    let wanted = Wanted { product: args.engine.product(), faults, fresh: false, name: "up" };
+    let servers = Servers::start(wanted, &mut settings, context.out).await?;
+    let setup = Setup::new(settings)?;
+    setup.store.migrate().await.context("creating our tables")?;
+    deploy::deploy(&setup.engine, &setup.settings).await?;
+    let running = Running::start(&setup);
+    if let Some(orders) = orders {
+        intake::accept(&setup.desk, &setup.settings.tenant.id, &orders, None).await?;
+        context.out.note(&format!("{} orders taken in", orders.len()));
+    }
+    context.out.note(&format!(
+        "everything runs; Ctrl-C ends it\n  Cockpit   {}   user demo, password demo\n  database  {}\n  cases     fallout case list",
+        servers.engine.cockpit_url(),
+        servers.postgres.psql_line("fallout"),
+    ));
+    stop::stopped(&mut stopped).await;
+    context.out.note("stopping ...");
+    let drained = running.stop().await?;
+    servers.stop().await?;
+    if let Some(drained) = drained {
+        context.out.note(&worker::told(&drained));
+    }
+    Ok(Exit::Done)
+}

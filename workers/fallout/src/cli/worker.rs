@@ -1,0 +1,124 @@
+//! `fallout worker list | run`: the topics this program serves.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use anyhow::Context as _;
+use clap::Subcommand;
+use fallout_core::{
+    catalogue::Catalogue,
+    operation::{Kind, Operation},
+};
+use fallout_fleet::{Drained, Probes};
+use serde::Serialize;
+
+use super::Context;
+use crate::{
+    codes::Failure,
+    config::{listed, suggest},
+    exit::Exit,
+    output::table,
+    roles::{fleet, setup::Setup, stop},
+};
+
+/// List the topics that can be served, or serve them
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Topics with their operation and downstream
+    List,
+    /// Fetch and perform external tasks until stopped (SIGTERM drains)
+    Run {
+        /// Which topics [default: all]
+        #[arg(value_name = "TOPIC")]
+        topics: Vec<String>,
+    },
+}
+
+pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    let catalogue = context.settings.catalogue()?;
+    match args.command {
+        Command::List => list(&catalogue, context),
+        Command::Run { topics } => {
+            let topics: Vec<String> = served(&catalogue, &topics)?.into_iter().collect();
+            serve(&topics, context).await
+        }
+    }
+}
+
+async fn serve(topics: &[String], context: &Context) -> anyhow::Result<Exit> {
+    let setup = Setup::new(context.settings.clone())?;
+    let stopped = stop::on_signal().context("listening for signals")?;
+    context.out.note(&format!("serving {} from {}", topics.join(", "), setup.engine.base_url()));
+    let drained = fleet::run(&setup, topics, Probes::default(), stopped, Arc::default()).await;
+    context.out.note(&told(&drained));
+    Ok(Exit::Done)
+}
+
+/// How a fleet ended, for people.
+pub fn told(drained: &Drained) -> String {
+    let Drained { finished, given_back, left } = drained;
+    format!("stopped: {finished} finished, {given_back} given back, {left} left to their locks")
+}
+
+/// The topics to fetch; FO-030 for those that no operation stands behind.
+pub fn served(catalogue: &Catalogue, wanted: &[String]) -> Result<BTreeSet<String>, Failure> {
+    let known = || catalogue.operations.keys().map(String::as_str);
+    let unknown: Vec<String> = wanted
+        .iter()
+        .filter(|topic| catalogue.operation(topic).is_none())
+        .map(|topic| format!("{topic}{}", suggest::did_you_mean(suggest::closest(topic, known()))))
+        .collect();
+    if !unknown.is_empty() {
+        return Err(Failure::new(
+            "FO-030",
+            listed("no operation stands behind these topics:", &unknown),
+        ));
+    }
+    Ok(if wanted.is_empty() {
+        known().map(str::to_owned).collect()
+    } else {
+        wanted.iter().cloned().collect()
+    })
+}
+
+#[derive(Serialize)]
+struct Topic<'a> {
+    topic: &'a str,
+    operation: String,
+    downstream: &'a str,
+    kind: Kind,
+}
+
+fn list(catalogue: &Catalogue, context: &Context) -> anyhow::Result<Exit> {
+    let topics: Vec<Topic> = catalogue.operations.iter().map(topic).collect();
+    let kind = |kind| match kind {
+        Kind::Effect => "effect",
+        Kind::Read => "read",
+    };
+    let row = |t: &Topic| {
+        [
+            t.topic.to_owned(),
+            t.operation.clone(),
+            t.downstream.to_owned(),
+            kind(t.kind).to_owned(),
+        ]
+    };
+    context.out.data(&topics, || {
+        table(["topic", "operation", "downstream", "kind"], topics.iter().map(row))
+    })?;
+    Ok(Exit::Done)
+}
+
+fn topic<'a>((topic, op): (&'a String, &'a Operation)) -> Topic<'a> {
+    Topic {
+        topic,
+        operation: format!("{} v{}", op.name, op.version),
+        downstream: &op.downstream,
+        kind: op.kind,
+    }
+}

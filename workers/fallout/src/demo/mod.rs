@@ -1,0 +1,166 @@
+//! The demo: real orders through a real engine against systems that misbehave, and the proof afterwards.
+
+mod judge;
+mod progress;
+mod summary;
+
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use fallout_core::order::Order;
+use fallout_desk::RunView;
+use fallout_embedded::Product;
+use fallout_sandbox::{Book, FaultScript};
+use tokio::sync::watch;
+
+pub use judge::{Effects, Standing, effects, standing};
+pub use summary::{Cases, Summary, WhereNext};
+
+use crate::{
+    cli::deploy,
+    codes::Failure,
+    config::{Settings, shipped},
+    output::Output,
+    roles::{
+        intake,
+        running::Running,
+        servers::{Servers, Wanted},
+        setup::Setup,
+        stop,
+    },
+};
+
+/// A start in the future waits in a timer; people in front of a demo do not wait that long.
+const SOON_S: i64 = 2;
+
+#[derive(Clone, Debug)]
+pub struct Demo {
+    pub orders: Option<PathBuf>,
+    pub faults: Option<PathBuf>,
+    pub product: Product,
+    pub deadline: Duration,
+    pub keep: bool,
+}
+
+impl Demo {
+    pub async fn run(self, mut settings: Settings, out: Output) -> Result<Summary> {
+        let orders = intake::orders(self.orders.as_deref())?;
+        let wanted = Wanted { product: self.product, faults: self.faults()?, fresh: true, name: "demo" };
+        let mut stopped = stop::on_signal().context("listening for signals")?;
+        let began = Instant::now();
+        let mut servers = Servers::start(wanted, &mut settings, out).await?;
+        let setup = Setup::new(settings)?;
+        setup.store.migrate().await.context("creating our tables")?;
+        deploy::deploy(&setup.engine, &setup.settings).await?;
+        let startup = began.elapsed();
+        out.note(&format!("ready after {:.1} s; {} orders, Cockpit at {}", startup.as_secs_f64(), orders.len(), servers.engine.cockpit_url()));
+        let work = Work { demo: &self, setup: &setup, orders: &orders, out, began: Instant::now(), startup };
+        let summary = work.run(&mut servers, &mut stopped).await;
+        servers.stop().await?;
+        summary
+    }
+
+    fn faults(&self) -> Result<FaultScript> {
+        let script = match &self.faults {
+            Some(path) => FaultScript::load(path),
+            None => FaultScript::parse(shipped::FAULTS),
+        };
+        script.map_err(|e| Failure::new("FO-003", "the fault script cannot be used").because(e).into())
+    }
+}
+
+/// From the engine being ready to the summary.
+struct Work<'a> {
+    demo: &'a Demo,
+    setup: &'a Setup,
+    orders: &'a [Order],
+    out: Output,
+    began: Instant,
+    startup: Duration,
+}
+
+impl Work<'_> {
+    async fn run(&self, servers: &mut Servers, stopped: &mut watch::Receiver<bool>) -> Result<Summary> {
+        let mut running = Running::start(self.setup);
+        intake::accept(&self.setup.desk, self.tenant(), self.orders, Some(SOON_S)).await?;
+        progress::until_quiet(self.setup, self.orders, self.demo.deadline, self.out, stopped).await?;
+        // Nothing is weighed while a sender is at work.
+        running.stop_fleet().await?;
+        servers.sandbox.drain().await;
+        let summary = self.summary(servers).await?;
+        let next = WhereNext {
+            cockpit: servers.engine.cockpit_url(),
+            psql: servers.postgres.psql_line("fallout"),
+            kept: self.demo.keep,
+        };
+        self.out.data(&summary, || summary.text(&next))?;
+        if self.demo.keep && !*stopped.borrow() {
+            running.start_fleet();
+            self.out.note("\neverything keeps running; Ctrl-C ends it");
+            stop::stopped(stopped).await;
+            self.out.note("stopping ...");
+        }
+        running.stop().await?;
+        Ok(summary)
+    }
+
+    fn tenant(&self) -> &str {
+        &self.setup.settings.tenant.id
+    }
+
+    async fn summary(&self, servers: &Servers) -> Result<Summary> {
+        let ledger = self.setup.desk.ledger(self.tenant()).await?;
+        let book = Book::read(&servers.book).context("reading the sandbox's book of effects")?;
+        let open = self.setup.desk.cases(self.tenant(), true, None, CASES_SHOWN).await?;
+        let mut by_category: BTreeMap<String, usize> = BTreeMap::new();
+        open.iter().for_each(|case| *by_category.entry(case.category.clone()).or_default() += 1);
+        let engine = summary::Product { product: self.demo.product.name().into(), version: servers.engine.version().into() };
+        let mut summary = Summary {
+            orders: self.orders.len(),
+            completed: 0,
+            cancelled: 0,
+            parked: 0,
+            lost: 0,
+            cases: Cases { open: open.len(), by_category },
+            effects: effects(&book, &ledger),
+            engine,
+            startup_seconds: tenths(self.startup),
+            seconds: tenths(self.began.elapsed()),
+            open,
+            lost_orders: Vec::new(),
+        };
+        summary.count(self.orders, &ledger);
+        Ok(summary)
+    }
+}
+
+/// A demo with more open cases than this is looked at with `fallout case list`.
+const CASES_SHOWN: i64 = 10_000;
+
+fn tenths(duration: Duration) -> f64 {
+    (duration.as_secs_f64() * 10.0).round() / 10.0
+}
+
+impl Summary {
+    /// Whoever is still moving at the deadline, or has no run at all, is lost.
+    fn count(&mut self, orders: &[Order], ledger: &[RunView]) {
+        let runs: BTreeMap<&str, &RunView> = ledger.iter().map(|v| (v.run.external_id.as_str(), v)).collect();
+        for order in orders {
+            let view = runs.get(order.id.as_str());
+            match view.map_or(Standing::Lost, |view| standing(order, view)) {
+                Standing::Completed => self.completed += 1,
+                Standing::Cancelled => self.cancelled += 1,
+                Standing::Parked => self.parked += 1,
+                Standing::Moving | Standing::Lost => {
+                    self.lost += 1;
+                    let state = view.map_or("not started", |v| v.run.state.as_str());
+                    self.lost_orders.push(format!("order {}: {state}", order.id));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! What the demo came to: one object for machines, one page for people.
+
+use std::{collections::BTreeMap, fmt::Write};
+
+use fallout_desk::CaseLine;
+use serde::Serialize;
+
+use super::judge::Effects;
+use crate::output;
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    pub orders: usize,
+    pub completed: usize,
+    pub cancelled: usize,
+    pub parked: usize,
+    pub lost: usize,
+    pub cases: Cases,
+    pub effects: Effects,
+    pub engine: Product,
+    pub startup_seconds: f64,
+    pub seconds: f64,
+    #[serde(skip)]
+    pub open: Vec<CaseLine>,
+    /// Orders that are lost, and how.
+    #[serde(skip)]
+    pub lost_orders: Vec<String>,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Cases {
+    pub open: usize,
+    pub by_category: BTreeMap<String, usize>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct Product {
+    pub product: String,
+    pub version: String,
+}
+
+/// Where a person looks next.
+#[derive(Clone, Debug)]
+pub struct WhereNext {
+    pub cockpit: String,
+    pub psql: String,
+    pub kept: bool,
+}
+
+impl Summary {
+    pub fn is_clean(&self) -> bool {
+        self.lost == 0 && self.effects.is_clean()
+    }
+
+    /// The page.
+    pub fn text(&self, next: &WhereNext) -> String {
+        let mut out = String::new();
+        let Summary { orders, completed, cancelled, parked, lost, .. } = self;
+        let _ = writeln!(out, "\n{orders} orders in {:.1} s on {} {}", self.seconds, self.engine.product, self.engine.version);
+        let _ = writeln!(out, "  completed {completed:>4}   every step done, every line's effect in the book");
+        let _ = writeln!(out, "  cancelled {cancelled:>4}");
+        let _ = writeln!(out, "  parked    {parked:>4}   waiting for a person, each with an open case");
+        let _ = writeln!(out, "  lost      {lost:>4}");
+        for order in &self.lost_orders {
+            let _ = writeln!(out, "    {order}");
+        }
+        self.write_cases(&mut out);
+        self.write_effects(&mut out);
+        next.write(&mut out, self.open.first());
+        out
+    }
+
+    fn write_cases(&self, out: &mut String) {
+        let _ = writeln!(out, "\n{} open cases", self.cases.open);
+        for (category, count) in &self.cases.by_category {
+            let _ = writeln!(out, "  {category:<20} {count:>3}");
+        }
+        if !self.open.is_empty() {
+            let _ = writeln!(out, "\n{}", output::case_table(&self.open));
+        }
+    }
+
+    fn write_effects(&self, out: &mut String) {
+        let Effects { intended, applied, duplicated, unexplained, orphaned, findings } = &self.effects;
+        let _ = writeln!(out, "\nEffect check: the sandbox's book against the ledger");
+        let _ = writeln!(out, "  intended {intended}, applied {applied}");
+        let _ = writeln!(out, "  duplicated {duplicated}   unexplained {unexplained}   orphaned {orphaned}");
+        for finding in findings {
+            let _ = writeln!(out, "    {finding}");
+        }
+        let verdict = if self.is_clean() { "No effect twice, nothing lost." } else { "This run broke the promise." };
+        let _ = writeln!(out, "  {verdict}");
+    }
+}
+
+impl WhereNext {
+    fn write(&self, out: &mut String, case: Option<&CaseLine>) {
+        let _ = writeln!(out, "\nWhere to look next");
+        if !self.kept {
+            let _ = writeln!(out, "  Everything is stopped now. Run it again with --keep to look around:");
+        }
+        let _ = writeln!(out, "  Cockpit   {}   user demo, password demo", self.cockpit);
+        let _ = writeln!(out, "  database  {}", self.psql);
+        let _ = writeln!(out, "  cases     fallout case list");
+        if let Some(case) = case {
+            let number = &case.case_number;
+            let _ = writeln!(out, "  one case  fallout case show {number}");
+            let _ = writeln!(out, "  recover   fallout case recover {number} --action retry --reason \"downstream is fixed\"");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! What a process can be: a fleet, controllers, and the servers that the demo and `up` bring along.
+
+pub mod fleet;
+pub mod intake;
+pub mod running;
+pub mod servers;
+pub mod session;
+pub mod setup;
+pub mod stop;
+pub mod watch;

@@ -1,0 +1,58 @@
+//! Roles at work in this process, to be stopped in order: senders first, then the controllers behind them.
+
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use fallout_fleet::{Drained, Probes};
+use fallout_watch::Controller;
+use tokio::{
+    sync::{Notify, watch},
+    task::JoinHandle,
+};
+
+use super::{fleet, setup::Setup, watch as controllers};
+
+#[derive(Debug)]
+pub struct Running {
+    setup: Setup,
+    wake: Arc<Notify>,
+    fleet: Option<(watch::Sender<bool>, JoinHandle<Drained>)>,
+    watch: (watch::Sender<bool>, JoinHandle<()>),
+}
+
+impl Running {
+    /// Every worker and every controller.
+    pub fn start(setup: &Setup) -> Self {
+        let wake = Arc::new(Notify::new());
+        let (stop, stopped) = watch::channel(false);
+        let task = {
+            let (setup, wake) = (setup.clone(), Arc::clone(&wake));
+            tokio::spawn(async move { controllers::run(&setup, &Controller::ALL, stopped, wake).await })
+        };
+        let mut running = Running { setup: setup.clone(), wake, fleet: None, watch: (stop, task) };
+        running.start_fleet();
+        running
+    }
+
+    pub fn start_fleet(&mut self) {
+        let (stop, stopped) = watch::channel(false);
+        let (setup, wake) = (self.setup.clone(), Arc::clone(&self.wake));
+        let topics: Vec<String> = setup.catalogue.operations.keys().cloned().collect();
+        let task = tokio::spawn(async move { fleet::run(&setup, &topics, Probes::default(), stopped, wake).await });
+        self.fleet = Some((stop, task));
+    }
+
+    /// Drains the senders; after it nothing of ours reaches a downstream but lookups.
+    pub async fn stop_fleet(&mut self) -> Result<Option<Drained>> {
+        let Some((stop, task)) = self.fleet.take() else { return Ok(None) };
+        stop.send_replace(true);
+        Ok(Some(task.await.context("the fleet ended in a way it should not")?))
+    }
+
+    pub async fn stop(mut self) -> Result<Option<Drained>> {
+        let drained = self.stop_fleet().await?;
+        self.watch.0.send_replace(true);
+        self.watch.1.await.context("the controllers ended in a way they should not")?;
+        Ok(drained)
+    }
+}

@@ -1,0 +1,142 @@
+//! The servers that `demo` and `up` bring along: Postgres, the engine, the sandbox; and the settings that lead to them.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::{Context, Result};
+use fallout_embedded::{EmbeddedError, Engine, EngineOptions, Postgres, PostgresOptions, Product, suitable_dir};
+use fallout_sandbox::{FaultScript, Sandbox, SandboxOptions};
+
+use super::session::{HOME, Session, fill};
+use crate::{codes::Failure, config::{Secret, Settings}, output::Output};
+
+/// Enough for a slow machine to create the engine's schema.
+const ENGINE_READY_WITHIN: Duration = Duration::from_secs(180);
+/// The engine's working set with history level full is some 300 MB.
+const ENGINE_HEAP_MB: u32 = 512;
+
+#[derive(Debug)]
+pub struct Servers {
+    // In the order they are dropped: the engine uses Postgres.
+    pub engine: Engine,
+    pub postgres: Postgres,
+    pub sandbox: Sandbox,
+    pub book: PathBuf,
+    session: Session,
+    _ours: File,
+}
+
+/// What to start.
+#[derive(Debug)]
+pub struct Wanted {
+    pub product: Product,
+    pub faults: FaultScript,
+    /// A folder for this run alone, or one that is used again.
+    pub fresh: bool,
+    pub name: &'static str,
+}
+
+impl Servers {
+    pub async fn start(wanted: Wanted, settings: &mut Settings, out: Output) -> Result<Servers> {
+        let (dir, ours) = folder(&wanted)?;
+        let product = wanted.product;
+        let at = dir.clone();
+        let (postgres, engine) = tokio::task::spawn_blocking(move || start_both(&at, product, out)).await.context("starting the servers")?.map_err(told)?;
+        let book = if settings.sandbox.book.as_os_str().is_empty() { dir.join("effects.ndjson") } else { settings.sandbox.book.clone() };
+        let options = SandboxOptions { book: book.clone(), script: wanted.faults, ports: BTreeMap::new() };
+        let sandbox = Sandbox::start(options).await.context("starting the simulated downstreams")?;
+        let urls: BTreeMap<String, String> = sandbox.urls().iter().map(|(n, u)| ((*n).to_owned(), u.clone())).collect();
+        settings.database.url = Secret::new(postgres.socket_url("fallout"));
+        settings.engine.url = engine.base_url();
+        fill(settings, &urls);
+        let session = Session {
+            pid: std::process::id(),
+            database_url: postgres.socket_url("fallout"),
+            engine_url: engine.base_url(),
+            downstreams: urls,
+        };
+        session.write().context("writing .fallout/session.json")?;
+        Ok(Servers { engine, postgres, sandbox, book, session, _ours: ours })
+    }
+
+    /// Stops everything; the engine first.
+    pub async fn stop(self) -> Result<()> {
+        self.session.remove();
+        self.sandbox.stop().await;
+        let (mut engine, mut postgres) = (self.engine, self.postgres);
+        let stop = move || {
+            engine.stop();
+            postgres.stop();
+        };
+        tokio::task::spawn_blocking(stop).await.context("stopping the servers")
+    }
+}
+
+/// An embedded server's error with its code.
+pub fn told(e: EmbeddedError) -> anyhow::Error {
+    Failure::new(e.code(), e.to_string()).because(e).into()
+}
+
+fn start_both(dir: &Path, product: Product, out: Output) -> Result<(Postgres, Engine), EmbeddedError> {
+    out.note("starting PostgreSQL ...");
+    let engine_database = if product == Product::Camunda { "camunda" } else { "operaton" };
+    let databases = vec!["fallout".to_owned(), engine_database.to_owned()];
+    let postgres = Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 })?;
+    out.note(&format!("starting {} ...", product.name()));
+    let options = EngineOptions {
+        product,
+        home: engine_home(),
+        dir: dir.join("engine"),
+        port: 0,
+        database: postgres.engine_database(engine_database)?,
+        heap_mb: ENGINE_HEAP_MB,
+        ready_within: ENGINE_READY_WITHIN,
+    };
+    let mut said = 0;
+    let engine = Engine::start(options, &mut |waited: Duration| {
+        if waited.as_secs() >= said + 5 {
+            said = waited.as_secs();
+            out.note(&format!("  still starting, {said} s ..."));
+        }
+    })?;
+    Ok((postgres, engine))
+}
+
+/// Where `make setup` built the engine's host: beside the program's build folder, or below the working directory.
+pub fn engine_home() -> PathBuf {
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("engine")));
+    beside.filter(|dir| dir.is_dir()).unwrap_or_else(|| PathBuf::from("target/engine"))
+}
+
+/// The folder of this run, held by a lock as long as the file lives. Folders of runs that are over are cleared away.
+fn folder(wanted: &Wanted) -> Result<(PathBuf, File)> {
+    let home = std::path::absolute(HOME).context("finding the working directory")?;
+    let home = suitable_dir(&home.join(wanted.name));
+    fs::create_dir_all(&home).with_context(|| format!("creating {}", home.display()))?;
+    if !wanted.fresh {
+        return Ok((home.clone(), lock(&home)?.ok_or_else(|| in_use(&home))?));
+    }
+    for old in fs::read_dir(&home).into_iter().flatten().flatten().map(|e| e.path()) {
+        if let Ok(Some(_ours)) = lock(&old) {
+            let _ = fs::remove_dir_all(&old);
+        }
+    }
+    let dir = home.join(std::process::id().to_string());
+    fs::create_dir_all(&dir).with_context(|| format!("creating {}", dir.display()))?;
+    let ours = lock(&dir)?.ok_or_else(|| in_use(&dir))?;
+    Ok((dir, ours))
+}
+
+fn in_use(dir: &Path) -> Failure {
+    Failure::new("FO-104", format!("{} is used by another process", dir.display()))
+}
+
+/// `None` when another process holds it.
+fn lock(dir: &Path) -> Result<Option<File>> {
+    let file = File::create(dir.join("run.lock")).with_context(|| format!("creating {}/run.lock", dir.display()))?;
+    Ok(file.try_lock().is_ok().then_some(file))
+}

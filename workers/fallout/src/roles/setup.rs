@@ -1,0 +1,43 @@
+//! Everything a role works with, made once from the settings.
+
+use std::sync::Arc;
+
+use anyhow::Result;
+use fallout_camunda::Engine;
+use fallout_core::catalogue::Catalogue;
+use fallout_desk::Desk;
+use fallout_downstream::Downstreams;
+use fallout_store::Store;
+use fallout_watch::Watch;
+
+use crate::config::Settings;
+
+#[derive(Clone, Debug)]
+pub struct Setup {
+    pub settings: Settings,
+    pub catalogue: Arc<Catalogue>,
+    pub store: Store,
+    pub desk: Desk,
+    pub engine: Engine,
+    pub downstreams: Arc<Downstreams>,
+}
+
+impl Setup {
+    /// Connects to nothing yet: whoever is away is waited for by the role itself.
+    pub fn new(settings: Settings) -> Result<Self> {
+        let catalogue = Arc::new(settings.catalogue()?);
+        let store = settings.database.store()?;
+        Ok(Setup {
+            desk: Desk::new(store.clone(), Arc::clone(&catalogue)),
+            engine: settings.engine.client()?,
+            downstreams: Arc::new(settings.downstream_clients(&catalogue)?),
+            settings,
+            catalogue,
+            store,
+        })
+    }
+
+    pub fn watch(&self) -> Watch {
+        Watch { desk: self.desk.clone(), engine: self.engine.clone(), downstreams: Arc::clone(&self.downstreams) }
+    }
+}

@@ -1,0 +1,91 @@
+//! What the fleet needs remembered. Over the desk in the program; something smaller where the fleet is used as a library
+//! or measured without a database.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use fallout_core::{
+    attempt::Prepared,
+    claim::{Claim, Recorded},
+    evidence::Evidence,
+    ids::AttemptId,
+    lookup::Said,
+    step::Outputs,
+    task::{Definition, StepContext, TaskRef},
+};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+pub trait Ledger: Send + Sync + 'static {
+    /// What each of these tasks is rendered from, in their order: one read for the whole batch.
+    fn contexts(&self, tasks: &[TaskRef]) -> impl Future<Output = Result<Vec<StepContext>, LedgerError>> + Send;
+
+    /// Whether this process definition was learnt before.
+    fn knows(&self, definition: &str) -> impl Future<Output = Result<bool, LedgerError>> + Send;
+
+    fn learn(&self, definition: Definition) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// What the task is for. A fresh claim stores intent and attempt before it answers.
+    fn claim(
+        &self,
+        task: &TaskRef,
+        prepared: Option<Result<Prepared, String>>,
+    ) -> impl Future<Output = Result<Claim, LedgerError>> + Send;
+
+    /// Appends what an exchange proved and decides over all attempts as they now stand. May be called again with the same.
+    fn record(
+        &self,
+        attempt: AttemptId,
+        evidence: Evidence,
+        read: Result<Outputs, String>,
+    ) -> impl Future<Output = Result<Recorded, LedgerError>> + Send;
+
+    /// The same with what a lookup said.
+    fn record_read(&self, attempt: AttemptId, said: Said)
+    -> impl Future<Output = Result<Recorded, LedgerError>> + Send;
+
+    /// The engine has the attempt's verdict.
+    fn reported(&self, attempt: AttemptId, report: Uuid) -> impl Future<Output = Result<(), LedgerError>> + Send;
+
+    /// Whether anything could be recorded now.
+    fn ready(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// Cannot be reached: it may have happened or not; asking again is safe and will help one day.
+    #[error("the ledger cannot be reached: {0}")]
+    Away(String),
+    /// Asking again will not help.
+    #[error("the ledger refused: {0}")]
+    Broken(String),
+}
+
+/// Whether the ledger is known to be away: said once, however many tasks run into it. Closed, nothing is fetched.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    away: AtomicBool,
+    closed: Notify,
+}
+
+impl Gate {
+    pub fn close(&self, why: &LedgerError) {
+        if !self.away.swap(true, Ordering::SeqCst) {
+            tracing::warn!("{why}; nothing is fetched until it answers");
+            self.closed.notify_one();
+        }
+    }
+
+    pub fn open(&self) {
+        if self.away.swap(false, Ordering::SeqCst) {
+            tracing::info!("the ledger answers again");
+        }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        self.away.load(Ordering::SeqCst)
+    }
+
+    pub async fn closes(&self) {
+        self.closed.notified().await;
+    }
+}
