@@ -50,7 +50,7 @@ impl std::fmt::Display for Said {
 
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LookupRead {
-    /// The database's time when the read was recorded.
+    /// When the read began, on the database's clock: an answer says nothing about what arrived after its question.
     pub at: DateTime<Utc>,
     pub said: Said,
 }

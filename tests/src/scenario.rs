@@ -11,6 +11,7 @@ use fallout::{
     demo::{Effects, Standing, effects, standing},
     roles::{intake, running::Running, setup::Setup},
 };
+use fallout_camunda::ExternalTaskQuery;
 use fallout_core::{action::{Action, Attestation}, ids::CaseNumber, order::Order, step::{Outputs, StepState}};
 use fallout_desk::{CaseLine, DeskError, Recovery, RunView, StepView, Taken};
 use fallout_sandbox::{Book, Effect, FaultScript, Sandbox, SandboxOptions};
@@ -170,10 +171,12 @@ impl<'a> Scenario<'a> {
                 let ownerless = step.step.state == StepState::Parked && step.step.case.is_none();
                 anyhow::ensure!(!ownerless, "{} is parked without a case", step.step.identity);
             }
-            let Some(instance) = view.run.process_instance_id else { continue };
-            let query = fallout_camunda::ExternalTaskQuery { process_instance_id: Some(&instance), locked: Some(true), ..Default::default() };
-            let locked = self.setup.engine.external_tasks(&query).await?;
-            anyhow::ensure!(locked.is_empty(), "a task of order {} is still locked", view.run.external_id);
+            for step in &view.steps {
+                let instance = Some(step.step.process_instance_id.as_str());
+                let query = ExternalTaskQuery { process_instance_id: instance, locked: Some(true), ..Default::default() };
+                let locked = self.setup.engine.external_tasks(&query).await?;
+                anyhow::ensure!(locked.is_empty(), "the task of {} is still locked", step.step.identity);
+            }
         }
         Ok(())
     }

@@ -27,21 +27,15 @@ impl Condition {
 
     /// The literals that this variable is compared with, each enough by itself for the flow to be taken.
     pub fn values_of(&self, variable: &str) -> impl Iterator<Item = &str> {
-        self.alternatives
-            .iter()
-            .filter_map(move |all| match all.as_slice() {
-                [only] if only.variable == variable => Some(only.literal.as_str()),
-                _ => None,
-            })
+        self.alternatives.iter().filter_map(move |all| match all.as_slice() {
+            [only] if only.variable == variable => Some(only.literal.as_str()),
+            _ => None,
+        })
     }
 
     /// Whether the flow is surely taken when these variables have these values.
     pub fn holds_for(&self, values: &[(&str, &str)]) -> bool {
-        let known = |e: &Equals| {
-            values
-                .iter()
-                .any(|(v, l)| *v == e.variable && *l == e.literal)
-        };
+        let known = |e: &Equals| values.iter().any(|(v, l)| *v == e.variable && *l == e.literal);
         self.alternatives.iter().any(|all| all.iter().all(known))
     }
 }
@@ -102,10 +96,7 @@ mod tests {
         check("${a == 'X'}", Some(&[&[("a", "X")]]));
         check("#{ 'X' == a }", Some(&[&[("a", "X")]]));
         check("${a=='X'||a=='Y'}", Some(&[&[("a", "X")], &[("a", "Y")]]));
-        check(
-            "${a == 'X' && b == 'Y'}",
-            Some(&[&[("a", "X"), ("b", "Y")]]),
-        );
+        check("${a == 'X' && b == 'Y'}", Some(&[&[("a", "X"), ("b", "Y")]]));
         check("${a == 'X||Y'}", Some(&[&[("a", "X||Y")]]));
     }
 

@@ -191,8 +191,6 @@ impl Mapping {
 /// The inside of `${…}` or `#{…}`.
 pub(crate) fn inside_braces(text: &str) -> Option<&str> {
     let text = text.trim();
-    let rest = text
-        .strip_prefix("${")
-        .or_else(|| text.strip_prefix("#{"))?;
+    let rest = text.strip_prefix("${").or_else(|| text.strip_prefix("#{"))?;
     Some(rest.strip_suffix('}')?.trim())
 }

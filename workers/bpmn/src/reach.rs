@@ -55,10 +55,7 @@ impl Process {
                     .filter(|n| n.attached_to.as_deref() == Some(&node.id))
                     .filter_map(|n| n.error.as_ref()),
             );
-            found.extend(
-                self.event_subprocesses_beside(node)
-                    .filter_map(|s| self.start_error(s)),
-            );
+            found.extend(self.event_subprocesses_beside(node).filter_map(|s| self.start_error(s)));
             inner = node.parent.as_deref().and_then(|id| self.node(id));
         }
         found
@@ -66,17 +63,15 @@ impl Process {
 
     fn event_subprocesses_beside<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Node> {
         // an error raised inside an event subprocess is not caught by that same one
-        self.nodes.iter().filter(move |n| {
-            n.kind == Kind::EventSubProcess && n.parent == node.parent && n.id != node.id
-        })
+        self.nodes
+            .iter()
+            .filter(move |n| n.kind == Kind::EventSubProcess && n.parent == node.parent && n.id != node.id)
     }
 
     fn start_error(&self, event_subprocess: &Node) -> Option<&ErrorCatch> {
         self.nodes
             .iter()
-            .filter(|n| {
-                n.parent.as_deref() == Some(&event_subprocess.id) && n.attached_to.is_none()
-            })
+            .filter(|n| n.parent.as_deref() == Some(&event_subprocess.id) && n.attached_to.is_none())
             .find_map(|n| n.error.as_ref())
     }
 
@@ -104,8 +99,7 @@ impl Process {
     }
 
     pub(crate) fn recovery_gateways(&self) -> impl Iterator<Item = &Node> {
-        self.recovery_waits()
-            .flat_map(|node| self.gateways_after(&node.id))
+        self.recovery_waits().flat_map(|node| self.gateways_after(&node.id))
     }
 }
 
@@ -121,10 +115,7 @@ impl Model {
         let passed = calls
             .filter_map(|(_, call)| call.input("stepTopic"))
             .flat_map(|mapping| mapping.literals());
-        tasks
-            .filter(|topic| !is_expression(topic))
-            .chain(passed)
-            .collect()
+        tasks.filter(|topic| !is_expression(topic)).chain(passed).collect()
     }
 }
 

@@ -29,9 +29,7 @@ impl Model {
         let document = Document::parse(xml).map_err(BpmnError::Xml)?;
         let reader = Reader::new(&document);
         let processes = bpmn_children(document.root_element())
-            .filter(|x| {
-                x.tag_name().name() == "process" && x.attribute("isExecutable") == Some("true")
-            })
+            .filter(|x| x.tag_name().name() == "process" && x.attribute("isExecutable") == Some("true"))
             .map(|x| reader.process(x))
             .collect::<Result<Vec<_>, _>>()?;
         if processes.is_empty() {
@@ -75,19 +73,13 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads what lies directly in a process or subprocess, and descends.
-    fn scope(
-        &self,
-        scope: Xml<'_, '_>,
-        parent: Option<&str>,
-        into: &mut Process,
-    ) -> Result<(), BpmnError> {
+    fn scope(&self, scope: Xml<'_, '_>, parent: Option<&str>, into: &mut Process) -> Result<(), BpmnError> {
         for xml in bpmn_children(scope) {
             if xml.tag_name().name() == "sequenceFlow" {
                 into.flows.push(self.flow(xml)?);
             } else if let Some(kind) = self.kind(xml)? {
                 let node = self.node(xml, kind, parent)?;
-                let descend = matches!(node.kind, Kind::SubProcess | Kind::EventSubProcess)
-                    .then(|| node.id.clone());
+                let descend = matches!(node.kind, Kind::SubProcess | Kind::EventSubProcess).then(|| node.id.clone());
                 into.nodes.push(node);
                 if let Some(id) = descend {
                     self.scope(xml, Some(&id), into)?;
@@ -118,24 +110,16 @@ impl<'a> Reader<'a> {
         // a message that is thrown carries its implementation on the event definition
         let implementation = child(xml, "messageEventDefinition").unwrap_or(xml);
         if camunda(implementation, "type").as_deref() == Some("external") {
-            let topic = camunda(implementation, "topic")
-                .ok_or_else(|| self.missing(xml, "camunda:topic"))?;
+            let topic = camunda(implementation, "topic").ok_or_else(|| self.missing(xml, "camunda:topic"))?;
             return Ok(Some(Kind::ExternalTask { topic }));
         }
         Ok(Some(match xml.tag_name().name() {
             "callActivity" => Kind::Call(self.call(xml)?),
             "exclusiveGateway" => Kind::ExclusiveGateway,
-            "subProcess" if xml.attribute("triggeredByEvent") == Some("true") => {
-                Kind::EventSubProcess
-            }
+            "subProcess" if xml.attribute("triggeredByEvent") == Some("true") => Kind::EventSubProcess,
             "subProcess" | "transaction" => Kind::SubProcess,
             "endEvent" => Kind::EndEvent,
-            name if name.ends_with("Event")
-                || name.ends_with("Gateway")
-                || name.ends_with("ask") =>
-            {
-                Kind::Other
-            }
+            name if name.ends_with("Event") || name.ends_with("Gateway") || name.ends_with("ask") => Kind::Other,
             _ => return Ok(None),
         }))
     }
@@ -172,9 +156,7 @@ impl<'a> Reader<'a> {
             return None;
         }
         let definition = child(xml, "errorEventDefinition")?;
-        let code = definition
-            .attribute("errorRef")
-            .and_then(|id| self.error_codes.get(id));
+        let code = definition.attribute("errorRef").and_then(|id| self.error_codes.get(id));
         Some(code.map_or(ErrorCatch::All, |code| ErrorCatch::Code((*code).to_owned())))
     }
 
@@ -210,8 +192,7 @@ impl<'a> Reader<'a> {
 }
 
 fn bpmn_children<'a, 'i>(xml: Xml<'a, 'i>) -> impl Iterator<Item = Xml<'a, 'i>> {
-    xml.children()
-        .filter(|x| x.tag_name().namespace() == Some(BPMN))
+    xml.children().filter(|x| x.tag_name().namespace() == Some(BPMN))
 }
 
 fn child<'a, 'i>(xml: Xml<'a, 'i>, tag: &str) -> Option<Xml<'a, 'i>> {

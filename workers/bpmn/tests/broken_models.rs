@@ -23,12 +23,8 @@ fn findings(model: &Model) -> Vec<Finding> {
 
 /// A shipped model with one text replaced breaks exactly these rules at these elements.
 fn check(xml: &str, replace: &str, with: &str, expected: &[(Rule, &str)]) {
-    assert!(
-        xml.contains(replace),
-        "the model no longer contains {replace}"
-    );
-    let model =
-        Model::parse(&xml.replacen(replace, with, 1)).expect("the change keeps it well-formed");
+    assert!(xml.contains(replace), "the model no longer contains {replace}");
+    let model = Model::parse(&xml.replacen(replace, with, 1)).expect("the change keeps it well-formed");
     let found = findings(&model);
     let found: Vec<_> = found.iter().map(|f| (f.rule, f.element.as_str())).collect();
     assert_eq!(found, expected, "after replacing {replace}");
@@ -64,7 +60,8 @@ fn an_ending_without_branch_is_refused() {
 
 #[test]
 fn a_flow_beside_the_gateway_is_refused() {
-    let beside = r#"<bpmn:sequenceFlow id="beside" sourceRef="bill" targetRef="notify" /><bpmn:endEvent id="orderCompleted""#;
+    let beside =
+        r#"<bpmn:sequenceFlow id="beside" sourceRef="bill" targetRef="notify" /><bpmn:endEvent id="orderCompleted""#;
     check(
         ORDER,
         r#"<bpmn:endEvent id="orderCompleted""#,
@@ -128,12 +125,7 @@ fn a_handled_code_needs_a_branch_of_its_own() {
 
 #[test]
 fn handled_codes_that_the_step_cannot_match_are_refused() {
-    for wrong in [
-        "CREDIT_CHECK_FAILED",
-        "${codes}",
-        ",CREDIT_CHECK_FAILED, ,",
-        ",,",
-    ] {
+    for wrong in ["CREDIT_CHECK_FAILED", "${codes}", ",CREDIT_CHECK_FAILED, ,", ",,"] {
         check(
             ORDER,
             ",CREDIT_CHECK_FAILED,",
@@ -215,11 +207,7 @@ fn a_code_that_nothing_catches_is_refused_and_says_where_and_what_to_do() {
 }
 
 fn check_catches(inside: &str, expected: Catches) {
-    assert_eq!(
-        model(inside).processes[0].catches("a"),
-        expected,
-        "{inside}"
-    );
+    assert_eq!(model(inside).processes[0].catches("a"), expected, "{inside}");
 }
 
 fn codes(codes: &[&str]) -> Catches {
@@ -251,26 +239,21 @@ fn codes_are_caught_on_the_activity_around_it_and_beside_it() {
     );
     check_catches(&format!("{TASK}{}", handler(no)), codes(&["NO"]));
     check_catches(
-        &format!(
-            r#"<b:subProcess id="s">{TASK}</b:subProcess>{}"#,
-            handler(all)
-        ),
+        &format!(r#"<b:subProcess id="s">{TASK}</b:subProcess>{}"#, handler(all)),
         Catches::All,
     );
 }
 
 #[test]
 fn what_is_thrown_or_caught_elsewhere_is_not_caught_here() {
-    let inside_handler = TASK.to_owned()
-        + r#"<b:startEvent id="hs"><b:errorEventDefinition errorRef="no"/></b:startEvent>"#;
+    let inside_handler =
+        TASK.to_owned() + r#"<b:startEvent id="hs"><b:errorEventDefinition errorRef="no"/></b:startEvent>"#;
     check_catches(
         &format!(r#"<b:subProcess id="h" triggeredByEvent="true">{inside_handler}</b:subProcess>"#),
         Catches::None,
     );
     check_catches(
-        &format!(
-            r#"{TASK}<b:endEvent id="e"><b:errorEventDefinition errorRef="no"/></b:endEvent>"#
-        ),
+        &format!(r#"{TASK}<b:endEvent id="e"><b:errorEventDefinition errorRef="no"/></b:endEvent>"#),
         Catches::None,
     );
     check_catches(
@@ -283,14 +266,8 @@ fn what_is_thrown_or_caught_elsewhere_is_not_caught_here() {
 
 #[test]
 fn what_is_no_model_is_refused_by_name() {
-    assert!(matches!(
-        Model::parse("<b:definitions"),
-        Err(BpmnError::Xml(_))
-    ));
-    assert!(matches!(
-        Model::parse("<definitions/>"),
-        Err(BpmnError::NoProcess)
-    ));
+    assert!(matches!(Model::parse("<b:definitions"), Err(BpmnError::Xml(_))));
+    assert!(matches!(Model::parse("<definitions/>"), Err(BpmnError::NoProcess)));
     let nameless = r#"<b:definitions xmlns:b="http://www.omg.org/spec/BPMN/20100524/MODEL"><b:process isExecutable="true"/></b:definitions>"#;
     assert_eq!(
         Model::parse(nameless).unwrap_err().to_string(),

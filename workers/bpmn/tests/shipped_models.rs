@@ -9,10 +9,7 @@ const ORDER: &str = include_str!("../../../bpmn/order-fulfilment.bpmn");
 
 fn process(xml: &str, id: &str) -> Process {
     let model = Model::parse(xml).expect("the shipped model is well-formed");
-    model
-        .process(id)
-        .expect("the file holds this process")
-        .clone()
+    model.process(id).expect("the file holds this process").clone()
 }
 
 fn ids<'a>(nodes: impl Iterator<Item = &'a fallout_bpmn::Node>) -> BTreeSet<&'a str> {
@@ -53,11 +50,7 @@ fn the_step_offers_retry_resume_skip_and_cancel() {
 
 #[test]
 fn the_order_offers_no_recovery_of_its_own() {
-    assert!(
-        process(ORDER, "order-fulfilment")
-            .recovery_branches()
-            .is_empty()
-    );
+    assert!(process(ORDER, "order-fulfilment").recovery_branches().is_empty());
 }
 
 #[test]
@@ -76,10 +69,7 @@ fn every_effect_of_the_order_is_a_call_of_the_step_whose_activity_id_is_its_step
     assert_eq!(order.external_tasks().count(), 0);
     for (node, call) in order.calls() {
         assert_eq!(call.element, STEP_PROCESS);
-        assert_eq!(
-            call.input("stepId").unwrap().literal(),
-            Some(node.id.as_str())
-        );
+        assert_eq!(call.input("stepId").unwrap().literal(), Some(node.id.as_str()));
     }
 }
 
@@ -112,11 +102,7 @@ fn every_element_is_drawn() {
             .map(|n| &n.id)
             .chain(process.flows.iter().map(|f| &f.id))
         {
-            assert_eq!(
-                xml.matches(&format!("bpmnElement=\"{id}\"")).count(),
-                1,
-                "{id}"
-            );
+            assert_eq!(xml.matches(&format!("bpmnElement=\"{id}\"")).count(), 1, "{id}");
         }
     }
 }

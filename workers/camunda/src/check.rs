@@ -48,12 +48,7 @@ impl Engine {
     /// engine that has done nothing yet is asked by a standalone task with one variable, which is deleted again. The
     /// level of a database never changes (the engine refuses to start on another), so an old trace counts.
     pub async fn history_level_is_full(&self) -> Result<bool, EngineError> {
-        if self
-            .count(&["history", "external-task-log", "count"], &[])
-            .await?
-            > 0
-            || self.probe_left_a_trace().await?
-        {
+        if self.count(&["history", "external-task-log", "count"], &[]).await? > 0 || self.probe_left_a_trace().await? {
             return Ok(true);
         }
         self.run_probe().await?;
@@ -72,26 +67,13 @@ impl Engine {
         let variable = json!({ "value": "1", "type": "String" });
         // A fault or a missing task: another process runs the same probe, or ran it at a lower level. The trace decides.
         let harmless = |result| match result {
-            Err(
-                EngineError::Fault { .. }
-                | EngineError::Conflict { .. }
-                | EngineError::NotFound { .. },
-            ) => Ok(()),
+            Err(EngineError::Fault { .. } | EngineError::Conflict { .. } | EngineError::NotFound { .. }) => Ok(()),
             other => other,
         };
-        harmless(
-            self.command(Method::POST, &["task", "create"], Some(&task))
-                .await,
-        )?;
+        harmless(self.command(Method::POST, &["task", "create"], Some(&task)).await)?;
         let variable_path = ["task", PROBE_TASK, "variables", "probe"];
-        harmless(
-            self.command(Method::PUT, &variable_path, Some(&variable))
-                .await,
-        )?;
-        harmless(
-            self.command(Method::DELETE, &["task", PROBE_TASK], None::<&()>)
-                .await,
-        )
+        harmless(self.command(Method::PUT, &variable_path, Some(&variable)).await)?;
+        harmless(self.command(Method::DELETE, &["task", PROBE_TASK], None::<&()>).await)
     }
 
     async fn count(&self, path: &[&str], query: &[(&str, &str)]) -> Result<u64, EngineError> {

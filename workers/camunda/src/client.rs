@@ -89,11 +89,8 @@ impl Engine {
         sort_by: &str,
     ) -> Result<Vec<T>, EngineError> {
         let order = [("sortBy", sort_by), ("sortOrder", "asc")];
-        self.read_answer(
-            path,
-            self.request(Method::GET, path).query(query).query(&order),
-        )
-        .await
+        self.read_answer(path, self.request(Method::GET, path).query(query).query(&order))
+            .await
     }
 
     /// A read whose request is already put together.
@@ -106,10 +103,7 @@ impl Engine {
     }
 
     /// A read of one thing that may not exist.
-    pub(crate) async fn find<T: DeserializeOwned>(
-        &self,
-        path: &[&str],
-    ) -> Result<Option<T>, EngineError> {
+    pub(crate) async fn find<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Option<T>, EngineError> {
         match self.read(path, &()).await {
             Ok(found) => Ok(Some(found)),
             Err(EngineError::NotFound { .. }) => Ok(None),
@@ -162,11 +156,7 @@ impl Engine {
     pub(crate) async fn exchange(&self, path: &[&str], request: RequestBuilder) -> Exchange {
         let exchange = exchange(request).await;
         // The path holds ids only; query, body and answer may hold order data and are never logged.
-        tracing::debug!(
-            path = path.join("/"),
-            exchange = exchange.summary(),
-            "engine call"
-        );
+        tracing::debug!(path = path.join("/"), exchange = exchange.summary(), "engine call");
         exchange
     }
 }

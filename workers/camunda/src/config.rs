@@ -29,9 +29,7 @@ impl EngineConfig {
     }
 
     pub(crate) fn checked_url(&self) -> Result<Url, SetupError> {
-        let url = Url::parse(&self.base_url).map_err(|source| SetupError::NotAUrl {
-            source: source.into(),
-        })?;
+        let url = Url::parse(&self.base_url).map_err(|source| SetupError::NotAUrl { source: source.into() })?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(SetupError::Scheme {
                 scheme: url.scheme().to_owned(),
@@ -81,17 +79,13 @@ impl fmt::Debug for Secret {
 /// A setting that can never work: for a person, at start.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
-    #[error(
-        "the engine address is not a URL; expected something like http://host:8080/engine-rest"
-    )]
+    #[error("the engine address is not a URL; expected something like http://host:8080/engine-rest")]
     NotAUrl {
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     #[error("the engine address begins with {scheme}:, expected http: or https:")]
     Scheme { scheme: String },
-    #[error(
-        "the engine address carries a user name or password; put them into the authentication settings"
-    )]
+    #[error("the engine address carries a user name or password; put them into the authentication settings")]
     CredentialsInUrl,
     #[error("the engine's connect timeout must be shorter than its timeout")]
     Timeouts,
@@ -105,12 +99,7 @@ mod tests {
 
     #[test]
     fn settings_that_cannot_work_are_refused() {
-        let refused = |url: &str| {
-            EngineConfig::new(url)
-                .checked_url()
-                .unwrap_err()
-                .to_string()
-        };
+        let refused = |url: &str| EngineConfig::new(url).checked_url().unwrap_err().to_string();
         assert!(refused("engine:8080/engine-rest").contains("engine:"));
         assert!(refused("not a url").contains("not a URL"));
         assert!(refused("http://demo:geheim@host/engine-rest").contains("authentication settings"));

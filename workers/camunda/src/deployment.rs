@@ -92,10 +92,7 @@ impl Engine {
         let mut form = Form::new()
             .text("deployment-name", name.to_owned())
             .text("deployment-source", source.to_owned())
-            .text(
-                "enable-duplicate-filtering",
-                enable_duplicate_filtering.to_string(),
-            )
+            .text("enable-duplicate-filtering", enable_duplicate_filtering.to_string())
             // A part of the files alone would break calls bound to their own deployment.
             .text("deploy-changed-only", "false");
         for (file_name, bytes) in files {
@@ -121,10 +118,7 @@ impl Engine {
         })
     }
 
-    pub async fn process_definition(
-        &self,
-        id: &str,
-    ) -> Result<Option<ProcessDefinition>, EngineError> {
+    pub async fn process_definition(&self, id: &str) -> Result<Option<ProcessDefinition>, EngineError> {
         self.find(&["process-definition", id]).await
     }
 
@@ -141,11 +135,7 @@ impl Engine {
     }
 
     /// All versions, newest last; or only the latest one (`latest`), which is what a start by key uses.
-    pub async fn process_definitions(
-        &self,
-        key: &str,
-        latest: bool,
-    ) -> Result<Vec<ProcessDefinition>, EngineError> {
+    pub async fn process_definitions(&self, key: &str, latest: bool) -> Result<Vec<ProcessDefinition>, EngineError> {
         let latest = if latest { "true" } else { "false" };
         let query = [
             ("key", key),
@@ -222,10 +212,7 @@ mod tests {
     #[test]
     fn other_faults_are_not_about_the_models() {
         assert_eq!(
-            problems(
-                500,
-                r#"{"type":"ProcessEngineException","message":"no","code":0}"#
-            ),
+            problems(500, r#"{"type":"ProcessEngineException","message":"no","code":0}"#),
             None
         );
         assert_eq!(problems(200, r#"{"id":"d","name":"n"}"#), None);

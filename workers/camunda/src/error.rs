@@ -31,11 +31,7 @@ pub enum EngineError {
     /// The engine failed inside and rolled back. `code`: 10001 foreign key, 10002 value too long, 20000 and up the
     /// model's own, 0 anything else.
     #[error("the engine failed and rolled back ({kind}, code {code}): {message}")]
-    Fault {
-        code: i64,
-        kind: String,
-        message: String,
-    },
+    Fault { code: i64, kind: String, message: String },
     /// A read was answered with something that is not the expected document.
     #[error("the answer is not what this engine version documents")]
     Unreadable { source: serde_json::Error },
@@ -104,14 +100,8 @@ fn judge_refusal(purpose: Purpose, answer: &Answer) -> EngineError {
         // A gateway speaks: it may have passed the request on. The engine itself answers 500.
         408 | 502..=504 => unanswered(purpose, None),
         300..=499 => EngineError::Refused { kind, message },
-        _ if known && matches!(code, OPTIMISTIC_LOCK | DEADLOCK) => {
-            EngineError::Conflict { message }
-        }
-        _ if known => EngineError::Fault {
-            code,
-            kind,
-            message,
-        },
+        _ if known && matches!(code, OPTIMISTIC_LOCK | DEADLOCK) => EngineError::Conflict { message },
+        _ if known => EngineError::Fault { code, kind, message },
         _ => unanswered(purpose, None),
     }
 }
@@ -158,13 +148,10 @@ mod tests {
 
     const LOCKING: &str = r#"{"type":"OptimisticLockingException","message":"m","code":1}"#;
     const DEADLOCKED: &str = r#"{"type":"ProcessEngineException","message":"m","code":10000}"#;
-    const TOO_LONG: &str =
-        r#"{"type":"ProcessEnginePersistenceException","message":"m","code":10002}"#;
-    const QUEUE_FULL: &str =
-        r#"{"type":"InvalidRequestException","message":"too many requests","code":null}"#;
+    const TOO_LONG: &str = r#"{"type":"ProcessEnginePersistenceException","message":"m","code":10002}"#;
+    const QUEUE_FULL: &str = r#"{"type":"InvalidRequestException","message":"too many requests","code":null}"#;
     const GONE: &str = r#"{"type":"RestException","message":"External task with id x does not exist","code":null}"#;
-    const NO_PATH: &str =
-        r#"{"type":"NotFoundException","message":"HTTP 404 Not Found","code":null}"#;
+    const NO_PATH: &str = r#"{"type":"NotFoundException","message":"HTTP 404 Not Found","code":null}"#;
     const SPRING: &str = r#"{"timestamp":"t","status":404,"error":"Not Found","path":"/x"}"#;
     const BAD: &str = r#"{"type":"InvalidRequestException","message":"","code":null}"#;
     const PERMISSION: &str = r#"{"type":"AuthorizationException","message":"m","code":0}"#;
@@ -221,25 +208,15 @@ mod tests {
                 )
             };
             assert_eq!(name(&judged(Purpose::Read)), read, "read {status} {body}");
-            assert_eq!(
-                name(&judged(Purpose::Effect)),
-                effect,
-                "effect {status} {body}"
-            );
+            assert_eq!(name(&judged(Purpose::Effect)), effect, "effect {status} {body}");
         }
     }
 
     #[test]
     fn a_missing_answer_is_harmless_only_for_reads_and_for_what_was_not_sent() {
-        assert_eq!(
-            name(&judge(Purpose::Effect, Exchange::NotSent(None))),
-            "away"
-        );
+        assert_eq!(name(&judge(Purpose::Effect, Exchange::NotSent(None))), "away");
         assert_eq!(name(&judge(Purpose::Read, Exchange::Lost(None))), "away");
-        assert_eq!(
-            name(&judge(Purpose::Effect, Exchange::Lost(None))),
-            "unknown"
-        );
+        assert_eq!(name(&judge(Purpose::Effect, Exchange::Lost(None))), "unknown");
     }
 
     #[test]

@@ -16,10 +16,7 @@ pub struct FetchRequest<'a> {
     pub max_tasks: u32,
     pub use_priority: bool,
     /// How long the engine may keep an empty answer back (at most 30 min); `None` answers at once.
-    #[serde(
-        serialize_with = "millis_or_none",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(serialize_with = "millis_or_none", skip_serializing_if = "Option::is_none")]
     pub async_response_timeout: Option<Duration>,
     pub topics: &'a [Topic],
 }
@@ -100,23 +97,16 @@ pub struct ExternalTaskQuery<'a> {
 impl Engine {
     /// A lost answer ([`EngineError::Unknown`]) may have locked tasks, also later, until the poll's own end: sweep with
     /// [`Engine::external_tasks`] by this worker id. Few tasks back does not mean that few exist.
-    pub async fn fetch_and_lock(
-        &self,
-        request: &FetchRequest<'_>,
-    ) -> Result<Vec<LockedTask>, EngineError> {
+    pub async fn fetch_and_lock(&self, request: &FetchRequest<'_>) -> Result<Vec<LockedTask>, EngineError> {
         let waiting = request.async_response_timeout.unwrap_or_default();
-        self.ask(&["external-task", "fetchAndLock"], request, waiting)
-            .await
+        self.ask(&["external-task", "fetchAndLock"], request, waiting).await
     }
 
     pub async fn external_task(&self, id: &str) -> Result<Option<ExternalTask>, EngineError> {
         self.find(&["external-task", id]).await
     }
 
-    pub async fn external_tasks(
-        &self,
-        query: &ExternalTaskQuery<'_>,
-    ) -> Result<Vec<ExternalTask>, EngineError> {
+    pub async fn external_tasks(&self, query: &ExternalTaskQuery<'_>) -> Result<Vec<ExternalTask>, EngineError> {
         let query = ExternalTaskQuery {
             max_results: query.max_results.or(Some(MAX_ROWS)),
             ..query.clone()
@@ -125,11 +115,7 @@ impl Engine {
     }
 
     /// Above 0 it resolves the task's incident; it does not wake a pending long poll.
-    pub async fn set_external_task_retries(
-        &self,
-        id: &str,
-        retries: u32,
-    ) -> Result<(), EngineError> {
+    pub async fn set_external_task_retries(&self, id: &str, retries: u32) -> Result<(), EngineError> {
         let body = serde_json::json!({ "retries": retries });
         self.command(Method::PUT, &["external-task", id, "retries"], Some(&body))
             .await

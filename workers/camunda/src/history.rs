@@ -191,8 +191,7 @@ impl Engine {
             ("sortBy", "timestamp"),
             ("sortOrder", "asc"),
         ];
-        self.read_rows(&["history", "external-task-log"], &query)
-            .await
+        self.read_rows(&["history", "external-task-log"], &query).await
     }
 
     /// Current and last values by name, one row per scope that has the variable.
@@ -206,15 +205,11 @@ impl Engine {
             ("variableName", name),
             ("deserializeValues", "false"),
         ];
-        self.read_rows(&["history", "variable-instance"], &query)
-            .await
+        self.read_rows(&["history", "variable-instance"], &query).await
     }
 
     /// Every value that this variable (a [`HistoricVariable::id`]) ever had, oldest first; only at history level full.
-    pub async fn historic_variable_updates(
-        &self,
-        variable_id: &str,
-    ) -> Result<Vec<HistoricVariable>, EngineError> {
+    pub async fn historic_variable_updates(&self, variable_id: &str) -> Result<Vec<HistoricVariable>, EngineError> {
         let query = [
             ("variableInstanceId", variable_id),
             ("variableUpdates", "true"),
@@ -225,10 +220,7 @@ impl Engine {
         self.read_rows(&["history", "detail"], &query).await
     }
 
-    pub async fn historic_process_instance(
-        &self,
-        id: &str,
-    ) -> Result<Option<HistoricProcessInstance>, EngineError> {
+    pub async fn historic_process_instance(&self, id: &str) -> Result<Option<HistoricProcessInstance>, EngineError> {
         self.find(&["history", "process-instance", id]).await
     }
 

@@ -50,12 +50,8 @@ impl Engine {
         message: &str,
     ) -> Result<Incident, EngineError> {
         let body = json!({ "incidentType": incident_type, "configuration": configuration, "message": message });
-        self.ask(
-            &["execution", execution_id, "create-incident"],
-            &body,
-            Duration::ZERO,
-        )
-        .await
+        self.ask(&["execution", execution_id, "create-incident"], &body, Duration::ZERO)
+            .await
     }
 
     /// Oldest first.
@@ -64,14 +60,12 @@ impl Engine {
             max_results: query.max_results.or(Some(MAX_ROWS)),
             ..query.clone()
         };
-        self.read_sorted(&["incident"], &query, "incidentTimestamp")
-            .await
+        self.read_sorted(&["incident"], &query, "incidentTimestamp").await
     }
 
     /// Only for incidents of our own type: the engine's are resolved by raising retries.
     pub async fn resolve_incident(&self, id: &str) -> Result<(), EngineError> {
-        self.command(Method::DELETE, &["incident", id], None::<&()>)
-            .await
+        self.command(Method::DELETE, &["incident", id], None::<&()>).await
     }
 
     /// Replaces the annotation; an incident that is gone is `Refused`.

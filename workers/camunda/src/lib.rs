@@ -25,16 +25,14 @@ pub use deployment::{DeployError, Deployment, ParseProblem, ProcessDefinition};
 pub use error::EngineError;
 pub use external_task::{ExternalTask, ExternalTaskQuery, FetchRequest, LockedTask, Topic};
 pub use history::{
-    HistoricActivityInstance, HistoricActivityQuery, HistoricInstanceQuery,
-    HistoricProcessInstance, HistoricVariable, InstanceState, TaskLogEntry, TaskLogEvent,
+    HistoricActivityInstance, HistoricActivityQuery, HistoricInstanceQuery, HistoricProcessInstance, HistoricVariable,
+    InstanceState, TaskLogEntry, TaskLogEvent,
 };
 pub use incident::{Incident, IncidentQuery};
 pub use job::Job;
 pub use message::{Correlated, Correlation, MessageCorrelation};
 pub use report::{Failure, ReportError};
-pub use runtime::{
-    EventSubscription, EventSubscriptionQuery, Execution, ProcessInstance, ProcessInstanceQuery,
-};
+pub use runtime::{EventSubscription, EventSubscriptionQuery, Execution, ProcessInstance, ProcessInstanceQuery};
 pub use variable::{Variable, Variables};
 
 /// How many rows a list without paging may bring: far above what one process instance has, and still one short answer.

@@ -49,10 +49,7 @@ struct ExecutionRow {
 
 impl Engine {
     /// Not idempotent by itself. After [`EngineError::Unknown`] read the instance's variables before sending again.
-    pub async fn correlate_message(
-        &self,
-        message: &MessageCorrelation<'_>,
-    ) -> Result<Correlation, EngineError> {
+    pub async fn correlate_message(&self, message: &MessageCorrelation<'_>) -> Result<Correlation, EngineError> {
         #[derive(Serialize)]
         #[serde(rename_all = "camelCase")]
         struct Body<'a> {
@@ -64,14 +61,9 @@ impl Engine {
             message,
             result_enabled: true,
         };
-        match self
-            .ask::<Vec<ResultRow>>(&["message"], &body, Duration::ZERO)
-            .await
-        {
+        match self.ask::<Vec<ResultRow>>(&["message"], &body, Duration::ZERO).await {
             Ok(rows) => correlated(rows),
-            Err(EngineError::Refused { message, .. })
-                if message.contains("MismatchingMessageCorrelationException") =>
-            {
+            Err(EngineError::Refused { message, .. }) if message.contains("MismatchingMessageCorrelationException") => {
                 Ok(Correlation::NoMatch { message })
             }
             Err(other) => Err(other),

@@ -69,12 +69,7 @@ pub struct Failure<'a> {
 
 impl Engine {
     /// Runs everything up to the next wait state inside the call.
-    pub async fn complete(
-        &self,
-        task_id: &str,
-        worker_id: &str,
-        variables: &Variables,
-    ) -> Result<(), ReportError> {
+    pub async fn complete(&self, task_id: &str, worker_id: &str, variables: &Variables) -> Result<(), ReportError> {
         self.report(
             task_id,
             "complete",
@@ -83,12 +78,7 @@ impl Engine {
         .await
     }
 
-    pub async fn failure(
-        &self,
-        task_id: &str,
-        worker_id: &str,
-        failure: Failure<'_>,
-    ) -> Result<(), ReportError> {
+    pub async fn failure(&self, task_id: &str, worker_id: &str, failure: Failure<'_>) -> Result<(), ReportError> {
         // The engine reads absent retries and timeouts as 0, that is as an incident: both are always sent.
         let body = json!({
             "workerId": worker_id,
@@ -120,12 +110,7 @@ impl Engine {
     }
 
     /// `new_duration` counts from now.
-    pub async fn extend_lock(
-        &self,
-        task_id: &str,
-        worker_id: &str,
-        new_duration: Duration,
-    ) -> Result<(), ReportError> {
+    pub async fn extend_lock(&self, task_id: &str, worker_id: &str, new_duration: Duration) -> Result<(), ReportError> {
         let body = json!({ "workerId": worker_id, "newDuration": whole_millis(new_duration) });
         self.report(task_id, "extendLock", &body).await
     }
@@ -136,12 +121,7 @@ impl Engine {
         self.report(task_id, "unlock", &json!({})).await
     }
 
-    async fn report(
-        &self,
-        task_id: &str,
-        verb: &str,
-        body: &impl Serialize,
-    ) -> Result<(), ReportError> {
+    async fn report(&self, task_id: &str, verb: &str, body: &impl Serialize) -> Result<(), ReportError> {
         self.command(Method::POST, &["external-task", task_id, verb], Some(body))
             .await
             .map_err(ReportError::from)
@@ -158,16 +138,11 @@ impl From<EngineError> for ReportError {
                 message,
             },
             EngineError::Fault {
-                code: COLUMN_TOO_SMALL,
-                ..
+                code: COLUMN_TOO_SMALL, ..
             } => ReportError::TooLarge,
             EngineError::Fault { code, message, .. } => ReportError::EngineFault { code, message },
-            cause @ (EngineError::Away { .. } | EngineError::Conflict { .. }) => {
-                ReportError::Retry { cause }
-            }
-            cause @ (EngineError::Unknown { .. } | EngineError::Unreadable { .. }) => {
-                ReportError::Unknown { cause }
-            }
+            cause @ (EngineError::Away { .. } | EngineError::Conflict { .. }) => ReportError::Retry { cause },
+            cause @ (EngineError::Unknown { .. } | EngineError::Unreadable { .. }) => ReportError::Unknown { cause },
         }
     }
 }
@@ -199,13 +174,7 @@ fn cut(message: &str) -> String {
     message
         .chars()
         .take_while(fits)
-        .map(|c| {
-            if c == '\0' {
-                char::REPLACEMENT_CHARACTER
-            } else {
-                c
-            }
-        })
+        .map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c })
         .collect()
 }
 
@@ -292,13 +261,7 @@ mod tests {
             (500, "OptimisticLockingException", "", 1, "retry"),
             (500, "ProcessEngineException", "", 10_000, "retry"),
             (429, "", "", 0, "retry"),
-            (
-                500,
-                "ProcessEnginePersistenceException",
-                "",
-                10_002,
-                "too large",
-            ),
+            (500, "ProcessEnginePersistenceException", "", 10_002, "too large"),
             (500, "ProcessEngineException", "ENGINE-13033", 0, "fault 0"),
             (500, "ProcessEngineException", "own", 22_222, "fault 22222"),
             (502, "", "", 0, "unknown"),
@@ -309,15 +272,13 @@ mod tests {
             let body = json!({ "type": kind, "message": message, "code": code })
                 .to_string()
                 .into_bytes();
-            let error =
-                judge(Purpose::Effect, Exchange::Answered(Answer { status, body })).unwrap_err();
+            let error = judge(Purpose::Effect, Exchange::Answered(Answer { status, body })).unwrap_err();
             assert_eq!(name(&error.into()), expected, "{status} {kind} {message}");
         }
     }
 
     #[test]
-    fn a_report_that_left_without_an_answer_is_unknown_and_one_that_did_not_leave_may_be_repeated()
-    {
+    fn a_report_that_left_without_an_answer_is_unknown_and_one_that_did_not_leave_may_be_repeated() {
         let judged = |exchange| name(&judge(Purpose::Effect, exchange).unwrap_err().into());
         assert_eq!(judged(Exchange::Lost(None)), "unknown");
         assert_eq!(judged(Exchange::NotSent(None)), "retry");
@@ -328,12 +289,7 @@ mod tests {
         assert_eq!(cut("short"), "short");
         assert_eq!(cut(&"ä".repeat(700)).chars().count(), 666);
         // Two UTF-16 units each, after one: the 333rd would be cut in half.
-        assert_eq!(
-            cut(&format!("a{}", "\u{1F69A}".repeat(400)))
-                .chars()
-                .count(),
-            1 + 332
-        );
+        assert_eq!(cut(&format!("a{}", "\u{1F69A}".repeat(400))).chars().count(), 1 + 332);
         assert_eq!(cut("a\0b"), "a\u{FFFD}b");
     }
 }

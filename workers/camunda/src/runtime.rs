@@ -73,12 +73,8 @@ impl Engine {
         variables: &Variables,
     ) -> Result<ProcessInstance, EngineError> {
         let body = json!({ "businessKey": business_key, "variables": variables });
-        self.ask(
-            &["process-definition", "key", key, "start"],
-            &body,
-            Duration::ZERO,
-        )
-        .await
+        self.ask(&["process-definition", "key", key, "start"], &body, Duration::ZERO)
+            .await
     }
 
     pub async fn process_instance(&self, id: &str) -> Result<Option<ProcessInstance>, EngineError> {
@@ -93,8 +89,7 @@ impl Engine {
             max_results: query.max_results.or(Some(MAX_ROWS)),
             ..query.clone()
         };
-        self.read_sorted(&["process-instance"], &query, "instanceId")
-            .await
+        self.read_sorted(&["process-instance"], &query, "instanceId").await
     }
 
     /// The engine answers the same for an instance that does not exist.
@@ -109,12 +104,8 @@ impl Engine {
 
     async fn set_suspended(&self, id: &str, suspended: bool) -> Result<(), EngineError> {
         let body = json!({ "suspended": suspended });
-        self.command(
-            Method::PUT,
-            &["process-instance", id, "suspended"],
-            Some(&body),
-        )
-        .await
+        self.command(Method::PUT, &["process-instance", id, "suspended"], Some(&body))
+            .await
     }
 
     pub async fn delete_process_instance(&self, id: &str) -> Result<(), EngineError> {
@@ -123,15 +114,9 @@ impl Engine {
     }
 
     /// `None` when the instance is not running (any more).
-    pub async fn process_instance_variables(
-        &self,
-        id: &str,
-    ) -> Result<Option<Variables>, EngineError> {
+    pub async fn process_instance_variables(&self, id: &str) -> Result<Option<Variables>, EngineError> {
         let query = [("deserializeValues", "false")];
-        match self
-            .read(&["process-instance", id, "variables"], &query)
-            .await
-        {
+        match self.read(&["process-instance", id, "variables"], &query).await {
             Ok(variables) => Ok(Some(variables)),
             Err(error) if missing_execution(&error) => Ok(None),
             Err(other) => Err(other),
@@ -161,10 +146,7 @@ impl Engine {
     ) -> Result<Vec<Execution>, EngineError> {
         let query = [
             ("processInstanceId", process_instance_id),
-            (
-                "messageEventSubscriptionName",
-                message_event_subscription_name,
-            ),
+            ("messageEventSubscriptionName", message_event_subscription_name),
         ];
         self.read_rows(&["execution"], &query).await
     }
@@ -179,16 +161,9 @@ impl Engine {
             ..query.clone()
         };
         let path = ["event-subscription"];
-        let fixed = [
-            ("eventType", "message"),
-            ("sortBy", "created"),
-            ("sortOrder", "asc"),
-        ];
-        self.read_answer(
-            &path,
-            self.request(Method::GET, &path).query(&query).query(&fixed),
-        )
-        .await
+        let fixed = [("eventType", "message"), ("sortBy", "created"), ("sortOrder", "asc")];
+        self.read_answer(&path, self.request(Method::GET, &path).query(&query).query(&fixed))
+            .await
     }
 }
 

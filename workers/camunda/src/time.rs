@@ -25,19 +25,14 @@ pub(crate) mod option {
     use super::*;
 
     #[expect(clippy::ref_option, reason = "the signature serde asks for")]
-    pub(crate) fn serialize<S: Serializer>(
-        time: &Option<DateTime<Utc>>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(time: &Option<DateTime<Utc>>, to: S) -> Result<S::Ok, S::Error> {
         match time {
             Some(time) => to.serialize_str(&format(time)),
             None => to.serialize_none(),
         }
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<DateTime<Utc>>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DateTime<Utc>>, D::Error> {
         match Option::<String>::deserialize(from)? {
             None => Ok(None),
             Some(text) => parse(&text)

@@ -63,10 +63,7 @@ impl Variable {
             // A typed null (`{"type": "String", "value": null}`) reads as null whatever its type.
             (_, Value::Null) => Some(Variable::Null),
             ("String", Value::String(text)) => Some(Variable::String(text.clone())),
-            ("Integer" | "Short", number) => number
-                .as_i64()
-                .and_then(|n| n.try_into().ok())
-                .map(Variable::Integer),
+            ("Integer" | "Short", number) => number.as_i64().and_then(|n| n.try_into().ok()).map(Variable::Integer),
             ("Long", number) => number.as_i64().map(Variable::Long),
             ("Boolean", Value::Bool(value)) => Some(Variable::Boolean(*value)),
             ("Double", number) => number.as_f64().map(Variable::Double),
@@ -232,8 +229,7 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_its_type_is_kept_as_it_came() {
-        let read: Variable =
-            serde_json::from_value(json!({"type": "Integer", "value": 3_000_000_000_i64})).unwrap();
+        let read: Variable = serde_json::from_value(json!({"type": "Integer", "value": 3_000_000_000_i64})).unwrap();
         assert_eq!(
             read,
             Variable::Other {
@@ -241,16 +237,12 @@ mod tests {
                 value: json!(3_000_000_000_i64)
             }
         );
-        let null: Variable =
-            serde_json::from_value(json!({"type": "String", "value": null})).unwrap();
+        let null: Variable = serde_json::from_value(json!({"type": "String", "value": null})).unwrap();
         assert_eq!(null, Variable::Null);
     }
 
     #[test]
     fn values_are_not_in_the_debug_output() {
-        assert_eq!(
-            format!("{:?}", Variables::new().with("iban", "DE02")),
-            r#"{"iban"}"#
-        );
+        assert_eq!(format!("{:?}", Variables::new().with("iban", "DE02")), r#"{"iban"}"#);
     }
 }

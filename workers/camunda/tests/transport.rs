@@ -4,9 +4,7 @@
 
 use std::time::Duration;
 
-use fallout_camunda::{
-    Auth, Engine, EngineConfig, EngineError, FetchRequest, ReportError, Secret, Topic, Variables,
-};
+use fallout_camunda::{Auth, Engine, EngineConfig, EngineError, FetchRequest, ReportError, Secret, Topic, Variables};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -33,12 +31,9 @@ async fn read_request(stream: &mut TcpStream) -> String {
         let n = stream.read(&mut buffer).await.unwrap_or(0);
         text.push_str(&String::from_utf8_lossy(&buffer[..n]));
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text.as_str(), ""));
-        let length = head.lines().find_map(|l| {
-            l.to_lowercase()
-                .strip_prefix("content-length: ")?
-                .parse()
-                .ok()
-        });
+        let length = head
+            .lines()
+            .find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
         if n == 0 || (text.contains("\r\n\r\n") && body.len() >= length.unwrap_or(0)) {
             return text;
         }
@@ -78,38 +73,22 @@ async fn a_refused_connection_proves_that_nothing_was_applied() {
 #[tokio::test]
 async fn a_connection_closed_without_an_answer_proves_nothing() {
     let (address, mut requests) = server("").await;
-    assert!(matches!(
-        complete(&address).await,
-        Err(ReportError::Unknown { .. })
-    ));
+    assert!(matches!(complete(&address).await, Err(ReportError::Unknown { .. })));
     requests.recv().await.unwrap();
+    assert!(requests.try_recv().is_err(), "a report is never repeated by the client");
     assert!(
-        requests.try_recv().is_err(),
-        "a report is never repeated by the client"
-    );
-    assert!(
-        matches!(
-            engine(&address).version().await,
-            Err(EngineError::Away { .. })
-        ),
+        matches!(engine(&address).version().await, Err(EngineError::Away { .. })),
         "a read can just be repeated"
     );
 }
 
 #[tokio::test]
 async fn an_answer_cut_in_its_body_proves_nothing() {
-    let (address, _requests) =
-        server("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"id\":").await;
-    let started = engine(&address)
-        .start_by_key("p", "b", &Variables::new())
-        .await;
+    let (address, _requests) = server("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"id\":").await;
+    let started = engine(&address).start_by_key("p", "b", &Variables::new()).await;
     assert!(matches!(started, Err(EngineError::Unknown { .. })));
-    let (address, _requests) =
-        server("HTTP/1.1 404 Not Found\r\ncontent-length: 100\r\n\r\n{\"type\":").await;
-    assert!(matches!(
-        complete(&address).await,
-        Err(ReportError::Unknown { .. })
-    ));
+    let (address, _requests) = server("HTTP/1.1 404 Not Found\r\ncontent-length: 100\r\n\r\n{\"type\":").await;
+    assert!(matches!(complete(&address).await, Err(ReportError::Unknown { .. })));
 }
 
 #[tokio::test]
@@ -122,21 +101,15 @@ async fn silence_until_the_timeout_proves_nothing() {
             held.push(stream);
         }
     });
-    assert!(matches!(
-        complete(&address).await,
-        Err(ReportError::Unknown { .. })
-    ));
+    assert!(matches!(complete(&address).await, Err(ReportError::Unknown { .. })));
     holder.abort();
 }
 
 #[tokio::test]
 async fn a_redirect_is_refused_and_not_followed() {
     let (address, mut requests) =
-        server("HTTP/1.1 307 Temporary Redirect\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n")
-            .await;
-    assert!(
-        matches!(complete(&address).await, Err(ReportError::Refused { kind, .. }) if kind == "HTTP 307")
-    );
+        server("HTTP/1.1 307 Temporary Redirect\r\nlocation: /other\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(matches!(complete(&address).await, Err(ReportError::Refused { kind, .. }) if kind == "HTTP 307"));
     requests.recv().await.unwrap();
     assert!(requests.try_recv().is_err());
 }
@@ -144,10 +117,7 @@ async fn a_redirect_is_refused_and_not_followed() {
 #[tokio::test]
 async fn a_success_that_the_engine_does_not_give_is_not_believed() {
     let (address, _requests) = server("HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nwelcome").await;
-    assert!(matches!(
-        complete(&address).await,
-        Err(ReportError::Unknown { .. })
-    ));
+    assert!(matches!(complete(&address).await, Err(ReportError::Unknown { .. })));
     assert!(matches!(
         engine(&address).version().await,
         Err(EngineError::Unreadable { .. })
@@ -171,16 +141,9 @@ async fn a_fetch_sends_what_the_engine_needs() {
         async_response_timeout: Some(Duration::from_secs(20)),
         topics: &topics,
     };
-    assert!(
-        engine(&address)
-            .fetch_and_lock(&request)
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(engine(&address).fetch_and_lock(&request).await.unwrap().is_empty());
     let sent = requests.recv().await.unwrap();
-    let body: serde_json::Value =
-        serde_json::from_str(sent.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let body: serde_json::Value = serde_json::from_str(sent.split_once("\r\n\r\n").unwrap().1).unwrap();
     let expected = serde_json::json!({
         "workerId": "w/1", "maxTasks": 3, "usePriority": true, "asyncResponseTimeout": 20_000,
         "topics": [{"topicName": "provisioning.activate", "lockDuration": 60_000, "variables": ["stepId"]}],
@@ -207,8 +170,7 @@ async fn ids_are_escaped_in_paths_and_credentials_are_sent() {
         "{sent}"
     );
     assert!(
-        sent.to_lowercase()
-            .contains("authorization: basic zgvtbzpkzw1v"),
+        sent.to_lowercase().contains("authorization: basic zgvtbzpkzw1v"),
         "{sent}"
     );
 }

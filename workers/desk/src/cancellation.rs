@@ -16,8 +16,12 @@ impl Desk {
     /// The token of this root instance waits for its effects to be undone.
     pub async fn settle_cancellation(&self, process_instance_id: &str) -> Result<(), DeskError> {
         let mut tx = self.system("cancellations").await?;
-        let Some(run) = orders::run_of_instance(&mut tx, process_instance_id).await? else { return Ok(()) };
-        let Some(run) = orders::run(&mut tx, run).await? else { return Ok(()) };
+        let Some(run) = orders::run_of_instance(&mut tx, process_instance_id).await? else {
+            return Ok(());
+        };
+        let Some(run) = orders::run(&mut tx, run).await? else {
+            return Ok(());
+        };
         let mut left = 0;
         for step in steps::of_run(&mut tx, run.id).await? {
             let step = steps::lock(&mut tx, step.key).await?;
@@ -29,7 +33,10 @@ impl Desk {
             tx = work.tx;
         }
         if left == 0 && !commands::is_pending(&mut tx, "undone", process_instance_id).await? {
-            let command = EngineCommand::Undone { run: run.id, process_instance_id: process_instance_id.to_owned() };
+            let command = EngineCommand::Undone {
+                run: run.id,
+                process_instance_id: process_instance_id.to_owned(),
+            };
             commands::insert(&mut tx, CommandId(Uuid::now_v7()), &run.tenant, &command, None).await?;
         }
         Ok(tx.commit().await?)
@@ -46,8 +53,11 @@ impl Work<'_> {
         if self.step.case.is_some() {
             return Ok(());
         }
-        let reason = format!("order {} is cancelled and the effect of {} still exists", self.step.identity.order, self.op.name);
-        let detection = Detection { classification: classification::UNDO_REQUIRED.into(), reason, waits: false };
+        let reason = format!(
+            "order {} is cancelled and the effect of {} still exists",
+            self.step.identity.order, self.op.name
+        );
+        let detection = Detection::new(classification::UNDO_REQUIRED, reason);
         let event = format!("{}:undo", self.step.key);
         self.detect("cancellations", &event, &detection).await?;
         Ok(())

@@ -1,7 +1,7 @@
 //! Opening, joining and resolving the case of a step: one trouble, one case.
 
 use fallout_core::{
-    action::ActionState,
+    action::{Action, ActionState},
     case::{CaseEvent, CaseState, next},
     command::EngineCommand,
     ids::{ActionId, CaseId, CaseNumber, CommandId, SignalId},
@@ -26,12 +26,31 @@ pub(crate) struct Detection {
     pub reason: String,
     /// The token waits in the model (not at the task): the case is shown there as an incident.
     pub waits: bool,
+    /// What became the thing to do, where that is known better than the taxonomy can.
+    #[serde(default)]
+    pub recommended: Option<Action>,
+}
+
+impl Detection {
+    pub fn new(classification: &str, reason: impl Into<String>) -> Self {
+        Detection {
+            classification: classification.to_owned(),
+            reason: reason.into(),
+            waits: false,
+            recommended: None,
+        }
+    }
 }
 
 impl Work<'_> {
     /// Keeps the signal, then opens or joins the case. When the case cannot be written the signal stays, unprocessed, for
     /// its controller; what was decided about the step is kept in any case.
-    pub async fn detect(&mut self, source: &str, event: &str, detection: &Detection) -> Result<Option<CaseNumber>, DeskError> {
+    pub async fn detect(
+        &mut self,
+        source: &str,
+        event: &str,
+        detection: &Detection,
+    ) -> Result<Option<CaseNumber>, DeskError> {
         let signal = Signal {
             id: SignalId(Uuid::now_v7()),
             tenant: self.step.identity.tenant.clone(),
@@ -82,7 +101,15 @@ impl Work<'_> {
             move_case(&mut self.tx, &mut case, CaseEvent::ActionFailed).await?;
         }
         let payload = json!({ "classification": detection.classification });
-        event(&mut self.tx, &case, CaseEvent::SignalJoined, "fleet", Some(&detection.reason), &payload).await?;
+        event(
+            &mut self.tx,
+            &case,
+            CaseEvent::SignalJoined,
+            "fleet",
+            Some(&detection.reason),
+            &payload,
+        )
+        .await?;
         self.reclassify(&mut case, detection).await?;
         Ok(case)
     }
@@ -101,7 +128,9 @@ impl Work<'_> {
     async fn open_own(&mut self, source: &str, detection: &Detection) -> Result<Case, DeskError> {
         let identity = self.step.identity.clone();
         let match_key = match_key(&identity, &detection.classification, &self.op.downstream);
-        let reference = fallout_store::attempts::latest_intent(&mut self.tx, self.step.key).await?.map(|i| i.key);
+        let reference = fallout_store::attempts::latest_intent(&mut self.tx, self.step.key)
+            .await?
+            .map(|i| i.key);
         let new = Opening {
             tenant: &identity.tenant,
             source,
@@ -119,23 +148,45 @@ impl Work<'_> {
 
     /// The step's success is recorded after an action: the case's verification.
     pub async fn resolve_case(&mut self, why: &str) -> Result<(), DeskError> {
-        let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? else { return Ok(()) };
+        let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? else {
+            return Ok(());
+        };
         if case.state != CaseState::Verifying {
-            event(&mut self.tx, &case, CaseEvent::SignalJoined, "desk", Some(why), &Value::Null).await?;
+            event(
+                &mut self.tx,
+                &case,
+                CaseEvent::SignalJoined,
+                "desk",
+                Some(why),
+                &Value::Null,
+            )
+            .await?;
             return Ok(());
         }
         if let Some(action) = self.step.last_action {
             complete_action(&mut self.tx, &case, action, why).await?;
         }
         move_case(&mut self.tx, &mut case, CaseEvent::Resolved).await?;
-        event(&mut self.tx, &case, CaseEvent::Resolved, "desk", Some(why), &Value::Null).await?;
+        event(
+            &mut self.tx,
+            &case,
+            CaseEvent::Resolved,
+            "desk",
+            Some(why),
+            &Value::Null,
+        )
+        .await?;
         self.step.case = None;
         Ok(())
     }
 
     /// The outputs that a parked or cancelled step was given by a person.
     pub fn attested_outputs(target: &Value) -> Outputs {
-        target.get("outputs").cloned().and_then(|o| serde_json::from_value(o).ok()).unwrap_or_default()
+        target
+            .get("outputs")
+            .cloned()
+            .and_then(|o| serde_json::from_value(o).ok())
+            .unwrap_or_default()
     }
 }
 
@@ -161,7 +212,9 @@ impl Desk {
             category: &category.code,
             classification: &detection.classification,
             summary: &detection.reason,
-            recommended: self.catalogue.taxonomy.recommended(&detection.classification),
+            recommended: detection
+                .recommended
+                .or_else(|| self.catalogue.taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
         })
     }
@@ -171,7 +224,12 @@ impl Desk {
         found.ok_or_else(|| DeskError::Store(fallout_store::StoreError::Corrupt("the taxonomy is empty".into())))
     }
 
-    pub(crate) async fn open_case(&self, tx: &mut Tx, at: &Opening<'_>, detection: &Detection) -> Result<Case, DeskError> {
+    pub(crate) async fn open_case(
+        &self,
+        tx: &mut Tx,
+        at: &Opening<'_>,
+        detection: &Detection,
+    ) -> Result<Case, DeskError> {
         let category = self.category(&detection.classification)?;
         let id = CaseId(Uuid::now_v7());
         let new = NewCase {
@@ -189,14 +247,24 @@ impl Desk {
             external_system: at.external_system,
             external_reference: at.external_reference,
             summary: &detection.reason,
-            recommended: self.catalogue.taxonomy.recommended(&detection.classification),
+            recommended: detection
+                .recommended
+                .or_else(|| self.catalogue.taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
             sla_hours: category.sla_hours,
             match_key: at.match_key,
         };
         cases::open(tx, &new).await?;
         let case = cases::by_id(tx, id).await?;
-        event(tx, &case, CaseEvent::Created, at.source, Some(&detection.reason), &Value::Null).await?;
+        event(
+            tx,
+            &case,
+            CaseEvent::Created,
+            at.source,
+            Some(&detection.reason),
+            &Value::Null,
+        )
+        .await?;
         let classified = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group });
         event(tx, &case, CaseEvent::Classified, "desk", None, &classified).await?;
         Ok(case)
@@ -205,11 +273,27 @@ impl Desk {
 
 /// The key of §13 with every part explicit; versioned, so that another rule never finds old cases by accident.
 pub(crate) fn match_key(step: &fallout_core::step::StepIdentity, classification: &str, downstream: &str) -> String {
-    let parts = ["v1", &step.tenant, &step.order, &step.run.to_string(), &step.line, &step.step, classification, downstream];
+    let parts = [
+        "v1",
+        &step.tenant,
+        &step.order,
+        &step.run.to_string(),
+        &step.line,
+        &step.step,
+        classification,
+        downstream,
+    ];
     parts.map(fallout_core::template::encode).join("|")
 }
 
-pub(crate) async fn event(tx: &mut Tx, case: &Case, event: CaseEvent, service: &str, reason: Option<&str>, payload: &Value) -> Result<(), DeskError> {
+pub(crate) async fn event(
+    tx: &mut Tx,
+    case: &Case,
+    event: CaseEvent,
+    service: &str,
+    reason: Option<&str>,
+    payload: &Value,
+) -> Result<(), DeskError> {
     Ok(cases::append_event(tx, Uuid::now_v7(), case, event, Actor::System(service), reason, payload).await?)
 }
 

@@ -28,24 +28,48 @@ pub enum Accepted {
 
 impl Desk {
     /// Takes one run of an order in. `start_at` is when its fulfilment begins, empty for at once.
-    pub async fn accept_order(&self, tenant: &str, order: &Order, run: i32, start_at: &str) -> Result<Accepted, DeskError> {
+    pub async fn accept_order(
+        &self,
+        tenant: &str,
+        order: &Order,
+        run: i32,
+        start_at: &str,
+    ) -> Result<Accepted, DeskError> {
         let variables = start_variables(tenant, order, run, start_at)?;
         let business_key = business_key(tenant, &order.id, run);
         let mut tx = self.tenant(tenant).await?;
         let key = OrderKey(Uuid::now_v7());
-        let key = orders::upsert_order(&mut tx, key, tenant, &order.id, order.customer.as_deref(), &order.document).await?;
+        let key = orders::upsert_order(
+            &mut tx,
+            key,
+            tenant,
+            &order.id,
+            order.customer.as_deref(),
+            &order.document,
+        )
+        .await?;
         let id = RunId(Uuid::now_v7());
         if !orders::insert_run(&mut tx, id, tenant, key, run, &business_key).await? {
             return Ok(Accepted::Already);
         }
-        let command = EngineCommand::Start { run: id, process_key: PROCESS.into(), business_key, variables };
+        let command = EngineCommand::Start {
+            run: id,
+            process_key: PROCESS.into(),
+            business_key,
+            variables,
+        };
         commands::insert(&mut tx, CommandId(Uuid::now_v7()), tenant, &command, None).await?;
         tx.commit().await?;
         Ok(Accepted::Started(id))
     }
 }
 
-fn start_variables(tenant: &str, order: &Order, run: i32, start_at: &str) -> Result<BTreeMap<String, StartValue>, DeskError> {
+fn start_variables(
+    tenant: &str,
+    order: &Order,
+    run: i32,
+    start_at: &str,
+) -> Result<BTreeMap<String, StartValue>, DeskError> {
     let text = |text: &str| StartValue::Text(text.to_owned());
     let mut variables = BTreeMap::from([
         ("tenantId".to_owned(), text(tenant)),
@@ -58,11 +82,18 @@ fn start_variables(tenant: &str, order: &Order, run: i32, start_at: &str) -> Res
         let needs: Vec<String> = line.relies_on.iter().map(usize::to_string).collect();
         let needs = needs.join(",");
         if needs.len() > TEXT_MAX {
-            return Err(DeskError::TooLong(format!("line {} relies on {} others", line.id, line.relies_on.len())));
+            return Err(DeskError::TooLong(format!(
+                "line {} relies on {} others",
+                line.id,
+                line.relies_on.len()
+            )));
         }
         variables.insert(format!("lineId_{index}"), text(&line.id));
         variables.insert(format!("lineAction_{index}"), text(line.action.word()));
-        variables.insert(format!("lineNeedsCount_{index}"), StartValue::Integer(line.relies_on.len() as i32));
+        variables.insert(
+            format!("lineNeedsCount_{index}"),
+            StartValue::Integer(line.relies_on.len() as i32),
+        );
         variables.insert(format!("lineNeeds_{index}"), StartValue::Text(needs));
     }
     Ok(variables)

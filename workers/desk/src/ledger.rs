@@ -1,5 +1,7 @@
 //! The ledger of the fleet: what is known before a task may send, and what it is worth afterwards.
 
+use std::time::Duration;
+
 use fallout_core::{
     attempt::{Prepared, idempotency_key},
     claim::{Claim, Decision, Permission, Recorded, decide_claim},
@@ -76,10 +78,22 @@ impl Desk {
     }
 
     /// Appends what an exchange proved and decides over all attempts as they now stand.
-    pub async fn record(&self, attempt: AttemptId, evidence: &Evidence, read: &Result<Outputs, String>) -> Result<Recorded, DeskError> {
+    pub async fn record(
+        &self,
+        attempt: AttemptId,
+        evidence: &Evidence,
+        read: &Result<Outputs, String>,
+    ) -> Result<Recorded, DeskError> {
         let mut work = self.work_of(attempt).await?;
         let detail = serde_json::to_value(evidence).unwrap_or_default();
-        attempts::append_evidence(&mut work.tx, &work.step.identity.tenant, attempt, Source::Exchange, &detail).await?;
+        attempts::append_evidence(
+            &mut work.tx,
+            &work.step.identity.tenant,
+            attempt,
+            Source::Exchange,
+            &detail,
+        )
+        .await?;
         let before = work.attempts.iter().position(|a| a.id == attempt);
         let unresolved = before.is_some_and(|at| work.attempts[at].is_unresolved());
         if let Some(at) = before.filter(|_| unresolved) {
@@ -87,22 +101,50 @@ impl Desk {
             let outcome = classify(work.op, evidence, read, earlier_unknown);
             work.set_outcome(attempt, &outcome).await?;
         }
-        work.conclude(attempt).await
+        work.conclude(attempt, unresolved).await
     }
 
-    /// Appends what a lookup said, for the fleet and for the lookups controller alike.
-    pub async fn record_read(&self, attempt: AttemptId, said: Said) -> Result<Recorded, DeskError> {
+    /// Appends what a lookup said that began `ago`, for the fleet and for the lookups controller alike.
+    pub async fn record_read(&self, attempt: AttemptId, said: Said, ago: Duration) -> Result<Recorded, DeskError> {
         let mut work = self.work_of(attempt).await?;
+        // Longer than a day is no time a read takes; the bound keeps the subtraction safe.
+        let ago = chrono::Duration::from_std(ago)
+            .unwrap_or_default()
+            .min(chrono::Duration::days(1));
         let detail = serde_json::to_value(&said).unwrap_or_default();
-        attempts::append_evidence(&mut work.tx, &work.step.identity.tenant, attempt, Source::Lookup, &detail).await?;
-        attempts::add_read(&mut work.tx, attempt, &LookupRead { at: work.now, said }).await?;
+        attempts::append_evidence(
+            &mut work.tx,
+            &work.step.identity.tenant,
+            attempt,
+            Source::Lookup,
+            &detail,
+        )
+        .await?;
+        attempts::add_read(
+            &mut work.tx,
+            attempt,
+            &LookupRead {
+                at: work.now - ago,
+                said,
+            },
+        )
+        .await?;
         work.reload().await?;
-        let unresolved = work.attempts.iter().find(|a| a.id == attempt && a.is_unresolved() && !a.is_open());
-        let proven = work.op.lookup.as_ref().zip(unresolved).and_then(|(l, a)| lookup::proves(l, a));
-        if let Some(outcome) = proven {
-            work.set_outcome(attempt, &outcome).await?;
+        let unresolved = work
+            .attempts
+            .iter()
+            .find(|a| a.id == attempt && a.is_unresolved() && !a.is_open());
+        let unresolved_before = unresolved.is_some();
+        let proven = work
+            .op
+            .lookup
+            .as_ref()
+            .zip(unresolved)
+            .and_then(|(l, a)| lookup::proves(l, a));
+        if let Some(outcome) = &proven {
+            work.set_outcome(attempt, outcome).await?;
         }
-        work.conclude(attempt).await
+        work.conclude(attempt, unresolved_before).await
     }
 
     pub async fn reported(&self, attempt: AttemptId, report: Uuid) -> Result<(), DeskError> {
@@ -113,7 +155,9 @@ impl Desk {
 
     async fn work_of(&self, attempt: AttemptId) -> Result<Work<'_>, DeskError> {
         let mut tx = self.system("fleet").await?;
-        let key = attempts::step_of(&mut tx, attempt).await?.ok_or(DeskError::NoSuchAttempt(attempt))?;
+        let key = attempts::step_of(&mut tx, attempt)
+            .await?
+            .ok_or(DeskError::NoSuchAttempt(attempt))?;
         let step = steps::lock(&mut tx, key).await?;
         Work::on(self, tx, step).await
     }
@@ -132,12 +176,19 @@ impl Work<'_> {
                 Decision::LookUp(attempt) => {
                     let intent = attempts::latest_intent(&mut self.tx, self.step.key).await?;
                     let intent = intent.ok_or(DeskError::NoSuchAttempt(attempt))?;
-                    return Ok(Claim::LookUp { attempt, request: intent.request, key: intent.key });
+                    return Ok(Claim::LookUp {
+                        attempt,
+                        request: intent.request,
+                        key: intent.key,
+                    });
                 }
                 Decision::Report(verdict) => return self.report(verdict).await,
                 Decision::Parked => return Ok(self.parked()),
                 Decision::Withheld => {
-                    return Ok(Claim::Withheld { why: "an action has reserved the step".into(), wait_ms: SOON_MS });
+                    return Ok(Claim::Withheld {
+                        why: "an action has reserved the step".into(),
+                        wait_ms: SOON_MS,
+                    });
                 }
             }
         }
@@ -147,7 +198,10 @@ impl Work<'_> {
         match self.step.case {
             Some(case) => Claim::Parked { case },
             // Its signal is kept; once the controller has opened the case, the next claim says so.
-            None => Claim::Withheld { why: "the step is parked and its case is not written yet".into(), wait_ms: SOON_MS },
+            None => Claim::Withheld {
+                why: "the step is parked and its case is not written yet".into(),
+                wait_ms: SOON_MS,
+            },
         }
     }
 
@@ -156,20 +210,39 @@ impl Work<'_> {
         if self.is_live() {
             self.apply(attempt, &verdict).await?;
         }
-        Ok(Claim::Report { attempt, verdict, case: self.step.case })
+        Ok(Claim::Report {
+            attempt,
+            verdict,
+            case: self.step.case,
+        })
     }
 
     /// Opens an attempt: from here on anything may have happened until evidence says otherwise.
-    async fn open(&mut self, task: &TaskRef, generation: i32, prepared: Option<Result<Prepared, String>>) -> Result<Claim, DeskError> {
-        let stored = attempts::latest_intent(&mut self.tx, self.step.key).await?.filter(|i| i.generation == generation);
+    async fn open(
+        &mut self,
+        task: &TaskRef,
+        generation: i32,
+        prepared: Option<Result<Prepared, String>>,
+    ) -> Result<Claim, DeskError> {
+        let stored = attempts::latest_intent(&mut self.tx, self.step.key)
+            .await?
+            .filter(|i| i.generation == generation);
         let intent = match (stored, prepared) {
             (Some(intent), _) => intent,
             (None, Some(Ok(prepared))) if prepared.generation == generation => self.intend(prepared).await?,
             (None, Some(Err(reason))) => {
-                let verdict = Verdict::Park { classification: classification::DEFECT.into(), reason };
+                let verdict = Verdict::Park {
+                    classification: classification::DEFECT.into(),
+                    reason,
+                };
                 return self.report(verdict).await;
             }
-            (None, _) => return Ok(Claim::Withheld { why: "the request has to be rendered again".into(), wait_ms: 1 }),
+            (None, _) => {
+                return Ok(Claim::Withheld {
+                    why: "the request has to be rendered again".into(),
+                    wait_ms: 1,
+                });
+            }
         };
         let attempt = AttemptId(Uuid::now_v7());
         let ms = |ms: u32| chrono::Duration::milliseconds(i64::from(ms));
@@ -201,22 +274,40 @@ impl Work<'_> {
             request: prepared.request,
         };
         let operation = (self.op.name.as_str(), self.op.version);
-        attempts::insert_intent(&mut self.tx, &self.step.identity.tenant, self.step.key, operation, &intent).await?;
+        attempts::insert_intent(
+            &mut self.tx,
+            &self.step.identity.tenant,
+            self.step.key,
+            operation,
+            &intent,
+        )
+        .await?;
         Ok(intent)
     }
 
-    /// The verdict over everything known now. A step that is parked or over takes the evidence and no verdict.
-    async fn conclude(mut self, attempt: AttemptId) -> Result<Recorded, DeskError> {
+    /// The verdict over everything known now. A step that is parked or over takes the evidence and no verdict; `news` says
+    /// whether the attempt was unresolved until now.
+    async fn conclude(mut self, attempt: AttemptId, news: bool) -> Result<Recorded, DeskError> {
         let recorded = match self.step.state {
             StepState::New | StepState::Running => match self.decide() {
                 Some(verdict) => {
                     let case = self.apply(Some(attempt), &verdict).await?.or(self.step.case);
-                    Recorded { verdict: Some(verdict), case }
+                    Recorded {
+                        verdict: Some(verdict),
+                        case,
+                    }
                 }
-                None => Recorded { verdict: None, case: None },
+                None => Recorded {
+                    verdict: None,
+                    case: None,
+                },
             },
             StepState::AwaitingCallback => self.callback(attempt).await?,
-            _ => self.late(attempt).await?,
+            _ if news => self.late(attempt).await?,
+            _ => Recorded {
+                verdict: None,
+                case: self.step.case,
+            },
         };
         tracing::debug!(step = %self.step.key, attempt = %attempt, verdict = %json!(recorded.verdict), "recorded");
         self.commit().await?;

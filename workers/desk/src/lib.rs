@@ -60,6 +60,8 @@ impl Desk {
     }
 
     fn operation(&self, name: &str) -> Result<&Operation, DeskError> {
-        self.catalogue.operation(name).ok_or_else(|| DeskError::UnknownOperation(name.to_owned()))
+        self.catalogue
+            .operation(name)
+            .ok_or_else(|| DeskError::UnknownOperation(name.to_owned()))
     }
 }

@@ -2,6 +2,7 @@
 
 use chrono::Duration;
 use fallout_core::{
+    action::Action,
     claim::Recorded,
     command::EngineCommand,
     decide::{Joined, Verdict, classification, join},
@@ -49,12 +50,19 @@ impl Desk {
 
     /// The engine has no such task any more and will never fetch it again: what is known decides, what is not known
     /// becomes a case.
-    pub async fn settle_gone(&self, step: StepKey, external_task_id: &str, instance_gone: bool) -> Result<(), DeskError> {
+    pub async fn settle_gone(
+        &self,
+        step: StepKey,
+        external_task_id: &str,
+        instance_gone: bool,
+    ) -> Result<(), DeskError> {
         let mut tx = self.system("gone-tasks").await?;
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
         // A new task may stand for the step by now.
-        if work.step.external_task_id == external_task_id && matches!(work.step.state, StepState::New | StepState::Running) {
+        if work.step.external_task_id == external_task_id
+            && matches!(work.step.state, StepState::New | StepState::Running)
+        {
             work.settle_gone(instance_gone).await?;
         }
         work.commit().await
@@ -70,13 +78,17 @@ impl Work<'_> {
             None => {}
         }
         let verdict = match join(&self.attempts) {
-            Joined::Settled(_, Outcome::Success { outputs }) => Verdict::Complete { outputs: outputs.clone() },
+            Joined::Settled(_, Outcome::Success { outputs }) => Verdict::Complete {
+                outputs: outputs.clone(),
+            },
             Joined::Unresolved(..) => Verdict::Park {
                 classification: classification::TASK_GONE.into(),
                 reason: "the engine's task is gone, and whether the effect exists is not known".into(),
             },
             // Nothing was applied; without its instance the step can only be cancelled.
-            _ if instance_gone => Verdict::End { ending: Ending::Cancelled },
+            _ if instance_gone => Verdict::End {
+                ending: Ending::Cancelled,
+            },
             // The instance lives: it is between two tasks, and the next claim tells.
             _ => return Ok(steps::seen(&mut self.tx, self.step.key).await?),
         };
@@ -97,17 +109,35 @@ impl Work<'_> {
                 attempts::set_next_read(&mut self.tx, attempt, next).await?;
             } else {
                 self.stand(StepState::Running, &Outputs::new(), None).await?;
-                let command = EngineCommand::Callback { attempt, process_instance_id: self.step.process_instance_id.clone() };
-                commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &self.step.identity.tenant, &command, None).await?;
+                let command = EngineCommand::Callback {
+                    attempt,
+                    process_instance_id: self.step.process_instance_id.clone(),
+                };
+                commands::insert(
+                    &mut self.tx,
+                    CommandId(Uuid::now_v7()),
+                    &self.step.identity.tenant,
+                    &command,
+                    None,
+                )
+                .await?;
             }
         }
-        Ok(Recorded { verdict: None, case: None })
+        Ok(Recorded {
+            verdict: None,
+            case: None,
+        })
     }
 
     /// Evidence for a step that is parked or over: the case learns of it, nothing is reported.
     pub(crate) async fn late(&mut self, attempt: AttemptId) -> Result<Recorded, DeskError> {
-        let none = Recorded { verdict: None, case: self.step.case };
-        let Some(facts) = self.attempts.iter().find(|a| a.id == attempt).cloned() else { return Ok(none) };
+        let none = Recorded {
+            verdict: None,
+            case: self.step.case,
+        };
+        let Some(facts) = self.attempts.iter().find(|a| a.id == attempt).cloned() else {
+            return Ok(none);
+        };
         if facts.is_unresolved() {
             if let Some(lookup) = &self.op.lookup {
                 let next = self.now + Duration::milliseconds(interval_ms(lookup, facts.reads.len()));
@@ -116,16 +146,24 @@ impl Work<'_> {
             return Ok(none);
         }
         let found = match join(&self.attempts) {
-            Joined::Settled(_, Outcome::Success { .. }) => Some("the effect exists after all; resume the workflow".to_owned()),
-            Joined::Settled(_, Outcome::Technical { reason, .. } | Outcome::Defect { reason }) => {
-                Some(format!("proven not applied, retry the step: {reason}"))
+            Joined::Settled(_, Outcome::Success { .. }) => {
+                Some((Action::ResumeWorkflow, "the effect exists after all".to_owned()))
             }
-            Joined::Settled(_, Outcome::Business { code, message }) => Some(format!("proven not applied, {code}: {message}")),
+            Joined::Settled(_, Outcome::Technical { reason, .. } | Outcome::Defect { reason }) => {
+                Some((Action::RetryStep, format!("proven not applied: {reason}")))
+            }
+            Joined::Settled(_, Outcome::Business { code, message }) => {
+                Some((Action::RetryStep, format!("proven not applied, {code}: {message}")))
+            }
             _ => None,
         };
-        if let (Some(reason), StepState::Parked) = (found, self.step.state) {
-            let detection = Detection { classification: classification::OUTCOME_UNKNOWN.into(), reason, waits: false };
-            self.detect("lookups", &format!("{attempt}:settled"), &detection).await?;
+        if let (Some((action, reason)), StepState::Parked) = (found, self.step.state) {
+            let detection = Detection {
+                recommended: Some(action),
+                ..Detection::new(classification::OUTCOME_UNKNOWN, reason)
+            };
+            self.detect("lookups", &format!("{attempt}:settled"), &detection)
+                .await?;
         }
         Ok(none)
     }

@@ -19,8 +19,11 @@ impl Desk {
     /// Goes on with the oldest signal that has no case yet; false when there is none.
     pub async fn process_signal(&self) -> Result<bool, DeskError> {
         let mut tx = self.system("signals").await?;
-        let Some(signal) = signals::take_unprocessed(&mut tx).await? else { return Ok(false) };
-        let detection: Detection = serde_json::from_value(signal.payload.clone()).map_err(fallout_store::StoreError::from)?;
+        let Some(signal) = signals::take_unprocessed(&mut tx).await? else {
+            return Ok(false);
+        };
+        let detection: Detection =
+            serde_json::from_value(signal.payload.clone()).map_err(fallout_store::StoreError::from)?;
         let Some(step) = signal.step else {
             signals::set_processed(&mut tx, signal.id, None).await?;
             tx.commit().await?;
@@ -36,7 +39,7 @@ impl Desk {
     /// A task whose order was never taken in here: no step can be known, but someone must own it.
     pub(crate) async fn unknown_run(&self, tx: &mut Tx, task: &TaskRef) -> Result<CaseNumber, DeskError> {
         let reason = format!("{} is not in our database: it was started past the intake", task.step);
-        let detection = Detection { classification: classification::UNCLASSIFIED.into(), reason, waits: false };
+        let detection = Detection::new(classification::UNCLASSIFIED, reason);
         let key = match_key(&task.step, &detection.classification, "engine");
         let at = Opening {
             tenant: &task.step.tenant,
@@ -50,17 +53,22 @@ impl Desk {
             external_reference: Some(&task.external_task_id),
             match_key: &key,
         };
-        self.case_without_step(tx, &at, &detection, &task.external_task_id).await
+        self.case_without_step(tx, &at, &detection, &task.external_task_id)
+            .await
     }
 
     /// An instance that merely ended, without one of its named end events: someone deleted it, or a path ended silently.
     pub async fn ended_silently(&self, run: fallout_core::ids::RunId, how: &str) -> Result<CaseNumber, DeskError> {
         let mut tx = self.system("orders").await?;
-        let run = orders::run(&mut tx, run).await?.ok_or(fallout_store::StoreError::Stale("the order run"))?;
+        let run = orders::run(&mut tx, run)
+            .await?
+            .ok_or(fallout_store::StoreError::Stale("the order run"))?;
         orders::set_ended(&mut tx, run.id, "ended", None).await?;
         let reason = format!("order {} ended {how}, not at a named end event", run.external_id);
-        let detection = Detection { classification: classification::ENGINE_CANNOT_ADVANCE.into(), reason, waits: false };
-        let key = ["v1", &run.business_key, &detection.classification].map(fallout_core::template::encode).join("|");
+        let detection = Detection::new(classification::ENGINE_CANNOT_ADVANCE, reason);
+        let key = ["v1", &run.business_key, &detection.classification]
+            .map(fallout_core::template::encode)
+            .join("|");
         let at = Opening {
             tenant: &run.tenant,
             source: "orders",
@@ -73,12 +81,20 @@ impl Desk {
             external_reference: None,
             match_key: &key,
         };
-        let number = self.case_without_step(&mut tx, &at, &detection, &run.business_key).await?;
+        let number = self
+            .case_without_step(&mut tx, &at, &detection, &run.business_key)
+            .await?;
         tx.commit().await?;
         Ok(number)
     }
 
-    async fn case_without_step(&self, tx: &mut Tx, at: &Opening<'_>, detection: &Detection, event: &str) -> Result<CaseNumber, DeskError> {
+    async fn case_without_step(
+        &self,
+        tx: &mut Tx,
+        at: &Opening<'_>,
+        detection: &Detection,
+        event: &str,
+    ) -> Result<CaseNumber, DeskError> {
         let signal = Signal {
             id: SignalId(Uuid::now_v7()),
             tenant: at.tenant.to_owned(),

@@ -46,9 +46,7 @@ pub(crate) struct Target {
     pub(crate) authorization: Option<HeaderValue>,
 }
 
-pub(crate) fn check_all(
-    addresses: BTreeMap<String, Address>,
-) -> Result<BTreeMap<String, Target>, ConfigError> {
+pub(crate) fn check_all(addresses: BTreeMap<String, Address>) -> Result<BTreeMap<String, Target>, ConfigError> {
     let mut targets = BTreeMap::new();
     let mut problems = Vec::new();
     for (name, address) in addresses {
@@ -66,15 +64,12 @@ pub(crate) fn check_all(
 
 /// Messages never repeat the address: it may hold a password.
 fn check(address: &Address) -> Result<Target, String> {
-    let url =
-        Url::parse(&address.url).map_err(|error| format!("the address is not a URL: {error}"))?;
+    let url = Url::parse(&address.url).map_err(|error| format!("the address is not a URL: {error}"))?;
     let https = match url.scheme() {
         "http" => false,
         "https" => true,
         other => {
-            return Err(format!(
-                "the address begins with {other}:, expected http: or https:"
-            ));
+            return Err(format!("the address begins with {other}:, expected http: or https:"));
         }
     };
     if !url.username().is_empty() || url.password().is_some() {
@@ -93,8 +88,7 @@ fn check(address: &Address) -> Result<Target, String> {
 
 fn bearer(secret: &Secret) -> Result<HeaderValue, String> {
     let value = HeaderValue::from_str(&format!("Bearer {}", secret.0));
-    let mut value = value
-        .map_err(|_| "the bearer token holds characters that no header can carry".to_owned())?;
+    let mut value = value.map_err(|_| "the bearer token holds characters that no header can carry".to_owned())?;
     value.set_sensitive(true);
     Ok(value)
 }
@@ -120,8 +114,7 @@ mod tests {
             ("e", address("host", "t")),
             ("f", address("http://host/api/", "t")),
         ];
-        let error =
-            check_all(bad.map(|(name, address)| (name.to_owned(), address)).into()).unwrap_err();
+        let error = check_all(bad.map(|(name, address)| (name.to_owned(), address)).into()).unwrap_err();
         assert_eq!(error.problems.len(), 5, "{error}");
         assert!(
             !error.to_string().contains("geheim") && !error.to_string().contains("gehe"),

@@ -55,12 +55,7 @@ fn whole(bytes: &[u8]) -> Body {
     match serde_json::from_slice(bytes) {
         _ if bytes.is_empty() => Body::Empty,
         Ok(value) => Body::Json(value),
-        Err(_) => Body::Text(
-            String::from_utf8_lossy(bytes)
-                .chars()
-                .take(TEXT_CHARS)
-                .collect(),
-        ),
+        Err(_) => Body::Text(String::from_utf8_lossy(bytes).chars().take(TEXT_CHARS).collect()),
     }
 }
 

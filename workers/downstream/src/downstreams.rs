@@ -52,18 +52,11 @@ impl Downstreams {
 
     /// Sends the request once and says what that proved. No byte leaves after `send_until`; the exchange is over at the
     /// latest `timeouts.total_ms` after it began, and it runs to its end even when the caller stops waiting.
-    pub async fn send(
-        &self,
-        op: &Operation,
-        request: &StoredRequest,
-        send_until: Instant,
-    ) -> Evidence {
+    pub async fn send(&self, op: &Operation, request: &StoredRequest, send_until: Instant) -> Evidence {
         let built = self
             .target(op)
             .and_then(|target| Ok((target, request::outgoing(target, request)?)));
-        let exchange = match built
-            .and_then(|(target, outgoing)| self.exchange(op, target, outgoing, send_until))
-        {
+        let exchange = match built.and_then(|(target, outgoing)| self.exchange(op, target, outgoing, send_until)) {
             Ok(exchange) => exchange,
             Err(why) => {
                 return Evidence {
@@ -107,8 +100,7 @@ impl Downstreams {
     ) -> Result<Exchange, String> {
         let target = self.target(op)?;
         let context = json!({"key": key, "body": body_json(request)});
-        let path =
-            template::render_path(&declared.path, &context).map_err(|error| error.to_string())?;
+        let path = template::render_path(&declared.path, &context).map_err(|error| error.to_string())?;
         let outgoing = request::question(target, op, &path, request)?;
         let at_any_time = Instant::now() + total(op);
         self.exchange(op, target, outgoing, at_any_time)
@@ -116,12 +108,7 @@ impl Downstreams {
 
     fn target(&self, op: &Operation) -> Result<&Target, String> {
         let target = self.targets.get(&op.downstream);
-        target.ok_or_else(|| {
-            format!(
-                "downstream {} of operation {} has no address",
-                op.downstream, op.name
-            )
-        })
+        target.ok_or_else(|| format!("downstream {} of operation {} has no address", op.downstream, op.name))
     }
 
     fn exchange(

@@ -115,10 +115,7 @@ impl Ended {
     }
 
     fn without(error: String) -> Self {
-        Ended {
-            how: How::Lost,
-            error,
-        }
+        Ended { how: How::Lost, error }
     }
 }
 

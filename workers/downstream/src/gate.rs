@@ -89,10 +89,7 @@ impl Body for GatedBody {
     type Data = Bytes;
     type Error = Refusal;
 
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Refusal>>> {
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Refusal>>> {
         let this = self.get_mut();
         let mut state = lock(&this.state);
         if state.progress == Progress::Finished {

@@ -7,10 +7,7 @@ use fallout_core::{
 };
 use reqwest::{
     Url,
-    header::{
-        ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-        USER_AGENT,
-    },
+    header::{ACCEPT, AUTHORIZATION, CONNECTION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT},
 };
 
 use crate::address::Target;
@@ -55,8 +52,7 @@ pub(crate) fn question(
         _ => "",
     };
     let is_identity = |name: &str| name.get(..2).is_some_and(|x| x.eq_ignore_ascii_case("x-"));
-    let kept =
-        |(name, _): &&(String, String)| is_identity(name) && !name.eq_ignore_ascii_case(key_header);
+    let kept = |(name, _): &&(String, String)| is_identity(name) && !name.eq_ignore_ascii_case(key_header);
     let kept: Vec<_> = request.headers.iter().filter(kept).cloned().collect();
     let headers = ours(headers(&kept)?, target);
     Ok(Outgoing {
@@ -95,10 +91,7 @@ fn url(target: &Target, path: &str) -> Result<Url, String> {
 fn headers(stored: &[(String, String)]) -> Result<HeaderMap, String> {
     let mut headers = HeaderMap::new();
     for (name, value) in stored {
-        let parsed = name
-            .parse::<HeaderName>()
-            .ok()
-            .zip(value.parse::<HeaderValue>().ok());
+        let parsed = name.parse::<HeaderName>().ok().zip(value.parse::<HeaderValue>().ok());
         let (parsed, value) = parsed.ok_or_else(|| format!("the header {name} cannot be sent"))?;
         headers.append(parsed, value);
     }

@@ -29,9 +29,7 @@ impl Account {
         // SAFETY: geteuid has no preconditions and cannot fail.
         let us = unsafe { libc::geteuid() };
         if us != 0 {
-            return lookup(Key::Uid(us), false).ok_or_else(|| EmbeddedError::NoPasswdEntry {
-                user: us.to_string(),
-            });
+            return lookup(Key::Uid(us), false).ok_or_else(|| EmbeddedError::NoPasswdEntry { user: us.to_string() });
         }
         ["postgres", "nobody"]
             .into_iter()
@@ -125,9 +123,7 @@ fn lookup(key: Key<'_>, dropped: bool) -> Option<Account> {
         return None;
     }
     // SAFETY: a found entry points at NUL-terminated strings inside `buffer`, which is still alive.
-    let name = unsafe { CStr::from_ptr(entry.pw_name) }
-        .to_string_lossy()
-        .into_owned();
+    let name = unsafe { CStr::from_ptr(entry.pw_name) }.to_string_lossy().into_owned();
     Some(Account {
         uid: entry.pw_uid,
         gid: entry.pw_gid,

@@ -28,9 +28,7 @@ impl Binaries {
         found.retain(|binaries| binaries.major >= OLDEST);
         found.sort_by_key(|binaries| std::cmp::Reverse(binaries.major));
         let Some(newest) = found.first().cloned() else {
-            return Err(EmbeddedError::NoPostgres {
-                searched: searched(),
-            });
+            return Err(EmbeddedError::NoPostgres { searched: searched() });
         };
         match wanted {
             None => Ok(newest),
@@ -71,10 +69,7 @@ fn places() -> Vec<PathBuf> {
 }
 
 fn searched() -> String {
-    env::var("PG_BIN").map_or_else(
-        |_| format!("PATH and {DEBIAN}"),
-        |folder| format!("PG_BIN ({folder})"),
-    )
+    env::var("PG_BIN").map_or_else(|_| format!("PATH and {DEBIAN}"), |folder| format!("PG_BIN ({folder})"))
 }
 
 fn probe(folder: &Path) -> Option<Binaries> {
@@ -84,10 +79,7 @@ fn probe(folder: &Path) -> Option<Binaries> {
     {
         return None;
     }
-    let output = Command::new(folder.join("postgres"))
-        .arg("--version")
-        .output()
-        .ok()?;
+    let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
     let major = major_of(&String::from_utf8_lossy(&output.stdout))?;
     Some(Binaries {
         folder: folder.to_owned(),
@@ -114,10 +106,7 @@ mod tests {
     #[test]
     fn the_major_version_is_read_from_releases_and_betas() {
         for (text, expected) in [
-            (
-                "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)",
-                Some(15),
-            ),
+            ("postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)", Some(15)),
             ("postgres (PostgreSQL) 18beta2", Some(18)),
             ("postgres (PostgreSQL)", None),
         ] {

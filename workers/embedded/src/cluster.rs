@@ -7,42 +7,24 @@ use std::{
     process::{Command, Stdio},
 };
 
-use crate::{
-    account::Account, binaries::Binaries, child::die_with_us, directory::Directory,
-    error::EmbeddedError,
-};
+use crate::{account::Account, binaries::Binaries, child::die_with_us, directory::Directory, error::EmbeddedError};
 
 /// The major version that made the data directory; `None` when there is none yet.
 pub(crate) fn major_of(data: &Path) -> Option<u32> {
-    fs::read_to_string(data.join("PG_VERSION"))
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    fs::read_to_string(data.join("PG_VERSION")).ok()?.trim().parse().ok()
 }
 
 /// Makes `data` unless it is there. Built beside and renamed in, so that a kill in the middle leaves nothing half made.
 /// The superuser gets no password: over TCP, where passwords are asked for, it cannot log in at all.
-pub(crate) fn create(
-    directory: &Directory,
-    binaries: &Binaries,
-    account: &Account,
-) -> Result<(), EmbeddedError> {
+pub(crate) fn create(directory: &Directory, binaries: &Binaries, account: &Account) -> Result<(), EmbeddedError> {
     let data = directory.path.join("data");
     if data.exists() {
         return Ok(());
     }
     let beside = directory.emptied("data.new", account)?;
     let mut initdb = command(binaries, "initdb", account);
-    initdb.args([
-        "--auth-local=trust",
-        "--auth-host=scram-sha-256",
-        "-U",
-        "postgres",
-    ]);
-    initdb
-        .args(["-E", "UTF8", "--locale=C.UTF-8", "-D"])
-        .arg(&beside);
+    initdb.args(["--auth-local=trust", "--auth-host=scram-sha-256", "-U", "postgres"]);
+    initdb.args(["-E", "UTF8", "--locale=C.UTF-8", "-D"]).arg(&beside);
     die_with_us(&mut initdb, libc::SIGTERM);
     let output = initdb.output().map_err(EmbeddedError::io("run initdb"))?;
     if !output.status.success() {
@@ -57,8 +39,7 @@ pub(crate) fn create(
             log: beside,
         });
     }
-    fs::rename(&beside, &data)
-        .map_err(EmbeddedError::io(format!("rename {}", beside.display())))?;
+    fs::rename(&beside, &data).map_err(EmbeddedError::io(format!("rename {}", beside.display())))?;
     Ok(())
 }
 
@@ -76,11 +57,7 @@ pub(crate) fn command(binaries: &Binaries, program: &str, account: &Account) -> 
 }
 
 /// A role with the password of its file and a database of the same name that it alone may connect to. Idempotent.
-pub(crate) fn add_database(
-    psql: &mut Command,
-    directory: &Directory,
-    name: &str,
-) -> Result<(), EmbeddedError> {
+pub(crate) fn add_database(psql: &mut Command, directory: &Directory, name: &str) -> Result<(), EmbeddedError> {
     let plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '_');
     if name.is_empty() || !name.chars().all(plain) {
         let source = io::Error::other("a database name has lower case letters, digits and _ only");

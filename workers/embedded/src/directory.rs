@@ -24,8 +24,7 @@ impl Directory {
         fs::create_dir_all(path).map_err(EmbeddedError::io(doing("make the directory")))?;
         // The servers' user only passes through; what it may read or write is a folder of its own inside.
         let mode = if account.dropped { 0o711 } else { 0o700 };
-        fs::set_permissions(path, Permissions::from_mode(mode))
-            .map_err(EmbeddedError::io(doing("set the mode of")))?;
+        fs::set_permissions(path, Permissions::from_mode(mode)).map_err(EmbeddedError::io(doing("set the mode of")))?;
         let path = fs::canonicalize(path).map_err(EmbeddedError::io(doing("resolve")))?;
         if let Some(blocked) = account.blocked_at(&path) {
             return Err(EmbeddedError::Unreachable {
@@ -40,10 +39,7 @@ impl Directory {
     /// A folder inside, made if need be, that only `account` (and root) may enter.
     pub fn private(&self, name: &str, account: &Account) -> Result<PathBuf, EmbeddedError> {
         let folder = self.path.join(name);
-        private_folder(&folder, account).map_err(EmbeddedError::io(format!(
-            "make the folder {}",
-            folder.display()
-        )))?;
+        private_folder(&folder, account).map_err(EmbeddedError::io(format!("make the folder {}", folder.display())))?;
         Ok(folder)
     }
 
@@ -51,8 +47,7 @@ impl Directory {
     pub fn emptied(&self, name: &str, account: &Account) -> Result<PathBuf, EmbeddedError> {
         let folder = self.path.join(name);
         if folder.exists() {
-            fs::remove_dir_all(&folder)
-                .map_err(EmbeddedError::io(format!("remove {}", folder.display())))?;
+            fs::remove_dir_all(&folder).map_err(EmbeddedError::io(format!("remove {}", folder.display())))?;
         }
         self.private(name, account)
     }
@@ -65,8 +60,7 @@ impl Directory {
             _ => {}
         }
         let password = uuid::Uuid::new_v4().simple().to_string(); // 122 random bits
-        write_secret(&file, &password)
-            .map_err(EmbeddedError::io(format!("write {}", file.display())))?;
+        write_secret(&file, &password).map_err(EmbeddedError::io(format!("write {}", file.display())))?;
         Ok(password)
     }
 
@@ -74,15 +68,8 @@ impl Directory {
     pub fn log(&self, name: &str) -> Result<(PathBuf, File), EmbeddedError> {
         let path = self.path.join(name);
         let _ = fs::rename(&path, self.path.join(format!("{name}.1"))); // absent at the first start
-        let file = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&path);
-        let file = file.map_err(EmbeddedError::io(format!(
-            "write the log {}",
-            path.display()
-        )))?;
+        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path);
+        let file = file.map_err(EmbeddedError::io(format!("write the log {}", path.display())))?;
         Ok((path, file))
     }
 }
@@ -113,9 +100,7 @@ fn lock(dir: &Path) -> Result<File, EmbeddedError> {
         }
     }
     // Only for the message above.
-    let written = file
-        .set_len(0)
-        .and_then(|()| write!(file, "{}", std::process::id()));
+    let written = file.set_len(0).and_then(|()| write!(file, "{}", std::process::id()));
     written.map_err(EmbeddedError::io(format!("write {}", path.display())))?;
     Ok(file)
 }
@@ -144,10 +129,7 @@ fn write_secret(file: &Path, secret: &str) -> io::Result<()> {
 
 /// Where the socket goes: `<dir>/run`, or, when that path is longer than the kernel allows for sockets, a folder in /tmp
 /// whose name follows from the directory.
-pub(crate) fn socket_folder(
-    directory: &Directory,
-    account: &Account,
-) -> Result<PathBuf, EmbeddedError> {
+pub(crate) fn socket_folder(directory: &Directory, account: &Account) -> Result<PathBuf, EmbeddedError> {
     let longest = 107 - "/.s.PGSQL.65535".len();
     if directory.path.join("run").as_os_str().len() <= longest {
         return directory.private("run", account);

@@ -2,9 +2,7 @@
 
 use std::{fmt, path::PathBuf, time::Duration};
 
-use crate::{
-    account::Account, child::Supervised, directory::Directory, error::EmbeddedError, jvm, port,
-};
+use crate::{account::Account, child::Supervised, directory::Directory, error::EmbeddedError, jvm, port};
 
 /// Which member of the engine family.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,10 +75,7 @@ impl Engine {
     ///
     /// # Errors
     /// Each with a code: no Java, host not built, directory in use, port taken, not started.
-    pub fn start(
-        options: EngineOptions,
-        progress: &mut dyn FnMut(Duration),
-    ) -> Result<Self, EmbeddedError> {
+    pub fn start(options: EngineOptions, progress: &mut dyn FnMut(Duration)) -> Result<Self, EmbeddedError> {
         let java = jvm::find_java()?;
         let missing = options
             .home
@@ -169,8 +164,7 @@ impl Engine {
     /// As [`Self::start`].
     pub fn restart(&mut self, progress: &mut dyn FnMut(Duration)) -> Result<(), EmbeddedError> {
         self.stop();
-        let (options, directory, account, java) =
-            (&self.options, &self.directory, &self.account, &self.java);
+        let (options, directory, account, java) = (&self.options, &self.directory, &self.account, &self.java);
         let launch = jvm::Launch {
             options,
             directory,

@@ -35,12 +35,7 @@ fn reason_in(text: &str) -> String {
             .and_then(|(_, rest)| first_line(rest))
     };
     let refused = || text.lines().find(|line| line.starts_with("Error"));
-    let last = || {
-        text.lines()
-            .rev()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-    };
+    let last = || text.lines().rev().map(str::trim).find(|line| !line.is_empty());
     let found = explained().or_else(caused).or_else(refused).or_else(last);
     found.unwrap_or("it ended without a word").to_owned()
 }
@@ -61,10 +56,7 @@ mod tests {
                       already in use.\n\nAction:\n\nStop it\n";
         for (log, expected) in [
             (nested, "org.Last: no password"),
-            (
-                spring,
-                "Web server failed to start. Port 1 was already in use.",
-            ),
+            (spring, "Web server failed to start. Port 1 was already in use."),
             (
                 "Error: Could not find or load main class x\nmore",
                 "Error: Could not find or load main class x",

@@ -32,10 +32,7 @@ pub enum EmbeddedError {
     #[error("no Java found ({searched}): run `make setup`, or set JAVA_HOME to a JDK 17 or newer")]
     NoJava { searched: String },
     #[error("the engine host of {product} is not built ({} is missing): run `make setup`, for Operaton `scripts/engine.sh operaton`", missing.display())]
-    EngineNotBuilt {
-        product: &'static str,
-        missing: PathBuf,
-    },
+    EngineNotBuilt { product: &'static str, missing: PathBuf },
     #[error("the engine ({product}) did not start: {reason}. Its log: {}", log.display())]
     EngineDidNotStart {
         product: &'static str,
@@ -46,9 +43,7 @@ pub enum EmbeddedError {
         "we run as root, so servers run as user {user}, who cannot enter {}: choose a directory that others may enter, for example below /var/lib", blocked.display()
     )]
     Unreachable { user: String, blocked: PathBuf },
-    #[error(
-        "could not {doing}: check that the directory exists, belongs to this user and has space"
-    )]
+    #[error("could not {doing}: check that the directory exists, belongs to this user and has space")]
     Io { doing: String, source: io::Error },
 }
 

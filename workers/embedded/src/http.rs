@@ -19,10 +19,7 @@ pub(crate) fn get(port: u16, path: &str) -> io::Result<(u16, String)> {
     let mut answer = String::new();
     stream.take(64 * 1024).read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-    let status = head
-        .split_whitespace()
-        .nth(1)
-        .and_then(|code| code.parse().ok());
+    let status = head.split_whitespace().nth(1).and_then(|code| code.parse().ok());
     status
         .map(|status| (status, body.to_owned()))
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not an HTTP answer"))

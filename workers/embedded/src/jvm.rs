@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    account::Account, child::Supervised, directory::Directory, engine::EngineOptions, engine_log,
-    error::EmbeddedError, http, port,
+    account::Account, child::Supervised, directory::Directory, engine::EngineOptions, engine_log, error::EmbeddedError,
+    http, port,
 };
 
 /// Everything a start needs that stays the same over restarts.
@@ -22,10 +22,7 @@ pub(crate) struct Launch<'a> {
 }
 
 impl Launch<'_> {
-    pub fn run(
-        &self,
-        progress: &mut dyn FnMut(Duration),
-    ) -> Result<(Supervised, String), EmbeddedError> {
+    pub fn run(&self, progress: &mut dyn FnMut(Duration)) -> Result<(Supervised, String), EmbeddedError> {
         if !port::is_free(self.port) {
             return Err(EmbeddedError::PortTaken {
                 port: self.port,
@@ -39,18 +36,13 @@ impl Launch<'_> {
             .try_clone()
             .map_err(EmbeddedError::io("share the log of the engine"))?;
         command.stdout(output).stderr(file);
-        let server =
-            Supervised::spawn(command, libc::SIGKILL).map_err(EmbeddedError::io("run java"))?;
+        let server = Supervised::spawn(command, libc::SIGKILL).map_err(EmbeddedError::io("run java"))?;
         match self.await_ready(&server, progress) {
             Ok(version) => Ok((server, version)),
             Err(reason) => {
                 server.kill();
                 let reason = reason.unwrap_or_else(|| engine_log::reason(&log));
-                Err(EmbeddedError::EngineDidNotStart {
-                    product,
-                    reason,
-                    log,
-                })
+                Err(EmbeddedError::EngineDidNotStart { product, reason, log })
             }
         }
     }
@@ -70,10 +62,7 @@ impl Launch<'_> {
             .env("TZ", "UTC")
             .current_dir("/");
         command.env("SERVER_PORT", self.port.to_string());
-        let url = format!(
-            "jdbc:postgresql://127.0.0.1:{}/{}",
-            database.port, database.name
-        );
+        let url = format!("jdbc:postgresql://127.0.0.1:{}/{}", database.port, database.name);
         command
             .env("SPRING_DATASOURCE_URL", url)
             .env("SPRING_DATASOURCE_USERNAME", &database.role);
@@ -81,9 +70,7 @@ impl Launch<'_> {
         if let Some(password) = env::var_os("ENGINE_ADMIN_PASSWORD") {
             command.env("ENGINE_ADMIN_PASSWORD", password);
         }
-        command
-            .arg(format!("-Xmx{}m", self.options.heap_mb))
-            .args(JVM_FLAGS);
+        command.arg(format!("-Xmx{}m", self.options.heap_mb)).args(JVM_FLAGS);
         command.arg(format!("-Djava.io.tmpdir={}", temporary.display()));
         command
             .arg("-cp")
@@ -94,11 +81,7 @@ impl Launch<'_> {
     }
 
     /// `Err(None)`: it ended, and its log says why.
-    fn await_ready(
-        &self,
-        server: &Supervised,
-        progress: &mut dyn FnMut(Duration),
-    ) -> Result<String, Option<String>> {
+    fn await_ready(&self, server: &Supervised, progress: &mut dyn FnMut(Duration)) -> Result<String, Option<String>> {
         let started = Instant::now();
         while started.elapsed() < self.options.ready_within {
             if server.ended_within(Duration::from_millis(200)).is_some() {

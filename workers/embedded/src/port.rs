@@ -28,8 +28,7 @@ pub(crate) fn choose(wanted: u16, memory: &Path, what: &str) -> Result<u16, Embe
     let port = candidates()
         .find(|port| is_free(*port))
         .ok_or_else(|| taken(LOWEST, what))?;
-    fs::write(memory, port.to_string())
-        .map_err(EmbeddedError::io(format!("write {}", memory.display())))?;
+    fs::write(memory, port.to_string()).map_err(EmbeddedError::io(format!("write {}", memory.display())))?;
     Ok(port)
 }
 

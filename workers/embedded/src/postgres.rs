@@ -91,14 +91,7 @@ impl Postgres {
             .env("PGCLIENTENCODING", "UTF8")
             .arg("-h")
             .arg(&self.socket_dir);
-        psql.args([
-            "-p",
-            &self.port.to_string(),
-            "-U",
-            "postgres",
-            "-d",
-            "postgres",
-        ]);
+        psql.args(["-p", &self.port.to_string(), "-U", "postgres", "-d", "postgres"]);
         cluster::add_database(&mut psql, &self.directory, name)
     }
 
@@ -116,18 +109,14 @@ impl Postgres {
 
     fn url(&self, database: &str, role: &str) -> String {
         let host = percent_encoded(&self.socket_dir.to_string_lossy());
-        format!(
-            "postgres:///{database}?host={host}&port={}&user={role}",
-            self.port
-        )
+        format!("postgres:///{database}?host={host}&port={}&user={role}", self.port)
     }
 
     /// The line that a person pastes into a shell to look at `database`.
     #[must_use]
     pub fn psql_line(&self, database: &str) -> String {
-        let on_path = std::env::var_os("PATH").is_some_and(|path| {
-            std::env::split_paths(&path).any(|folder| folder.join("psql").is_file())
-        });
+        let on_path = std::env::var_os("PATH")
+            .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("psql").is_file()));
         let psql = if on_path {
             PathBuf::from("psql")
         } else {

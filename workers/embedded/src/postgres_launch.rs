@@ -8,8 +8,8 @@ use std::{
 };
 
 use crate::{
-    account::Account, binaries::Binaries, child::Supervised, cluster, directory::Directory,
-    error::EmbeddedError, port, postmaster,
+    account::Account, binaries::Binaries, child::Supervised, cluster, directory::Directory, error::EmbeddedError, port,
+    postmaster,
 };
 
 /// Crash recovery of a large write-ahead log takes this long at most; an ordinary start takes some 50 ms.
@@ -36,15 +36,13 @@ impl Place<'_> {
                 .try_clone()
                 .map_err(EmbeddedError::io("share the log of PostgreSQL"))?;
             command.stdout(output).stderr(file);
-            let server = Supervised::spawn(command, libc::SIGINT)
-                .map_err(EmbeddedError::io("run postgres"))?;
+            let server = Supervised::spawn(command, libc::SIGINT).map_err(EmbeddedError::io("run postgres"))?;
             let Err(reason) = self.await_ready(&server, port) else {
                 return Ok((server, port));
             };
             server.kill();
             let reason = reason.unwrap_or_else(|| postmaster::last_words(&log));
-            let passes =
-                reason.contains("shared memory block") || reason.contains("TCP/IP sockets");
+            let passes = reason.contains("shared memory block") || reason.contains("TCP/IP sockets");
             if !passes || started.elapsed() > postmaster::GONE_WITHIN {
                 return Err(EmbeddedError::PostgresDidNotStart { reason, log });
             }
@@ -83,16 +81,12 @@ impl Place<'_> {
         let started = Instant::now();
         let socket = self.socket_dir.join(format!(".s.PGSQL.{port}"));
         let data = self.directory.path.join("data");
-        while !(postmaster::says_ready(&data, server.pid()) && UnixStream::connect(&socket).is_ok())
-        {
+        while !(postmaster::says_ready(&data, server.pid()) && UnixStream::connect(&socket).is_ok()) {
             if server.ended_within(Duration::from_millis(5)).is_some() {
                 return Err(None);
             }
             if started.elapsed() > READY_WITHIN {
-                return Err(Some(format!(
-                    "it was not ready after {} s",
-                    READY_WITHIN.as_secs()
-                )));
+                return Err(Some(format!("it was not ready after {} s", READY_WITHIN.as_secs())));
             }
         }
         Ok(())

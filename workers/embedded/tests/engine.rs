@@ -1,8 +1,5 @@
 //! The engine supervisor against the real engine. Needs the engine host: `make setup`.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, helpers of tests included"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers of tests included")]
 
 mod common;
 
@@ -14,9 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use common::{
-    alive, helper_dir, print_and_wait, program_with_servers, start, wait_until, workspace,
-};
+use common::{alive, helper_dir, print_and_wait, program_with_servers, start, wait_until, workspace};
 use fallout_embedded::{EmbeddedError, Engine, EngineOptions, Postgres, Product};
 
 /// Not a test of its own: the program that the test below kills.
@@ -55,16 +50,8 @@ fn engine_options(dir: &Path, postgres: &Postgres) -> EngineOptions {
 /// For the report of a run with --nocapture.
 fn resident_mb(pid: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status
-        .lines()
-        .find(|line| line.starts_with("VmRSS"))
-        .unwrap();
-    line.split_whitespace()
-        .nth(1)
-        .unwrap()
-        .parse::<u64>()
-        .unwrap()
-        / 1024
+    let line = status.lines().find(|line| line.starts_with("VmRSS")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
 }
 
 #[test]
@@ -78,14 +65,11 @@ fn a_killed_program_leaves_no_engine_and_the_next_start_is_clean() {
     );
     program.kill().unwrap();
     program.wait().unwrap();
-    wait_until("engine and server end", || {
-        !pids.iter().any(|pid| alive(*pid))
-    });
+    wait_until("engine and server end", || !pids.iter().any(|pid| alive(*pid)));
 
     let postgres = start(&dir.path().join("postgres"));
     let (started, mut calls) = (Instant::now(), 0);
-    let mut engine =
-        Engine::start(engine_options(dir.path(), &postgres), &mut |_| calls += 1).unwrap();
+    let mut engine = Engine::start(engine_options(dir.path(), &postgres), &mut |_| calls += 1).unwrap();
     eprintln!(
         "start on a filled database: {:?}, {} MB",
         started.elapsed(),
@@ -114,14 +98,8 @@ fn an_engine_that_cannot_start_says_why_in_one_sentence() {
     let error = Engine::start(options, &mut |_| {}).unwrap_err();
     assert_eq!(error.code(), "FO-109");
     let message = error.to_string();
-    assert!(
-        message.contains("password authentication failed"),
-        "{message}"
-    );
-    assert!(
-        !message.contains("\tat ") && !message.contains('\n'),
-        "{message}"
-    );
+    assert!(message.contains("password authentication failed"), "{message}");
+    assert!(!message.contains("\tat ") && !message.contains('\n'), "{message}");
 }
 
 #[test]
@@ -134,13 +112,7 @@ fn an_engine_host_that_is_not_built_is_named() {
     };
     let error = Engine::start(options, &mut |_| {}).unwrap_err();
     assert!(
-        matches!(
-            error,
-            EmbeddedError::EngineNotBuilt {
-                product: "camunda",
-                ..
-            }
-        ),
+        matches!(error, EmbeddedError::EngineNotBuilt { product: "camunda", .. }),
         "{error}"
     );
 }

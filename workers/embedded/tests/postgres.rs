@@ -1,16 +1,11 @@
 //! The Postgres supervisor against the real server.
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test fails by panicking, helpers of tests included"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, helpers of tests included")]
 
 mod common;
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command, time::Instant};
 
-use common::{
-    alive, helper_dir, options, print_and_wait, program_with_servers, start, wait_until, workspace,
-};
+use common::{alive, helper_dir, options, print_and_wait, program_with_servers, start, wait_until, workspace};
 use fallout_embedded::{EmbeddedError, Postgres, suitable_dir};
 
 /// Not a test of its own: the program that the tests below kill.
@@ -42,11 +37,7 @@ fn a_second_start_on_the_same_directory_finds_the_data_on_the_same_port() {
     let mut first = start(dir.path());
     eprintln!("cold start: {:?}", started.elapsed());
     let (url, port) = (first.socket_url("fallout"), first.tcp_port());
-    ask(
-        &url,
-        "create table kept (id int); insert into kept values (7)",
-    )
-    .unwrap();
+    ask(&url, "create table kept (id int); insert into kept values (7)").unwrap();
     first.stop();
     let pid = first.pid();
     drop(first);
@@ -65,10 +56,7 @@ fn the_server_is_durable_and_each_role_reaches_only_its_own_database() {
     let postgres = start(dir.path());
     let settings = "select string_agg(setting, ' ') from pg_settings
                     where name in ('fsync', 'full_page_writes', 'synchronous_commit')";
-    assert_eq!(
-        ask(&postgres.socket_url("fallout"), settings).unwrap(),
-        "on on on"
-    );
+    assert_eq!(ask(&postgres.socket_url("fallout"), settings).unwrap(), "on on on");
 
     let tcp = |role: &str, password: &str, database: &str| {
         format!(
@@ -133,10 +121,7 @@ fn a_server_outlives_the_thread_that_started_it() {
     let dir = workspace();
     let path = dir.path().to_owned();
     let postgres = std::thread::spawn(move || start(&path)).join().unwrap();
-    assert_eq!(
-        ask(&postgres.socket_url("fallout"), "select 1").unwrap(),
-        "1"
-    );
+    assert_eq!(ask(&postgres.socket_url("fallout"), "select 1").unwrap(), "1");
 }
 
 #[test]
@@ -146,9 +131,7 @@ fn a_second_program_on_one_directory_is_refused() {
     let error = Postgres::start(options(dir.path())).unwrap_err();
     assert_eq!(error.code(), "FO-104");
     assert!(
-        error
-            .to_string()
-            .contains(&format!("process {}", program.id())),
+        error.to_string().contains(&format!("process {}", program.id())),
         "{error}"
     );
     program.kill().unwrap();
@@ -187,25 +170,16 @@ fn a_taken_port_is_named() {
 #[test]
 fn a_path_too_long_for_a_socket_and_with_odd_letters_works() {
     let dir = workspace();
-    let deep = dir
-        .path()
-        .join("ein langer Pfad mit Ümlauten")
-        .join("x".repeat(120));
+    let deep = dir.path().join("ein langer Pfad mit Ümlauten").join("x".repeat(120));
     let postgres = start(&deep);
     assert!(postgres.socket_dir().starts_with("/tmp"));
-    assert_eq!(
-        ask(&postgres.socket_url("fallout"), "select 1").unwrap(),
-        "1"
-    );
+    assert_eq!(ask(&postgres.socket_url("fallout"), "select 1").unwrap(), "1");
     let socket_dir = postgres.socket_dir().to_owned();
     drop(postgres);
     fs::remove_dir_all(socket_dir).unwrap();
     let short = dir.path().join("mit Leerzeichen ü");
     let postgres = start(&short);
-    assert_eq!(
-        ask(&postgres.socket_url("fallout"), "select 1").unwrap(),
-        "1"
-    );
+    assert_eq!(ask(&postgres.socket_url("fallout"), "select 1").unwrap(), "1");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The fleet's ledger is the desk.
 
-use std::future::Future;
+use std::time::Duration;
 
 use fallout_core::{
     attempt::Prepared,
@@ -30,48 +30,40 @@ fn told(error: DeskError) -> LedgerError {
 }
 
 impl Ledger for DeskLedger {
-    fn contexts(&self, tasks: &[TaskRef]) -> impl Future<Output = Result<Vec<StepContext>, LedgerError>> + Send {
-        async { self.0.contexts(tasks).await.map_err(told) }
+    async fn contexts(&self, tasks: &[TaskRef]) -> Result<Vec<StepContext>, LedgerError> {
+        self.0.contexts(tasks).await.map_err(told)
     }
 
-    fn knows(&self, definition: &str) -> impl Future<Output = Result<bool, LedgerError>> + Send {
-        async { self.0.knows(definition).await.map_err(told) }
+    async fn knows(&self, definition: &str) -> Result<bool, LedgerError> {
+        self.0.knows(definition).await.map_err(told)
     }
 
-    fn learn(&self, definition: Definition) -> impl Future<Output = Result<(), LedgerError>> + Send {
-        async move { self.0.learn(&definition).await.map_err(told) }
+    async fn learn(&self, definition: Definition) -> Result<(), LedgerError> {
+        self.0.learn(&definition).await.map_err(told)
     }
 
-    fn claim(
-        &self,
-        task: &TaskRef,
-        prepared: Option<Result<Prepared, String>>,
-    ) -> impl Future<Output = Result<Claim, LedgerError>> + Send {
-        async { self.0.claim(task, prepared).await.map_err(told) }
+    async fn claim(&self, task: &TaskRef, prepared: Option<Result<Prepared, String>>) -> Result<Claim, LedgerError> {
+        self.0.claim(task, prepared).await.map_err(told)
     }
 
-    fn record(
+    async fn record(
         &self,
         attempt: AttemptId,
         evidence: Evidence,
         read: Result<Outputs, String>,
-    ) -> impl Future<Output = Result<Recorded, LedgerError>> + Send {
-        async move { self.0.record(attempt, &evidence, &read).await.map_err(told) }
+    ) -> Result<Recorded, LedgerError> {
+        self.0.record(attempt, &evidence, &read).await.map_err(told)
     }
 
-    fn record_read(
-        &self,
-        attempt: AttemptId,
-        said: Said,
-    ) -> impl Future<Output = Result<Recorded, LedgerError>> + Send {
-        async move { self.0.record_read(attempt, said).await.map_err(told) }
+    async fn record_read(&self, attempt: AttemptId, said: Said, ago: Duration) -> Result<Recorded, LedgerError> {
+        self.0.record_read(attempt, said, ago).await.map_err(told)
     }
 
-    fn reported(&self, attempt: AttemptId, report: Uuid) -> impl Future<Output = Result<(), LedgerError>> + Send {
-        async move { self.0.reported(attempt, report).await.map_err(told) }
+    async fn reported(&self, attempt: AttemptId, report: Uuid) -> Result<(), LedgerError> {
+        self.0.reported(attempt, report).await.map_err(told)
     }
 
-    fn ready(&self) -> impl Future<Output = Result<(), LedgerError>> + Send {
-        async { self.0.ready().await.map_err(told) }
+    async fn ready(&self) -> Result<(), LedgerError> {
+        self.0.ready().await.map_err(told)
     }
 }

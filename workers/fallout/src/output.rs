@@ -82,7 +82,17 @@ pub fn case_table(cases: &[CaseLine]) -> String {
             or(&c.recommended_action),
         ]
     };
-    let headers = ["case", "severity", "status", "classification", "order", "line", "step", "owner", "recommended"];
+    let headers = [
+        "case",
+        "severity",
+        "status",
+        "classification",
+        "order",
+        "line",
+        "step",
+        "owner",
+        "recommended",
+    ];
     table(headers, cases.iter().map(row))
 }
 

@@ -4,12 +4,7 @@ use std::{fmt, time::Duration};
 
 use tokio::time::timeout;
 
-use crate::{
-    Ledger,
-    life::Stage,
-    rounds::{Errand, Rounds},
-    sweep::sweep_once,
-};
+use crate::{Ledger, errand::Errand, life::Stage, rounds::Rounds, sweep::sweep_once};
 
 /// For asking the engine for what an aborted fetch locked: it is up, or this does not help.
 const SWEEP: Duration = Duration::from_secs(5);

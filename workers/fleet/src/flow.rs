@@ -16,11 +16,11 @@ use tracing::Instrument;
 
 use crate::{
     Ledger, LedgerError, Point,
+    errand::Ask,
     fleet::Flow,
     handler,
     life::Slot,
     prepare::Rendered,
-    rounds::Ask,
     work::{Settled, Work},
 };
 
@@ -35,11 +35,12 @@ impl<L: Ledger> Flow<L> {
                 self.record(permission.attempt, evidence, read).await
             }
             Ok(Claim::LookUp { attempt, request, key }) => {
+                let asked = Instant::now();
                 let said = self
                     .downstreams
                     .look_up(&work.performer.operation, &key, &request)
                     .await;
-                self.record_read(attempt, said).await
+                self.record_read(attempt, said, asked).await
             }
             Ok(Claim::Report { attempt, verdict, case }) => Some(Settled { attempt, verdict, case }),
             Ok(Claim::Parked { case }) => return self.park_again(work, case).await,

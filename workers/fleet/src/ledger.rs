@@ -1,7 +1,10 @@
 //! What the fleet needs remembered. Over the desk in the program; something smaller where the fleet is used as a library
 //! or measured without a database.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use fallout_core::{
     attempt::Prepared,
@@ -39,9 +42,13 @@ pub trait Ledger: Send + Sync + 'static {
         read: Result<Outputs, String>,
     ) -> impl Future<Output = Result<Recorded, LedgerError>> + Send;
 
-    /// The same with what a lookup said.
-    fn record_read(&self, attempt: AttemptId, said: Said)
-    -> impl Future<Output = Result<Recorded, LedgerError>> + Send;
+    /// The same with what a lookup said that began this long ago: what an answer proves depends on when it was asked for.
+    fn record_read(
+        &self,
+        attempt: AttemptId,
+        said: Said,
+        ago: Duration,
+    ) -> impl Future<Output = Result<Recorded, LedgerError>> + Send;
 
     /// The engine has the attempt's verdict.
     fn reported(&self, attempt: AttemptId, report: Uuid) -> impl Future<Output = Result<(), LedgerError>> + Send;

@@ -11,6 +11,7 @@ mod alarm;
 mod away;
 mod definitions;
 mod drain;
+mod errand;
 mod fleet;
 mod flow;
 mod handler;

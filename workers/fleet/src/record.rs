@@ -2,14 +2,16 @@
 
 use fallout_core::{ids::AttemptId, lookup::Said};
 
+use tokio::time::Instant;
+
 use crate::{Away, Ledger, LedgerError, fleet::Flow, work::Settled};
 
 /// How often a refusal is tried again: more often than a deadlock repeats, and then a person has to look.
 const REFUSALS: u32 = 5;
 
 impl<L: Ledger> Flow<L> {
-    pub(crate) async fn record_read(&self, attempt: AttemptId, said: Said) -> Option<Settled> {
-        let call = || self.ledger.record_read(attempt, said.clone());
+    pub(crate) async fn record_read(&self, attempt: AttemptId, said: Said, asked: Instant) -> Option<Settled> {
+        let call = || self.ledger.record_read(attempt, said.clone(), asked.elapsed());
         Settled::from_record(attempt, self.keep_at(attempt, "the answer of a lookup", call).await?)
     }
 

@@ -13,38 +13,15 @@ use tokio::{
 use tracing::Instrument;
 
 use crate::{
-    Away, FleetConfig, Ledger, LedgerError, alarm::Alarms, fleet::Flow, identity::WorkerIds, life::Slot, lock::AT_ONCE,
+    Away, FleetConfig, Ledger, LedgerError,
+    alarm::Alarms,
+    errand::{Ask, Brought, Errand},
+    fleet::Flow,
+    identity::WorkerIds,
+    life::Slot,
+    lock::AT_ONCE,
     sweep::sweep,
 };
-
-/// One fetch.
-#[derive(Clone, Debug)]
-pub(crate) struct Ask {
-    /// Unique per fetch.
-    pub worker_id: String,
-    pub most: u32,
-    /// How long the engine may keep an empty answer back; `None` for an extra look.
-    pub wait: Option<Duration>,
-}
-
-/// What is under way beside the tasks.
-#[derive(Clone, Debug)]
-pub(crate) enum Errand {
-    Standing(Ask),
-    Extra(Ask),
-    /// Whether the ledger is back.
-    Ready,
-    /// What a lost answer may have locked.
-    Sweep,
-}
-
-/// What an errand brought.
-#[derive(Debug)]
-pub(crate) enum Brought {
-    Tasks(Result<Vec<LockedTask>, EngineError>, OwnedSemaphorePermit),
-    Ready(Result<(), LedgerError>),
-    Swept,
-}
 
 #[derive(Debug)]
 pub(crate) struct Rounds<L> {

@@ -71,9 +71,8 @@ impl Book {
             .truncate(false)
             .open(path)
             .map_err(failed)?;
-        file.try_lock().map_err(|_| BookError::InUse {
-            path: path.to_owned(),
-        })?;
+        file.try_lock()
+            .map_err(|_| BookError::InUse { path: path.to_owned() })?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
         let (effects, length) = effects(path, &bytes)?;
@@ -99,14 +98,9 @@ impl Book {
         }
         effect.seq = self.next_seq;
         effect.at = now();
-        let mut line =
-            serde_json::to_vec(&effect).map_err(|error| io_error(&self.path, error.into()))?;
+        let mut line = serde_json::to_vec(&effect).map_err(|error| io_error(&self.path, error.into()))?;
         line.push(b'\n');
-        if let Err(source) = self
-            .file
-            .write_all(&line)
-            .and_then(|()| self.file.sync_data())
-        {
+        if let Err(source) = self.file.write_all(&line).and_then(|()| self.file.sync_data()) {
             // Nobody knows how much of the line is on disk, so nothing may follow it.
             self.closed = true;
             return Err(io_error(&self.path, source));
@@ -124,10 +118,7 @@ impl Book {
 
 /// The effects of whole lines, and how many bytes those lines take.
 fn effects(path: &Path, bytes: &[u8]) -> Result<(Vec<Effect>, u64), BookError> {
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |last| last + 1);
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
     let effects = bytes[..whole]
         .split_inclusive(|byte| *byte == b'\n')
         .enumerate()
@@ -183,8 +174,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("book.ndjson");
         let (mut book, _) = Book::open(&path).unwrap();
-        keys.iter()
-            .for_each(|key| book.append(effect(key)).unwrap());
+        keys.iter().for_each(|key| book.append(effect(key)).unwrap());
         (folder, path)
     }
 
@@ -206,11 +196,7 @@ mod tests {
         let (mut book, found) = Book::open(&path).unwrap();
         assert_eq!(found.len(), 1);
         book.append(effect("b")).unwrap();
-        let keys: Vec<_> = Book::read(&path)
-            .unwrap()
-            .into_iter()
-            .map(|e| (e.seq, e.key))
-            .collect();
+        let keys: Vec<_> = Book::read(&path).unwrap().into_iter().map(|e| (e.seq, e.key)).collect();
         assert_eq!(keys, [(1, "a".to_owned()), (2, "b".to_owned())]);
     }
 
@@ -218,10 +204,7 @@ mod tests {
     fn a_damaged_line_that_is_not_the_last_is_refused() {
         let (_folder, path) = book_with(&["a"]);
         append_raw(&path, "nonsense\n");
-        assert!(matches!(
-            Book::read(&path),
-            Err(BookError::Damaged { line: 2, .. })
-        ));
+        assert!(matches!(Book::read(&path), Err(BookError::Damaged { line: 2, .. })));
     }
 
     #[test]
@@ -235,10 +218,7 @@ mod tests {
             .map(|(_, l)| l)
             .collect();
         std::fs::write(&path, without_second.join("\n") + "\n").unwrap();
-        assert!(matches!(
-            Book::read(&path),
-            Err(BookError::Damaged { line: 2, .. })
-        ));
+        assert!(matches!(Book::read(&path), Err(BookError::Damaged { line: 2, .. })));
     }
 
     #[test]
@@ -253,10 +233,7 @@ mod tests {
         let (_folder, path) = book_with(&[]);
         let (mut book, _) = Book::open(&path).unwrap();
         book.close();
-        assert!(matches!(
-            book.append(effect("late")),
-            Err(BookError::Closed)
-        ));
+        assert!(matches!(book.append(effect("late")), Err(BookError::Closed)));
         assert!(Book::read(&path).unwrap().is_empty());
     }
 }

@@ -44,9 +44,7 @@ pub(crate) async fn serve(world: Arc<World>, call: Call) -> Reply {
 
 async fn perform(world: &Arc<World>, call: Call) -> Reply {
     let attempt = world.attempt(&call);
-    let Identity {
-        order, line, step, ..
-    } = &call.identity;
+    let Identity { order, line, step, .. } = &call.identity;
     let fault = world.script.first(order, line, step, attempt).cloned();
     let Some(fault) = fault else {
         return apply(world, call, None).await;
@@ -61,10 +59,7 @@ async fn perform(world: &Arc<World>, call: Call) -> Reply {
     );
     match before(world, &call, &fault).await {
         Some(reply) => reply,
-        None => after(
-            &fault.behaviour,
-            apply(world, call, fault.lookup_after).await,
-        ),
+        None => after(&fault.behaviour, apply(world, call, fault.lookup_after).await),
     }
 }
 
@@ -75,32 +70,17 @@ async fn before(world: &Arc<World>, call: &Call, fault: &Fault) -> Option<Reply>
             sleep(*delay).await;
             None
         }
-        Behaviour::UnavailableBefore => {
-            Some(answer::failed(StatusCode::SERVICE_UNAVAILABLE, "not now"))
-        }
+        Behaviour::UnavailableBefore => Some(answer::failed(StatusCode::SERVICE_UNAVAILABLE, "not now")),
         Behaviour::TimeoutBefore => Some(Reply::Silence),
         Behaviour::CutBefore => Some(Reply::Cut),
-        Behaviour::BadRequest => Some(answer::failed(
-            StatusCode::BAD_REQUEST,
-            "the request is not understood",
-        )),
+        Behaviour::BadRequest => Some(answer::failed(StatusCode::BAD_REQUEST, "the request is not understood")),
         Behaviour::Unauthorised => Some(answer::failed(StatusCode::UNAUTHORIZED, "who are you?")),
         // What has been answered under a key stays the answer, whatever the script says now.
-        Behaviour::Reject { code } => Some(
-            world
-                .records()
-                .replay(call)
-                .unwrap_or_else(|| answer::rejected(code)),
-        ),
-        Behaviour::Accepted { after, code } if !is_read(call.operation) => Some(accept(
-            world,
-            call,
-            Some((*after, code.clone())),
-            fault.lookup_after,
-        )),
-        Behaviour::AcceptedNever if !is_read(call.operation) => {
-            Some(accept(world, call, None, None))
+        Behaviour::Reject { code } => Some(world.records().replay(call).unwrap_or_else(|| answer::rejected(code))),
+        Behaviour::Accepted { after, code } if !is_read(call.operation) => {
+            Some(accept(world, call, Some((*after, code.clone())), fault.lookup_after))
         }
+        Behaviour::AcceptedNever if !is_read(call.operation) => Some(accept(world, call, None, None)),
         _ => None,
     }
 }
@@ -109,9 +89,7 @@ async fn before(world: &Arc<World>, call: &Call, fault: &Fault) -> Option<Reply>
 fn after(behaviour: &Behaviour, reply: Reply) -> Reply {
     match (behaviour, reply) {
         (_, reply) if !reply.succeeded() => reply,
-        (Behaviour::ErrorAfter, _) => {
-            answer::failed(StatusCode::INTERNAL_SERVER_ERROR, "something broke")
-        }
+        (Behaviour::ErrorAfter, _) => answer::failed(StatusCode::INTERNAL_SERVER_ERROR, "something broke"),
         (Behaviour::TimeoutAfter, _) => Reply::Silence,
         (Behaviour::CutAfter, _) => Reply::Cut,
         (Behaviour::Garbage, _) => Reply::Text(StatusCode::OK, "<html><title>Welcome</title>"),
@@ -154,12 +132,7 @@ async fn apply(world: &Arc<World>, call: Call, lookup_after: Option<Duration>) -
     let visible = visible_from(lookup_after);
     on_disk(world, move |world| world.records().apply(&call, visible))
         .await
-        .unwrap_or_else(|| {
-            answer::failed(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the effect book cannot be written",
-            )
-        })
+        .unwrap_or_else(|| answer::failed(StatusCode::INTERNAL_SERVER_ERROR, "the effect book cannot be written"))
 }
 
 /// Runs what ends with an fsync on a thread where it keeps no other task waiting.
@@ -168,16 +141,9 @@ async fn on_disk<T: Send + 'static>(
     write: impl FnOnce(&World) -> Result<T, BookError> + Send + 'static,
 ) -> Option<T> {
     let writing = Arc::clone(world);
-    let written = tokio::task::spawn_blocking(move || write(&writing))
-        .await
-        .ok()?;
+    let written = tokio::task::spawn_blocking(move || write(&writing)).await.ok()?;
     written
-        .inspect_err(|error| {
-            tracing::error!(
-                error = error as &dyn std::error::Error,
-                "no effect was applied"
-            )
-        })
+        .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "no effect was applied"))
         .ok()
 }
 

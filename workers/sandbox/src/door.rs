@@ -14,8 +14,8 @@ use crate::answer::{Reply, refused};
 use crate::calls::{self, Call};
 use crate::identity::{Identity, header};
 use crate::operation::{
-    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEPOSIT, Downstream, NOTIFY,
-    Operation, RESERVE, provisioning,
+    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEPOSIT, Downstream, NOTIFY, Operation, RESERVE,
+    provisioning,
 };
 use crate::world::World;
 
@@ -23,8 +23,9 @@ type Doors = Router<Arc<World>>;
 
 pub(crate) fn router(downstream: Downstream, world: Arc<World>) -> Router {
     let doors = match downstream {
-        Downstream::Inventory => keyed("/reservations", &RESERVE)
-            .merge(read("/availability/{order}", &CHECK_AVAILABILITY)),
+        Downstream::Inventory => {
+            keyed("/reservations", &RESERVE).merge(read("/availability/{order}", &CHECK_AVAILABILITY))
+        }
         Downstream::Contract => notifications().merge(read("/contracts/{order}", &CHECK_CONTRACT)),
         Downstream::Provisioning => service_orders(),
         Downstream::Billing => activations(),
@@ -35,11 +36,7 @@ pub(crate) fn router(downstream: Downstream, world: Arc<World>) -> Router {
     doors
         .route(
             "/health",
-            get(async || {
-                Reply::Json(StatusCode::OK, json!({"status": "up"}))
-                    .send()
-                    .await
-            }),
+            get(async || Reply::Json(StatusCode::OK, json!({"status": "up"})).send().await),
         )
         .with_state(world)
 }
@@ -50,12 +47,9 @@ fn keyed(path: &'static str, operation: &'static Operation) -> Doors {
         let key = match header(&headers, "idempotency-key") {
             Ok(key) if !key.is_empty() => key,
             _ => {
-                return refused(
-                    "MISSING_IDEMPOTENCY_KEY",
-                    "the header idempotency-key is missing",
-                )
-                .send()
-                .await;
+                return refused("MISSING_IDEMPOTENCY_KEY", "the header idempotency-key is missing")
+                    .send()
+                    .await;
             }
         };
         answer(world, &headers, &body, |_| Ok((operation, Some(key)))).await
@@ -68,9 +62,7 @@ fn keyed(path: &'static str, operation: &'static Operation) -> Doors {
 /// Knows no keys: each processed request is an effect.
 fn notifications() -> Doors {
     let handler = async |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
-        let key = header(&headers, "idempotency-key")
-            .ok()
-            .filter(|key| !key.is_empty());
+        let key = header(&headers, "idempotency-key").ok().filter(|key| !key.is_empty());
         answer(world, &headers, &body, |_| Ok((&NOTIFY, key))).await
     };
     Router::new().route("/notifications", post(handler))
@@ -99,10 +91,7 @@ fn service_orders() -> Doors {
 
 /// The key is the name of the resource: PUT is idempotent by its nature.
 fn activations() -> Doors {
-    let handler = async |State(world): State<Arc<World>>,
-                         Path(key): Path<String>,
-                         headers: HeaderMap,
-                         body: Bytes| {
+    let handler = async |State(world): State<Arc<World>>, Path(key): Path<String>, headers: HeaderMap, body: Bytes| {
         answer(world, &headers, &body, |_| Ok((&ACTIVATE, Some(key)))).await
     };
     Router::new()
@@ -119,9 +108,7 @@ fn read(path: &'static str, operation: &'static Operation) -> Doors {
 
 /// Lookups are always served truthfully, whatever the script says, and need no identity.
 fn lookup(collection: &'static str) -> Doors {
-    let handler = async move |State(world): State<Arc<World>>,
-                              Path(key): Path<String>,
-                              headers: HeaderMap| {
+    let handler = async move |State(world): State<Arc<World>>, Path(key): Path<String>, headers: HeaderMap| {
         if let Ok(identity) = Identity::read(&headers) {
             world.looked_up(&identity);
         }
@@ -152,8 +139,7 @@ fn understood(
     meaning: impl FnOnce(&Value) -> Result<Meaning, &'static str>,
 ) -> Result<Call, Reply> {
     let identity = Identity::read(headers).map_err(|what| refused("MISSING_IDENTITY", what))?;
-    let body: Value =
-        serde_json::from_slice(body).map_err(|_| refused("MALFORMED", "the body is not JSON"))?;
+    let body: Value = serde_json::from_slice(body).map_err(|_| refused("MALFORMED", "the body is not JSON"))?;
     let (operation, idempotency_key) = meaning(&body).map_err(|what| refused("MALFORMED", what))?;
     Ok(Call {
         operation,

@@ -60,11 +60,7 @@ mod tests {
             ("a*b*c", "a-c-b", false),
             ("PO/2026/*", "PO/2026/0007", true),
         ] {
-            assert_eq!(
-                Glob::new(pattern).matches(text),
-                expected,
-                "{pattern} on {text}"
-            );
+            assert_eq!(Glob::new(pattern).matches(text), expected, "{pattern} on {text}");
         }
     }
 }

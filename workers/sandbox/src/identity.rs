@@ -84,11 +84,7 @@ mod tests {
             ("%4", None),
             ("%ff", None),
         ] {
-            assert_eq!(
-                percent_decoded(raw.as_bytes()).as_deref(),
-                expected,
-                "{raw}"
-            );
+            assert_eq!(percent_decoded(raw.as_bytes()).as_deref(), expected, "{raw}");
         }
     }
 }

@@ -65,18 +65,11 @@ const fn operation(
     }
 }
 
-pub(crate) static CHECK_AVAILABILITY: Operation =
-    operation("inventory.check", Downstream::Inventory, None, "");
-pub(crate) static CHECK_CONTRACT: Operation =
-    operation("contract.check", Downstream::Contract, None, "");
-pub(crate) static RESERVE: Operation = operation(
-    "inventory.reserve",
-    Downstream::Inventory,
-    Some("reservations"),
-    "RSV",
-);
-pub(crate) static NOTIFY: Operation =
-    operation("contract.notify", Downstream::Contract, None, "NTF");
+pub(crate) static CHECK_AVAILABILITY: Operation = operation("inventory.check", Downstream::Inventory, None, "");
+pub(crate) static CHECK_CONTRACT: Operation = operation("contract.check", Downstream::Contract, None, "");
+pub(crate) static RESERVE: Operation =
+    operation("inventory.reserve", Downstream::Inventory, Some("reservations"), "RSV");
+pub(crate) static NOTIFY: Operation = operation("contract.notify", Downstream::Contract, None, "NTF");
 pub(crate) static ADD: Operation = operation(
     "provisioning.add",
     Downstream::Provisioning,
@@ -95,30 +88,11 @@ pub(crate) static CEASE: Operation = operation(
     Some("service-orders"),
     "SVC",
 );
-pub(crate) static ACTIVATE: Operation = operation(
-    "billing.activate",
-    Downstream::Billing,
-    Some("activations"),
-    "BIL",
-);
-pub(crate) static AUTHORIZE: Operation = operation(
-    "payment.authorize",
-    Downstream::Payment,
-    Some("authorizations"),
-    "PAY",
-);
-pub(crate) static DEPOSIT: Operation = operation(
-    "payment.deposit",
-    Downstream::Payment,
-    Some("deposits"),
-    "PAY",
-);
-pub(crate) static CAPTURE: Operation = operation(
-    "payment.capture",
-    Downstream::Payment,
-    Some("captures"),
-    "PAY",
-);
+pub(crate) static ACTIVATE: Operation = operation("billing.activate", Downstream::Billing, Some("activations"), "BIL");
+pub(crate) static AUTHORIZE: Operation =
+    operation("payment.authorize", Downstream::Payment, Some("authorizations"), "PAY");
+pub(crate) static DEPOSIT: Operation = operation("payment.deposit", Downstream::Payment, Some("deposits"), "PAY");
+pub(crate) static CAPTURE: Operation = operation("payment.capture", Downstream::Payment, Some("captures"), "PAY");
 
 /// The operation that the book means by a name; only effects stand in the book.
 pub(crate) fn effect(name: &str) -> Option<&'static Operation> {

@@ -66,14 +66,9 @@ impl<'t> Reader<'t> {
         let mut faults = Vec::new();
         for (key, value) in table.get_ref() {
             match (key.get_ref().as_ref(), value.get_ref()) {
-                ("fault", DeValue::Array(all)) => {
-                    faults.extend(all.iter().filter_map(|fault| self.fault(fault)))
-                }
+                ("fault", DeValue::Array(all)) => faults.extend(all.iter().filter_map(|fault| self.fault(fault))),
                 ("fault", _) => self.problem(key.span(), "expected [[fault]] tables"),
-                (other, _) => self.problem(
-                    key.span(),
-                    format!("unknown key `{other}`, expected [[fault]] tables"),
-                ),
+                (other, _) => self.problem(key.span(), format!("unknown key `{other}`, expected [[fault]] tables")),
             }
         }
         faults
@@ -182,10 +177,7 @@ impl<'t> Reader<'t> {
                 .chars()
                 .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         if !valid {
-            self.problem(
-                table["code"].span(),
-                "expected a code like PRODUCT_NOT_AVAILABLE",
-            );
+            self.problem(table["code"].span(), "expected a code like PRODUCT_NOT_AVAILABLE");
         }
         valid.then(|| code.to_owned())
     }
@@ -197,12 +189,7 @@ impl<'t> Reader<'t> {
         self.code(table)
     }
 
-    fn required_millis(
-        &mut self,
-        table: &DeTable<'t>,
-        key: &str,
-        behaviour: &Value<'t>,
-    ) -> Option<Duration> {
+    fn required_millis(&mut self, table: &DeTable<'t>, key: &str, behaviour: &Value<'t>) -> Option<Duration> {
         if !table.contains_key(key) {
             self.problem(behaviour.span(), format!("this behaviour needs `{key}`"));
         }
@@ -228,15 +215,8 @@ impl<'t> Reader<'t> {
     }
 
     fn refuse_unknown(&mut self, table: &DeTable<'t>) {
-        for key in table
-            .keys()
-            .filter(|key| !KEYS.contains(&key.get_ref().as_ref()))
-        {
-            let what = format!(
-                "unknown key `{}`, expected one of {}",
-                key.get_ref(),
-                KEYS.join(", ")
-            );
+        for key in table.keys().filter(|key| !KEYS.contains(&key.get_ref().as_ref())) {
+            let what = format!("unknown key `{}`, expected one of {}", key.get_ref(), KEYS.join(", "));
             self.problem(key.span(), what);
         }
     }

@@ -57,8 +57,7 @@ impl Records {
                 .next()
                 .and_then(|number| number.parse().ok());
             records.last_reference = records.last_reference.max(number.unwrap_or(0));
-            let collection =
-                operation::effect(&effect.operation).and_then(|operation| operation.collection);
+            let collection = operation::effect(&effect.operation).and_then(|operation| operation.collection);
             if let Some(collection) = collection {
                 let record = Record {
                     reference: effect.reference,
@@ -88,11 +87,7 @@ impl Records {
     }
 
     /// Applies the call, unless its key has been used before.
-    pub(crate) fn apply(
-        &mut self,
-        call: &Call,
-        visible: Option<Instant>,
-    ) -> Result<Reply, BookError> {
+    pub(crate) fn apply(&mut self, call: &Call, visible: Option<Instant>) -> Result<Reply, BookError> {
         if let Some(reply) = self.replay(call) {
             return Ok(reply);
         }
@@ -108,11 +103,7 @@ impl Records {
         self.remember(
             call,
             &reference,
-            if for_ever {
-                State::Stuck
-            } else {
-                State::InProgress
-            },
+            if for_ever { State::Stuck } else { State::InProgress },
         );
         let reply = accepted(&reference);
         (reference, reply)
@@ -140,19 +131,10 @@ impl Records {
     pub(crate) fn look_up(&self, collection: &'static str, key: &str) -> Reply {
         let record = self.by_key.get(&(collection, key.to_owned()));
         match record.map(|record| (&record.state, &record.reference)) {
-            Some((State::InProgress | State::Stuck, _)) => {
-                Reply::Json(StatusCode::OK, json!({"state": "inProgress"}))
-            }
-            Some((State::Rejected(code), _)) => {
-                Reply::Json(StatusCode::OK, json!({"state": "rejected", "code": code}))
-            }
-            Some((State::Completed(visible), reference))
-                if visible.is_none_or(|at| at <= Instant::now()) =>
-            {
-                Reply::Json(
-                    StatusCode::OK,
-                    json!({"state": "completed", "id": reference}),
-                )
+            Some((State::InProgress | State::Stuck, _)) => Reply::Json(StatusCode::OK, json!({"state": "inProgress"})),
+            Some((State::Rejected(code), _)) => Reply::Json(StatusCode::OK, json!({"state": "rejected", "code": code})),
+            Some((State::Completed(visible), reference)) if visible.is_none_or(|at| at <= Instant::now()) => {
+                Reply::Json(StatusCode::OK, json!({"state": "completed", "id": reference}))
             }
             _ => Reply::Json(StatusCode::NOT_FOUND, json!({"code": "NOT_FOUND"})),
         }
@@ -200,27 +182,17 @@ fn effect(call: &Call, reference: &str) -> Effect {
 }
 
 fn accepted(reference: &str) -> Reply {
-    Reply::Json(
-        StatusCode::ACCEPTED,
-        json!({"id": reference, "state": "inProgress"}),
-    )
+    Reply::Json(StatusCode::ACCEPTED, json!({"id": reference, "state": "inProgress"}))
 }
 
 fn success(call: &Call, reference: &str, replayed: bool) -> Reply {
     let created = StatusCode::CREATED;
     match call.operation.downstream {
-        Downstream::Provisioning => {
-            Reply::Json(created, json!({"id": reference, "state": "completed"}))
-        }
-        Downstream::Payment => Reply::Json(
-            created,
-            json!({"id": reference, "amount": call.body["amount"]}),
-        ),
+        Downstream::Provisioning => Reply::Json(created, json!({"id": reference, "state": "completed"})),
+        Downstream::Payment => Reply::Json(created, json!({"id": reference, "amount": call.body["amount"]})),
         // A second PUT of the same resource creates nothing, and HTTP says so.
         Downstream::Billing if replayed => Reply::Json(StatusCode::OK, json!({"id": reference})),
         Downstream::Contract => Reply::Json(StatusCode::OK, json!({"id": reference})),
-        Downstream::Inventory | Downstream::Billing => {
-            Reply::Json(created, json!({"id": reference}))
-        }
+        Downstream::Inventory | Downstream::Billing => Reply::Json(created, json!({"id": reference})),
     }
 }

@@ -31,9 +31,7 @@ pub struct SandboxOptions {
 pub enum SandboxError {
     #[error(transparent)]
     Book(#[from] BookError),
-    #[error(
-        "the simulated {downstream} cannot listen on port {port}: stop what uses it or name another one"
-    )]
+    #[error("the simulated {downstream} cannot listen on port {port}: stop what uses it or name another one")]
     Port {
         downstream: Downstream,
         port: u16,
@@ -75,10 +73,8 @@ impl Sandbox {
 
     async fn open(&mut self, downstream: Downstream, port: u16) -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-        self.urls.insert(
-            downstream.as_str(),
-            format!("http://{}", listener.local_addr()?),
-        );
+        self.urls
+            .insert(downstream.as_str(), format!("http://{}", listener.local_addr()?));
         self.listeners.spawn(serve::listen(
             listener,
             door::router(downstream, Arc::clone(&self.world)),

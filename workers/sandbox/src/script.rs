@@ -23,11 +23,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "line {}, column {}: {}",
-            self.line, self.column, self.what
-        )
+        write!(f, "line {}, column {}: {}", self.line, self.column, self.what)
     }
 }
 
@@ -77,8 +73,6 @@ impl FaultScript {
     /// The fault that meets this attempt at a step, if any does.
     #[must_use]
     pub fn first(&self, order: &str, line: &str, step: &str, attempt: u32) -> Option<&Fault> {
-        self.faults
-            .iter()
-            .find(|fault| fault.meets(order, line, step, attempt))
+        self.faults.iter().find(|fault| fault.meets(order, line, step, attempt))
     }
 }

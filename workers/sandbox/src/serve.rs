@@ -58,9 +58,6 @@ async fn connection(stream: TcpStream, router: Router) {
         .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
-        tracing::debug!(
-            error = &error as &dyn std::error::Error,
-            "a connection ended early"
-        );
+        tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
     }
 }

@@ -26,9 +26,7 @@ pub fn stable_hash(order: &str, step: &str) -> u64 {
         .bytes()
         .chain([0x1f])
         .chain(step.bytes())
-        .fold(OFFSET_BASIS, |hash, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(PRIME)
-        })
+        .fold(OFFSET_BASIS, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(PRIME))
 }
 
 #[cfg(test)]

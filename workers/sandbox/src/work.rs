@@ -47,9 +47,6 @@ impl Work {
     }
 
     pub(crate) fn abort(&self) {
-        self.tasks
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .abort_all();
+        self.tasks.lock().unwrap_or_else(PoisonError::into_inner).abort_all();
     }
 }

@@ -50,8 +50,7 @@ impl World {
 
     /// Counts an attempt and says which one it is, from 1.
     pub(crate) fn attempt(&self, call: &Call) -> u32 {
-        self.count(&call.identity, |arrivals| arrivals.attempts += 1)
-            .attempts
+        self.count(&call.identity, |arrivals| arrivals.attempts += 1).attempts
     }
 
     pub(crate) fn looked_up(&self, identity: &Identity) {
@@ -59,10 +58,7 @@ impl World {
     }
 
     pub(crate) fn arrivals(&self) -> BTreeMap<StepKey, Arrivals> {
-        self.arrivals
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn count(&self, identity: &Identity, add: impl FnOnce(&mut Arrivals)) -> Arrivals {

@@ -76,9 +76,13 @@ pub async fn by_key(tx: &mut Tx, tenant: &str, idempotency_key: &str) -> Result<
         Row,
         "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload
          from fallout_recovery_action where tenant_id = $1 and idempotency_key = $2",
-        tenant, idempotency_key,
+        tenant,
+        idempotency_key,
     );
-    row.fetch_optional(tx.conn()).await?.map(StoredAction::try_from).transpose()
+    row.fetch_optional(tx.conn())
+        .await?
+        .map(StoredAction::try_from)
+        .transpose()
 }
 
 pub async fn by_id(tx: &mut Tx, id: ActionId) -> Result<StoredAction, StoreError> {
@@ -98,7 +102,11 @@ pub async fn of_case(tx: &mut Tx, case: CaseId) -> Result<Vec<StoredAction>, Sto
          from fallout_recovery_action where fallout_case_id = $1 order by created_at",
         case.0,
     );
-    rows.fetch_all(tx.conn()).await?.into_iter().map(StoredAction::try_from).collect()
+    rows.fetch_all(tx.conn())
+        .await?
+        .into_iter()
+        .map(StoredAction::try_from)
+        .collect()
 }
 
 pub async fn set_state(tx: &mut Tx, id: ActionId, state: ActionState, result: &Value) -> Result<(), StoreError> {
@@ -106,7 +114,9 @@ pub async fn set_state(tx: &mut Tx, id: ActionId, state: ActionState, result: &V
         "update fallout_recovery_action set status = $2, result_payload = $3,
                 completed_at = case when $2 in ('completed', 'failed') then now() end
          where id = $1 and status not in ('completed', 'failed')",
-        id.0, state.word(), result,
+        id.0,
+        state.word(),
+        result,
     )
     .execute(tx.conn())
     .await?;

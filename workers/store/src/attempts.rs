@@ -28,7 +28,12 @@ pub async fn latest_intent(tx: &mut Tx, step: StepKey) -> Result<Option<Intent>,
         step.0,
     );
     let intent = row.fetch_optional(tx.conn()).await?;
-    Ok(intent.map(|r| Intent { id: IntentId(r.id), generation: r.generation, key: r.idempotency_key, request: r.request.0 }))
+    Ok(intent.map(|r| Intent {
+        id: IntentId(r.id),
+        generation: r.generation,
+        key: r.idempotency_key,
+        request: r.request.0,
+    }))
 }
 
 pub async fn insert_intent(
@@ -71,7 +76,15 @@ pub async fn open(tx: &mut Tx, tenant: &str, step: StepKey, new: &NewAttempt<'_>
          select $1, $2, $3, $4, coalesce(max(number), 0) + 1, $5, $6, $7, clock_timestamp(),
                 clock_timestamp() + make_interval(secs => $8), clock_timestamp() + make_interval(secs => $8 + $9)
          from attempt where step_id = $3",
-        new.id.0, tenant, step.0, new.intent.0, new.epoch, new.worker_id, new.external_task_id, within, total,
+        new.id.0,
+        tenant,
+        step.0,
+        new.intent.0,
+        new.epoch,
+        new.worker_id,
+        new.external_task_id,
+        within,
+        total,
     )
     .execute(tx.conn())
     .await?;
@@ -80,7 +93,9 @@ pub async fn open(tx: &mut Tx, tenant: &str, step: StepKey, new: &NewAttempt<'_>
 
 /// The step of an attempt, and whether the attempt is settled.
 pub async fn step_of(tx: &mut Tx, attempt: AttemptId) -> Result<Option<StepKey>, StoreError> {
-    let id = sqlx::query_scalar!("select step_id from attempt where id = $1", attempt.0).fetch_optional(tx.conn()).await?;
+    let id = sqlx::query_scalar!("select step_id from attempt where id = $1", attempt.0)
+        .fetch_optional(tx.conn())
+        .await?;
     Ok(id.map(StepKey))
 }
 
@@ -120,7 +135,13 @@ pub enum Source<'a> {
     Crash,
 }
 
-pub async fn append_evidence(tx: &mut Tx, tenant: &str, attempt: AttemptId, source: Source<'_>, detail: &Value) -> Result<(), StoreError> {
+pub async fn append_evidence(
+    tx: &mut Tx,
+    tenant: &str,
+    attempt: AttemptId,
+    source: Source<'_>,
+    detail: &Value,
+) -> Result<(), StoreError> {
     let (word, principal) = match source {
         Source::Exchange => ("exchange", None),
         Source::Lookup => ("lookup", None),
@@ -129,7 +150,11 @@ pub async fn append_evidence(tx: &mut Tx, tenant: &str, attempt: AttemptId, sour
     };
     sqlx::query!(
         "insert into evidence (tenant_id, attempt_id, source, principal, detail) values ($1, $2, $3, $4, $5)",
-        tenant, attempt.0, word, principal, detail,
+        tenant,
+        attempt.0,
+        word,
+        principal,
+        detail,
     )
     .execute(tx.conn())
     .await?;
@@ -137,12 +162,20 @@ pub async fn append_evidence(tx: &mut Tx, tenant: &str, attempt: AttemptId, sour
 }
 
 /// What the attempt came to so far; `settled` once it is definite.
-pub async fn set_outcome(tx: &mut Tx, attempt: AttemptId, outcome: &Outcome, callback_deadline: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+pub async fn set_outcome(
+    tx: &mut Tx,
+    attempt: AttemptId,
+    outcome: &Outcome,
+    callback_deadline: Option<DateTime<Utc>>,
+) -> Result<(), StoreError> {
     let state = if outcome.is_definite() { "settled" } else { "unknown" };
     sqlx::query!(
         "update attempt set state = $2, outcome = $3, callback_deadline = coalesce($4, callback_deadline),
                 settled_at = case when $2 = 'settled' then clock_timestamp() end where id = $1",
-        attempt.0, state, Json(outcome) as _, callback_deadline,
+        attempt.0,
+        state,
+        Json(outcome) as _,
+        callback_deadline,
     )
     .execute(tx.conn())
     .await?;
@@ -150,25 +183,43 @@ pub async fn set_outcome(tx: &mut Tx, attempt: AttemptId, outcome: &Outcome, cal
 }
 
 pub async fn add_read(tx: &mut Tx, attempt: AttemptId, read: &LookupRead) -> Result<(), StoreError> {
-    sqlx::query!("update attempt set reads = reads || $2 where id = $1", attempt.0, Json(read) as _).execute(tx.conn()).await?;
+    sqlx::query!(
+        "update attempt set reads = reads || $2 where id = $1",
+        attempt.0,
+        Json(read) as _
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
 /// When the lookups controller reads next; `None` when it need not.
 pub async fn set_next_read(tx: &mut Tx, attempt: AttemptId, at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
-    sqlx::query!("update attempt set next_read_at = $2 where id = $1", attempt.0, at).execute(tx.conn()).await?;
+    sqlx::query!("update attempt set next_read_at = $2 where id = $1", attempt.0, at)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
 pub async fn set_verdict(tx: &mut Tx, attempt: AttemptId, verdict: &Verdict) -> Result<(), StoreError> {
-    sqlx::query!("update attempt set verdict = $2 where id = $1", attempt.0, Json(verdict) as _).execute(tx.conn()).await?;
+    sqlx::query!(
+        "update attempt set verdict = $2 where id = $1",
+        attempt.0,
+        Json(verdict) as _
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
 pub async fn set_reported(tx: &mut Tx, attempt: AttemptId, report: uuid::Uuid) -> Result<(), StoreError> {
-    sqlx::query!("update attempt set reported_at = clock_timestamp(), report_id = $2 where id = $1", attempt.0, report)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!(
+        "update attempt set reported_at = clock_timestamp(), report_id = $2 where id = $1",
+        attempt.0,
+        report
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 
@@ -191,7 +242,8 @@ pub async fn take_due_reads(tx: &mut Tx, lease: Duration, limit: i64) -> Result<
            update attempt a set next_read_at = now() + make_interval(secs => $1) from due, intent i
            where a.id = due.id and i.id = a.intent_id
            returning a.id, i.operation, i.idempotency_key, i.request as "request: Json<StoredRequest>""#,
-        lease.num_milliseconds() as f64 / 1_000.0, limit,
+        lease.num_milliseconds() as f64 / 1_000.0,
+        limit,
     );
     let due = rows.fetch_all(tx.conn()).await?.into_iter().map(|r| DueRead {
         attempt: AttemptId(r.id),
@@ -243,11 +295,19 @@ pub async fn lines(tx: &mut Tx, step: StepKey) -> Result<Vec<AttemptLine>, Store
 }
 
 /// Every key that an attempt was ever made with, with its generation: what an effect in a book can be matched to.
-pub async fn keys_of_run(tx: &mut Tx, run: fallout_core::ids::RunId) -> Result<Vec<(String, StepKey, i32)>, StoreError> {
+pub async fn keys_of_run(
+    tx: &mut Tx,
+    run: fallout_core::ids::RunId,
+) -> Result<Vec<(String, StepKey, i32)>, StoreError> {
     let rows = sqlx::query!(
         "select distinct i.idempotency_key, i.step_id, i.generation from intent i join attempt a on a.intent_id = i.id
          join step s on s.id = i.step_id where s.order_run_id = $1",
         run.0,
     );
-    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (r.idempotency_key, StepKey(r.step_id), r.generation)).collect())
+    Ok(rows
+        .fetch_all(tx.conn())
+        .await?
+        .into_iter()
+        .map(|r| (r.idempotency_key, StepKey(r.step_id), r.generation))
+        .collect())
 }

@@ -60,7 +60,8 @@ pub async fn open(tx: &mut Tx, new: &NewCase<'_>) -> Result<CaseNumber, StoreErr
 }
 
 fn parse_number(text: &str) -> Result<CaseNumber, StoreError> {
-    text.parse().map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
+    text.parse()
+        .map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
 }
 
 struct Row {
@@ -106,7 +107,8 @@ pub async fn active_by_key(tx: &mut Tx, tenant: &str, match_key: &str) -> Result
         "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case
          where tenant_id = $1 and match_key = $2 and step_id is null
            and status not in ('resolved', 'closed', 'force_closed', 'duplicate') for update",
-        tenant, match_key,
+        tenant,
+        match_key,
     );
     row.fetch_optional(tx.conn()).await?.map(Case::try_from).transpose()
 }
@@ -116,7 +118,8 @@ pub async fn by_number(tx: &mut Tx, tenant: &str, number: CaseNumber) -> Result<
         Row,
         "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case
          where tenant_id = $1 and case_number = $2 for update",
-        tenant, number.to_string(),
+        tenant,
+        number.to_string(),
     );
     row.fetch_optional(tx.conn()).await?.map(Case::try_from).transpose()
 }
@@ -135,7 +138,9 @@ pub async fn set_state(tx: &mut Tx, case: &Case, state: CaseState) -> Result<(),
         "update fallout_case set status = $3, version = version + 1, updated_at = now(),
                 resolved_at = case when $3 = 'resolved' then now() end
          where id = $1 and version = $2",
-        case.id.0, case.version, state.word(),
+        case.id.0,
+        case.version,
+        state.word(),
     );
     match done.execute(tx.conn()).await?.rows_affected() {
         1 => Ok(()),
@@ -187,7 +192,14 @@ pub async fn append_event(
     sqlx::query!(
         "insert into fallout_event (id, tenant_id, fallout_case_id, event_type, actor_type, actor_id, reason, payload)
          values ($1, $2, $3, $4, $5, $6, $7, $8)",
-        id, case.tenant, case.id.0, event.word(), kind, who, reason, payload,
+        id,
+        case.tenant,
+        case.id.0,
+        event.word(),
+        kind,
+        who,
+        reason,
+        payload,
     )
     .execute(tx.conn())
     .await?;
@@ -218,7 +230,13 @@ pub struct CaseLine {
 }
 
 /// One tenant's cases, worst and oldest first; `only_active` leaves out those that are over.
-pub async fn list(tx: &mut Tx, tenant: &str, only_active: bool, order: Option<&str>, limit: i64) -> Result<Vec<CaseLine>, StoreError> {
+pub async fn list(
+    tx: &mut Tx,
+    tenant: &str,
+    only_active: bool,
+    order: Option<&str>,
+    limit: i64,
+) -> Result<Vec<CaseLine>, StoreError> {
     let rows = sqlx::query_as!(
         CaseLine,
         r#"select c.case_number, c.case_type as category, c.classification_code as classification, c.severity, c.status,
@@ -229,7 +247,10 @@ pub async fn list(tx: &mut Tx, tenant: &str, only_active: bool, order: Option<&s
            where c.tenant_id = $1 and (not $2 or c.status not in ('resolved', 'closed', 'force_closed', 'duplicate'))
              and ($3::text is null or o.external_id = $3)
            order by c.severity, c.created_at limit $4"#,
-        tenant, only_active, order, limit,
+        tenant,
+        only_active,
+        order,
+        limit,
     );
     Ok(rows.fetch_all(tx.conn()).await?)
 }
@@ -243,7 +264,8 @@ pub async fn line(tx: &mut Tx, tenant: &str, number: CaseNumber) -> Result<Optio
                   c.sla_due_at, c.created_at
            from fallout_case c left join product_order o on o.id = c.related_order_id left join step s on s.id = c.step_id
            where c.tenant_id = $1 and c.case_number = $2"#,
-        tenant, number.to_string(),
+        tenant,
+        number.to_string(),
     );
     Ok(row.fetch_optional(tx.conn()).await?)
 }

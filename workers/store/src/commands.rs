@@ -16,10 +16,20 @@ pub struct Pending {
     pub tries: i32,
 }
 
-pub async fn insert(tx: &mut Tx, id: CommandId, tenant: &str, command: &EngineCommand, action: Option<ActionId>) -> Result<(), StoreError> {
+pub async fn insert(
+    tx: &mut Tx,
+    id: CommandId,
+    tenant: &str,
+    command: &EngineCommand,
+    action: Option<ActionId>,
+) -> Result<(), StoreError> {
     sqlx::query!(
         "insert into engine_command (id, tenant_id, kind, payload, action_id) values ($1, $2, $3, $4, $5)",
-        id.0, tenant, command.kind(), Json(command) as _, action.map(|a| a.0),
+        id.0,
+        tenant,
+        command.kind(),
+        Json(command) as _,
+        action.map(|a| a.0),
     )
     .execute(tx.conn())
     .await?;
@@ -34,10 +44,17 @@ pub async fn take(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<Pending>,
            update engine_command c set not_before = now() + make_interval(secs => $1), tries = c.tries + 1
            from due where c.id = due.id
            returning c.id, c.payload as "payload: Json<EngineCommand>", c.tries - 1 as "tries!""#,
-        seconds, limit,
+        seconds,
+        limit,
     );
     let taken = rows.fetch_all(tx.conn()).await?.into_iter();
-    Ok(taken.map(|r| Pending { id: CommandId(r.id), command: r.payload.0, tries: r.tries }).collect())
+    Ok(taken
+        .map(|r| Pending {
+            id: CommandId(r.id),
+            command: r.payload.0,
+            tries: r.tries,
+        })
+        .collect())
 }
 
 pub async fn end(tx: &mut Tx, id: CommandId, done: bool, note: Option<&str>) -> Result<(), StoreError> {
@@ -66,7 +83,8 @@ pub async fn is_pending(tx: &mut Tx, kind: &str, process_instance_id: &str) -> R
     let found = sqlx::query_scalar!(
         r#"select exists (select 1 from engine_command where state = 'pending' and kind = $1
                           and payload ->> 'process_instance_id' = $2) as "found!""#,
-        kind, process_instance_id,
+        kind,
+        process_instance_id,
     );
     Ok(found.fetch_one(tx.conn()).await?)
 }

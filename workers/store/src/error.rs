@@ -32,7 +32,9 @@ impl StoreError {
 impl From<sqlx::Error> for StoreError {
     fn from(e: sqlx::Error) -> Self {
         match &e {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => StoreError::Away(e),
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Tls(_) => {
+                StoreError::Away(e)
+            }
             sqlx::Error::Database(db) => {
                 // Class 08: connection; 57P: the server is stopping or starting; 53: out of resources.
                 let class = db.code().unwrap_or_default().into_owned();

@@ -73,16 +73,31 @@ pub async fn upsert_order(
     let id = sqlx::query_scalar!(
         "insert into product_order (id, tenant_id, external_id, customer_id, document) values ($1, $2, $3, $4, $5)
          on conflict (tenant_id, external_id) do update set external_id = excluded.external_id returning id",
-        new.0, tenant, external_id, customer, document,
+        new.0,
+        tenant,
+        external_id,
+        customer,
+        document,
     );
     Ok(OrderKey(id.fetch_one(tx.conn()).await?))
 }
 
 /// False when this run exists: a second intake of the same order run starts nothing.
-pub async fn insert_run(tx: &mut Tx, id: RunId, tenant: &str, order: OrderKey, run: i32, business_key: &str) -> Result<bool, StoreError> {
+pub async fn insert_run(
+    tx: &mut Tx,
+    id: RunId,
+    tenant: &str,
+    order: OrderKey,
+    run: i32,
+    business_key: &str,
+) -> Result<bool, StoreError> {
     let done = sqlx::query!(
         "insert into order_run (id, tenant_id, order_id, run, business_key) values ($1, $2, $3, $4, $5) on conflict do nothing",
-        id.0, tenant, order.0, run, business_key,
+        id.0,
+        tenant,
+        order.0,
+        run,
+        business_key,
     );
     Ok(done.execute(tx.conn()).await?.rows_affected() == 1)
 }
@@ -111,7 +126,10 @@ pub async fn run(tx: &mut Tx, id: RunId) -> Result<Option<Run>, StoreError> {
 
 /// The run that a process instance belongs to as its root.
 pub async fn run_of_instance(tx: &mut Tx, process_instance_id: &str) -> Result<Option<RunId>, StoreError> {
-    let id = sqlx::query_scalar!("select id from order_run where process_instance_id = $1", process_instance_id);
+    let id = sqlx::query_scalar!(
+        "select id from order_run where process_instance_id = $1",
+        process_instance_id
+    );
     Ok(id.fetch_optional(tx.conn()).await?.map(RunId))
 }
 
@@ -137,13 +155,17 @@ pub async fn set_started(tx: &mut Tx, id: RunId, process_instance_id: &str) -> R
 pub async fn set_ended(tx: &mut Tx, id: RunId, state: &str, end_event: Option<&str>) -> Result<bool, StoreError> {
     let done = sqlx::query!(
         "update order_run set state = $2, end_event = $3, ended_at = now() where id = $1 and state = 'running'",
-        id.0, state, end_event,
+        id.0,
+        state,
+        end_event,
     );
     Ok(done.execute(tx.conn()).await?.rows_affected() == 1)
 }
 
 pub async fn request_cancel(tx: &mut Tx, id: RunId) -> Result<(), StoreError> {
-    sqlx::query!("update order_run set cancel_requested = true where id = $1", id.0).execute(tx.conn()).await?;
+    sqlx::query!("update order_run set cancel_requested = true where id = $1", id.0)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
@@ -155,7 +177,8 @@ pub async fn running(tx: &mut Tx, after: Option<RunId>, limit: i64) -> Result<Ve
                   r.cancel_requested, r.end_event, r.created_at
            from order_run r join product_order o on o.id = r.order_id
            where r.state = 'running' and ($1::uuid is null or r.id > $1) order by r.id limit $2"#,
-        after.map(|a| a.0), limit,
+        after.map(|a| a.0),
+        limit,
     );
     Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(Run::from).collect())
 }

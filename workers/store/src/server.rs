@@ -27,12 +27,16 @@ pub async fn version(tx: &mut Tx) -> Result<i32, StoreError> {
 
 /// Whether our tables are there: how many of the migrations of this build were applied.
 pub async fn applied_migrations(tx: &mut Tx) -> Result<i64, StoreError> {
-    let there = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "there!""#).fetch_one(tx.conn()).await?;
+    let there = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "there!""#)
+        .fetch_one(tx.conn())
+        .await?;
     if !there {
         return Ok(0);
     }
     // Not a checked query: the table is sqlx's own and is missing where `make sqlx` checks ours.
-    let count: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations where success").fetch_one(tx.conn()).await?;
+    let count: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations where success")
+        .fetch_one(tx.conn())
+        .await?;
     Ok(count)
 }
 

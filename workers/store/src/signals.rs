@@ -28,7 +28,8 @@ pub async fn insert(tx: &mut Tx, signal: &Signal, source_event_id: &str) -> Resu
 pub async fn set_processed(tx: &mut Tx, id: SignalId, case: Option<CaseId>) -> Result<(), StoreError> {
     sqlx::query!(
         "update fallout_external_signal set processed_at = now(), fallout_case_id = $2 where id = $1",
-        id.0, case.map(|c| c.0),
+        id.0,
+        case.map(|c| c.0),
     )
     .execute(tx.conn())
     .await?;

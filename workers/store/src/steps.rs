@@ -106,8 +106,18 @@ pub async fn touch(tx: &mut Tx, task: &TaskRef, run: RunId) -> Result<Step, Stor
          on conflict (id) do update set handled_codes = excluded.handled_codes, activity_id = excluded.activity_id,
              process_definition_id = excluded.process_definition_id, process_instance_id = excluded.process_instance_id,
              external_task_id = excluded.external_task_id, updated_at = now()",
-        key.0, task.step.tenant, run.0, task.step.line, task.step.step, task.step.direction.word(), task.operation,
-        &task.handled_codes, task.process_definition_id, task.process_instance_id, task.activity_id, task.external_task_id,
+        key.0,
+        task.step.tenant,
+        run.0,
+        task.step.line,
+        task.step.step,
+        task.step.direction.word(),
+        task.operation,
+        &task.handled_codes,
+        task.process_definition_id,
+        task.process_instance_id,
+        task.activity_id,
+        task.external_task_id,
     )
     .execute(tx.conn())
     .await?;
@@ -143,7 +153,11 @@ pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
            where s.order_run_id = $1 order by s.created_at, s.id"#,
         run.0,
     );
-    rows.fetch_all(tx.conn()).await?.into_iter().map(Step::try_from).collect()
+    rows.fetch_all(tx.conn())
+        .await?
+        .into_iter()
+        .map(Step::try_from)
+        .collect()
 }
 
 /// Where the step stands after a decision.
@@ -173,7 +187,9 @@ pub async fn set(tx: &mut Tx, key: StepKey, from: StepState, to: &Standing<'_>) 
 
 /// An applied effect is attested to be undone outside.
 pub async fn set_undone(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
-    sqlx::query!("update step set undone = true, updated_at = now() where id = $1", key.0).execute(tx.conn()).await?;
+    sqlx::query!("update step set undone = true, updated_at = now() where id = $1", key.0)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
@@ -182,9 +198,15 @@ pub async fn outputs(tx: &mut Tx, run: RunId, line: &str) -> Result<BTreeMap<Str
     let rows = sqlx::query!(
         r#"select step_code, outputs as "outputs: Json<Outputs>" from step
            where order_run_id = $1 and direction = 'do' and state in ('done', 'skipped') and line_id in ('', $2)"#,
-        run.0, line,
+        run.0,
+        line,
     );
-    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (r.step_code, r.outputs.0)).collect())
+    Ok(rows
+        .fetch_all(tx.conn())
+        .await?
+        .into_iter()
+        .map(|r| (r.step_code, r.outputs.0))
+        .collect())
 }
 
 /// Steps at work whose task was not seen for a while: the gone-tasks controller asks the engine for them.
@@ -193,13 +215,21 @@ pub async fn quiet(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey
         "select s.id, s.external_task_id, s.process_instance_id from step s
          where s.state in ('new', 'running') and s.updated_at < now() - make_interval(secs => $1)
          order by s.updated_at limit $2",
-        seconds, limit,
+        seconds,
+        limit,
     );
-    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (StepKey(r.id), r.external_task_id, r.process_instance_id)).collect())
+    Ok(rows
+        .fetch_all(tx.conn())
+        .await?
+        .into_iter()
+        .map(|r| (StepKey(r.id), r.external_task_id, r.process_instance_id))
+        .collect())
 }
 
 /// Asked for and found in place: not quiet for now.
 pub async fn seen(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
-    sqlx::query!("update step set updated_at = now() where id = $1", key.0).execute(tx.conn()).await?;
+    sqlx::query!("update step set updated_at = now() where id = $1", key.0)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Asks downstreams about results that are awaited (202) and about parked unknowns, ever more slowly, without a handler:
 //! a lookup is rendered from the stored intent and read by the operation's data.
 
-use tokio::task::JoinSet;
+use tokio::{task::JoinSet, time::Instant};
 
 use crate::{Watch, WatchError};
 
@@ -30,8 +30,9 @@ async fn look_up(watch: &Watch, due: fallout_desk::DueRead) -> Result<(), WatchE
         tracing::error!(operation = due.operation, attempt = %due.attempt, "no such operation in the catalogue; the attempt stays unknown");
         return Ok(());
     };
+    let asked = Instant::now();
     let said = watch.downstreams.look_up(op, &due.key, &due.request).await;
     tracing::debug!(attempt = %due.attempt, operation = op.name, "looked up");
-    watch.desk.record_read(due.attempt, said).await?;
+    watch.desk.record_read(due.attempt, said, asked.elapsed()).await?;
     Ok(())
 }

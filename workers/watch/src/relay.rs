@@ -1,9 +1,7 @@
 //! The relay: the only one that tells the engine what to do with a process. A command is read back before it is sent
 //! again, and it is done when its effect is seen, never on a 200.
 
-use fallout_camunda::{
-    Correlation, EngineError, HistoricInstanceQuery, IncidentQuery, MessageCorrelation, Variables,
-};
+use fallout_camunda::{Correlation, EngineError, HistoricInstanceQuery, IncidentQuery, MessageCorrelation, Variables};
 use fallout_core::{
     action::Action,
     command::{
@@ -49,21 +47,43 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
 
 async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
     let sent = match &pending.command {
-        EngineCommand::Start { run, process_key, business_key, variables } => {
+        EngineCommand::Start {
+            run,
+            process_key,
+            business_key,
+            variables,
+        } => {
             let variables = start_variables(variables);
             start(watch, *run, process_key, business_key, &variables, pending.tries).await
         }
-        EngineCommand::Recover { action, process_instance_id, seen, take, .. } => {
-            recover(watch, *action, process_instance_id, seen, *take, pending.tries).await
-        }
-        EngineCommand::Callback { process_instance_id, .. } => {
-            message(watch, CALLBACK_MESSAGE, process_instance_id, pending.tries).await
-        }
-        EngineCommand::Undone { process_instance_id, .. } => {
-            message(watch, UNDONE_MESSAGE, process_instance_id, pending.tries).await
-        }
-        EngineCommand::Incident { case, process_instance_id, external_task_id, summary } => {
-            incident(watch, *case, process_instance_id, external_task_id, summary, pending.tries).await
+        EngineCommand::Recover {
+            action,
+            process_instance_id,
+            seen,
+            take,
+            ..
+        } => recover(watch, *action, process_instance_id, seen, *take, pending.tries).await,
+        EngineCommand::Callback {
+            process_instance_id, ..
+        } => message(watch, CALLBACK_MESSAGE, process_instance_id, pending.tries).await,
+        EngineCommand::Undone {
+            process_instance_id, ..
+        } => message(watch, UNDONE_MESSAGE, process_instance_id, pending.tries).await,
+        EngineCommand::Incident {
+            case,
+            process_instance_id,
+            external_task_id,
+            summary,
+        } => {
+            incident(
+                watch,
+                *case,
+                process_instance_id,
+                external_task_id,
+                summary,
+                pending.tries,
+            )
+            .await
         }
     };
     let kind = pending.command.kind();
@@ -75,7 +95,10 @@ async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
             watch.desk.command_failed(pending.id, &why).await?;
         }
         Err(e) => {
-            watch.desk.command_again(pending.id, pause_s(pending.tries), &e.to_string()).await?;
+            watch
+                .desk
+                .command_again(pending.id, pause_s(pending.tries), &e.to_string())
+                .await?;
             return Err(e);
         }
     }
@@ -98,7 +121,14 @@ fn start_variables(variables: &std::collections::BTreeMap<String, StartValue>) -
     all
 }
 
-async fn start(watch: &Watch, run: RunId, key: &str, business_key: &str, variables: &Variables, tries: i32) -> Result<Sent, WatchError> {
+async fn start(
+    watch: &Watch,
+    run: RunId,
+    key: &str,
+    business_key: &str,
+    variables: &Variables,
+    tries: i32,
+) -> Result<Sent, WatchError> {
     if tries > 0 {
         let query = HistoricInstanceQuery {
             process_instance_business_key: Some(business_key),
@@ -127,16 +157,27 @@ async fn start(watch: &Watch, run: RunId, key: &str, business_key: &str, variabl
 
 /// Compare and set: the keys are what the desk saw, the new id is set in the same call, so a replay after the step runs
 /// again meets nobody.
-async fn recover(watch: &Watch, action: ActionId, instance: &str, seen: &str, take: Action, tries: i32) -> Result<Sent, WatchError> {
+async fn recover(
+    watch: &Watch,
+    action: ActionId,
+    instance: &str,
+    seen: &str,
+    take: Action,
+    tries: i32,
+) -> Result<Sent, WatchError> {
     if tries > 0 {
         match read_back(watch, action, instance, take).await? {
             Some(sent) => return Ok(sent),
-            None if tries > TRIES_TO_MEET => return give_up(watch, action, "no token of the process waits for a recovery").await,
+            None if tries > TRIES_TO_MEET => {
+                return give_up(watch, action, "no token of the process waits for a recovery").await;
+            }
             None => {}
         }
     }
     let keys = Variables::new().with(ACTION_VARIABLE, seen);
-    let set = Variables::new().with(ACTION_VARIABLE, action.to_string()).with("recoveryAction", take.word());
+    let set = Variables::new()
+        .with(ACTION_VARIABLE, action.to_string())
+        .with("recoveryAction", take.word());
     let correlation = MessageCorrelation {
         message_name: RECOVERY_MESSAGE,
         process_instance_id: instance,
@@ -144,10 +185,14 @@ async fn recover(watch: &Watch, action: ActionId, instance: &str, seen: &str, ta
         process_variables: &set,
     };
     match watch.engine.correlate_message(&correlation).await {
-        Ok(Correlation::Correlated(_)) => Ok(read_back(watch, action, instance, take).await?.unwrap_or_else(|| Sent::Again(0.3, "sent; its effect is not seen yet".into()))),
+        Ok(Correlation::Correlated(_)) => Ok(read_back(watch, action, instance, take)
+            .await?
+            .unwrap_or_else(|| Sent::Again(0.3, "sent; its effect is not seen yet".into()))),
         Ok(Correlation::NoMatch { message }) => Ok(Sent::Again(pause_s(tries), message)),
         Err(e @ EngineError::Away { .. }) => Err(e.into()),
-        Err(e @ (EngineError::Unknown { .. } | EngineError::Conflict { .. })) => Ok(Sent::Again(pause_s(tries), e.to_string())),
+        Err(e @ (EngineError::Unknown { .. } | EngineError::Conflict { .. })) => {
+            Ok(Sent::Again(pause_s(tries), e.to_string()))
+        }
         Err(e) => give_up(watch, action, &e.to_string()).await,
     }
 }
@@ -156,10 +201,16 @@ async fn recover(watch: &Watch, action: ActionId, instance: &str, seen: &str, ta
 async fn read_back(watch: &Watch, action: ActionId, instance: &str, take: Action) -> Result<Option<Sent>, WatchError> {
     let values = watch.engine.historic_variables(instance, ACTION_VARIABLE).await?;
     let taken = values.iter().any(|v| v.value.as_text() == Some(&action.to_string()));
-    let ended = watch.engine.historic_process_instance(instance).await?.is_none_or(|i| i.end_time.is_some());
+    let ended = watch
+        .engine
+        .historic_process_instance(instance)
+        .await?
+        .is_none_or(|i| i.end_time.is_some());
     match (taken, take, ended) {
         // These end the called instance; until that is in history the branch is not taken.
-        (true, Action::SkipStep | Action::CancelOrder, false) => Ok(Some(Sent::Again(0.3, "the branch is not at its end yet".into()))),
+        (true, Action::SkipStep | Action::CancelOrder, false) => {
+            Ok(Some(Sent::Again(0.3, "the branch is not at its end yet".into())))
+        }
         (true, _, _) => {
             watch.desk.action_took_branch(action).await?;
             Ok(Some(Sent::Done(None)))
@@ -177,8 +228,12 @@ async fn give_up(watch: &Watch, action: ActionId, why: &str) -> Result<Sent, Wat
 /// A message that needs no answer: who waits for it may not be there yet, or may have gone on by its own timer.
 async fn message(watch: &Watch, name: &str, instance: &str, tries: i32) -> Result<Sent, WatchError> {
     let none = Variables::new();
-    let correlation =
-        MessageCorrelation { message_name: name, process_instance_id: instance, correlation_keys: &none, process_variables: &none };
+    let correlation = MessageCorrelation {
+        message_name: name,
+        process_instance_id: instance,
+        correlation_keys: &none,
+        process_variables: &none,
+    };
     match watch.engine.correlate_message(&correlation).await {
         Ok(Correlation::Correlated(_)) => Ok(Sent::Done(None)),
         Ok(Correlation::NoMatch { message }) if tries < TRIES_TO_MEET => Ok(Sent::Again(pause_s(tries), message)),
@@ -189,9 +244,20 @@ async fn message(watch: &Watch, name: &str, instance: &str, tries: i32) -> Resul
 }
 
 /// Shows the case in Cockpit where its token waits.
-async fn incident(watch: &Watch, case: CaseNumber, instance: &str, task: &str, summary: &str, tries: i32) -> Result<Sent, WatchError> {
+async fn incident(
+    watch: &Watch,
+    case: CaseNumber,
+    instance: &str,
+    task: &str,
+    summary: &str,
+    tries: i32,
+) -> Result<Sent, WatchError> {
     let number = case.to_string();
-    let query = IncidentQuery { incident_type: Some(INCIDENT_TYPE), configuration: Some(&number), ..Default::default() };
+    let query = IncidentQuery {
+        incident_type: Some(INCIDENT_TYPE),
+        configuration: Some(&number),
+        ..Default::default()
+    };
     if tries > 0 && !watch.engine.incidents(&query).await?.is_empty() {
         return Ok(Sent::Done(Some("it is there already".into())));
     }
@@ -200,7 +266,11 @@ async fn incident(watch: &Watch, case: CaseNumber, instance: &str, task: &str, s
     }
     match watch.engine.executions(instance, RECOVERY_MESSAGE).await?.first() {
         None => Ok(Sent::Done(Some("nobody waits there any more".into()))),
-        Some(execution) => match watch.engine.create_incident(&execution.id, INCIDENT_TYPE, &number, summary).await {
+        Some(execution) => match watch
+            .engine
+            .create_incident(&execution.id, INCIDENT_TYPE, &number, summary)
+            .await
+        {
             Ok(_) => Ok(Sent::Done(None)),
             Err(e @ EngineError::Away { .. }) => Err(e.into()),
             Err(e) if tries < TRIES_TO_MEET => Ok(Sent::Again(pause_s(tries), e.to_string())),

@@ -39,11 +39,7 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} {}: {}; {}",
-            self.at, self.element, self.what, self.advice
-        )
+        write!(f, "{} {}: {}; {}", self.at, self.element, self.what, self.advice)
     }
 }
 
@@ -75,12 +71,7 @@ fn find(rule: Rule, node: &Node, what: impl Into<String>, advice: impl Into<Stri
 }
 
 fn history(process: &Process, findings: &mut Vec<Finding>) {
-    if process
-        .history_time_to_live
-        .as_deref()
-        .unwrap_or("")
-        .is_empty()
-    {
+    if process.history_time_to_live.as_deref().unwrap_or("").is_empty() {
         findings.push(Finding {
             rule: Rule::NoHistoryTimeToLive,
             at: process.at,
@@ -98,9 +89,7 @@ fn external_tasks(process: &Process, topic_codes: &TopicCodes, findings: &mut Ve
             (node.async_after, "camunda:asyncAfter"),
         ] {
             if !set {
-                let advice = format!(
-                    "set {name}=\"true\": a failure beside the task must not undo or repeat it"
-                );
+                let advice = format!("set {name}=\"true\": a failure beside the task must not undo or repeat it");
                 findings.push(find(
                     Rule::TaskNotAsync,
                     node,
@@ -109,8 +98,7 @@ fn external_tasks(process: &Process, topic_codes: &TopicCodes, findings: &mut Ve
                 ));
             }
         }
-        let advice =
-            format!("catch it with an error boundary event, or call {STEP_PROCESS} instead");
+        let advice = format!("catch it with an error boundary event, or call {STEP_PROCESS} instead");
         for what in uncaught(&process.catches(&node.id), topic, topic_codes) {
             findings.push(find(Rule::CodeNotCaught, node, what, &*advice));
         }
@@ -120,8 +108,7 @@ fn external_tasks(process: &Process, topic_codes: &TopicCodes, findings: &mut Ve
 /// An uncaught BPMN error ends the path silently, and the instance may look well.
 fn uncaught(catches: &Catches, topic: &str, topic_codes: &TopicCodes) -> Vec<String> {
     if is_expression(topic) {
-        let any =
-            "the topic is an expression, so any code may be raised, but not every code is caught";
+        let any = "the topic is an expression, so any code may be raised, but not every code is caught";
         return if *catches == Catches::All {
             Vec::new()
         } else {
@@ -129,21 +116,16 @@ fn uncaught(catches: &Catches, topic: &str, topic_codes: &TopicCodes) -> Vec<Str
         };
     }
     let codes = topic_codes.get(topic).into_iter().flatten();
-    let what = |code| {
-        format!(
-            "topic {topic} may raise {code}, which nothing here catches: the path would end silently"
-        )
-    };
-    codes
-        .filter(|code| !catches.contains(code))
-        .map(what)
-        .collect()
+    let what =
+        |code| format!("topic {topic} may raise {code}, which nothing here catches: the path would end silently");
+    codes.filter(|code| !catches.contains(code)).map(what).collect()
 }
 
 fn recovery(process: &Process, findings: &mut Vec<Finding>) {
     for gateway in process.recovery_gateways() {
         if gateway.default_flow.is_some() {
-            let what = "the recovery gateway has a default flow: an action the model does not know would erase the incident";
+            let what =
+                "the recovery gateway has a default flow: an action the model does not know would erase the incident";
             findings.push(find(
                 Rule::DefaultAfterRecovery,
                 gateway,

@@ -23,12 +23,8 @@ const INPUTS: [&str; 9] = [
 pub(super) fn calls(process: &Process, findings: &mut Vec<Finding>) {
     for (node, call) in process.calls() {
         if call.binding.as_deref() != Some("deployment") {
-            let what = format!(
-                "the call of {} is not bound to its deployment",
-                call.element
-            );
-            let advice =
-                "set camunda:calledElementBinding=\"deployment\" and deploy both models together";
+            let what = format!("the call of {} is not bound to its deployment", call.element);
+            let advice = "set camunda:calledElementBinding=\"deployment\" and deploy both models together";
             findings.push(find(Rule::CallNotBound, node, what, advice));
         }
         if call.element == STEP_PROCESS {
@@ -41,10 +37,7 @@ pub(super) fn calls(process: &Process, findings: &mut Vec<Finding>) {
 }
 
 fn inputs(node: &Node, call: &Call, findings: &mut Vec<Finding>) {
-    let mut missing: Vec<&str> = INPUTS
-        .into_iter()
-        .filter(|name| call.input(name).is_none())
-        .collect();
+    let mut missing: Vec<&str> = INPUTS.into_iter().filter(|name| call.input(name).is_none()).collect();
     if call.business_key.is_none() {
         missing.push("businessKey");
     }
@@ -84,15 +77,8 @@ fn endings(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Findi
         .filter(|ending| !branches(process, node, &[(variable, ending)]))
         .collect();
     if !missing.is_empty() {
-        let name = if variable.is_empty() {
-            "ending"
-        } else {
-            variable
-        };
-        let what = format!(
-            "the step may end {}, and no branch asks about it",
-            missing.join(", ")
-        );
+        let name = if variable.is_empty() { "ending" } else { variable };
+        let what = format!("the step may end {}, and no branch asks about it", missing.join(", "));
         let advice = format!(
             "map {STEP_ENDING} out, and let one flow lead straight to an exclusive gateway with conditions such as ${{{name} == 'DONE'}}"
         );
@@ -102,8 +88,7 @@ fn endings(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Findi
 
 fn handled(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Finding>) {
     let Some(codes) = handled_codes(call) else {
-        let advice =
-            "write each code between commas, as in \",CREDIT_CHECK_FAILED,\", or ${''} for none";
+        let advice = "write each code between commas, as in \",CREDIT_CHECK_FAILED,\", or ${''} for none";
         findings.push(find(
             Rule::HandledCodesUnreadable,
             node,
@@ -134,11 +119,7 @@ fn handled_codes(call: &Call) -> Option<Vec<&str>> {
     if text.is_empty() {
         return Some(Vec::new());
     }
-    let codes: Vec<&str> = text
-        .strip_prefix(',')?
-        .strip_suffix(',')?
-        .split(',')
-        .collect();
+    let codes: Vec<&str> = text.strip_prefix(',')?.strip_suffix(',')?.split(',').collect();
     codes
         .iter()
         .all(|code| !code.is_empty() && code.trim() == *code)

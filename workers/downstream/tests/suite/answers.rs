@@ -14,9 +14,7 @@ use crate::{
 
 async fn answered(answer: Vec<u8>) -> Evidence {
     let server = Server::start(answering(answer)).await;
-    downstreams(&server.url)
-        .send(&operation(), &post(), later())
-        .await
+    downstreams(&server.url).send(&operation(), &post(), later()).await
 }
 
 fn body(evidence: &Evidence) -> &Body {
@@ -40,9 +38,7 @@ async fn a_redirect_is_not_followed_and_the_body_goes_out_once() {
             &format!("Location: {}/other\r\n", server.url),
             "",
         )));
-        let evidence = downstreams(&server.url)
-            .send(&operation(), &post(), later())
-            .await;
+        let evidence = downstreams(&server.url).send(&operation(), &post(), later()).await;
         assert!(server.arrived().await.is_complete());
         assert!(server.is_quiet(), "{status}: a second request");
         assert!(
@@ -118,19 +114,13 @@ async fn bodies_are_json_or_text_or_empty_or_too_long() {
         &Body::Text(page.chars().take(500).collect())
     );
     let long = format!("\"{}\"", "x".repeat(64 * 1024));
-    assert_eq!(
-        body(&answered(http("200 OK", "", &long)).await),
-        &Body::TooLong
-    );
+    assert_eq!(body(&answered(http("200 OK", "", &long)).await), &Body::TooLong);
 }
 
 #[tokio::test]
 async fn a_success_without_its_id_is_not_a_success() {
     let evidence = answered(http("201 Created", "", "{}")).await;
-    assert!(
-        matches!(outcome(&evidence), Outcome::Replayable { .. }),
-        "{evidence:?}"
-    );
+    assert!(matches!(outcome(&evidence), Outcome::Replayable { .. }), "{evidence:?}");
 }
 
 #[tokio::test]
@@ -146,10 +136,7 @@ async fn the_stored_request_goes_out_as_it_is_with_our_credential() {
         .send(&operation(), &post(), later())
         .await;
     let sent = server.arrived().await.text();
-    assert!(
-        sent.starts_with("POST /api/v2/things HTTP/1.1\r\n"),
-        "{sent}"
-    );
+    assert!(sent.starts_with("POST /api/v2/things HTTP/1.1\r\n"), "{sent}");
     assert!(sent.ends_with("\r\n\r\n{\"order\":\"ord 1\"}"), "{sent}");
     for header in [
         "x-order: ord-1",
@@ -159,11 +146,7 @@ async fn the_stored_request_goes_out_as_it_is_with_our_credential() {
         "authorization: Bearer geheim",
         "connection: close",
     ] {
-        assert_eq!(
-            sent.matches(&format!("{header}\r\n")).count(),
-            1,
-            "{header} in {sent}"
-        );
+        assert_eq!(sent.matches(&format!("{header}\r\n")).count(), 1, "{header} in {sent}");
     }
 }
 
@@ -208,8 +191,5 @@ async fn an_error_says_its_whole_chain_without_the_query() {
         .send(&operation(), &asked, later())
         .await;
     let error = evidence.error.unwrap();
-    assert!(
-        error.contains("refused") && !error.contains("geheim"),
-        "{error}"
-    );
+    assert!(error.contains("refused") && !error.contains("geheim"), "{error}");
 }

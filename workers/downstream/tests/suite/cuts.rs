@@ -53,16 +53,7 @@ async fn wherever_the_answer_is_cut_the_effect_is_never_said_not_to_exist() {
                     bytes: answer[..cut].to_vec(),
                     end,
                 };
-                let (evidence, arrived) = exchange(
-                    &mut server,
-                    &to,
-                    &request,
-                    Script {
-                        take: Take::All,
-                        then,
-                    },
-                )
-                .await;
+                let (evidence, arrived) = exchange(&mut server, &to, &request, Script { take: Take::All, then }).await;
                 assert!(arrived.is_complete());
                 let as_expected = match &evidence.phase {
                     Phase::Sent => cut < head || end == End::Rst,
@@ -89,26 +80,16 @@ async fn wherever_the_answer_is_cut_the_effect_is_never_said_not_to_exist() {
 }
 
 #[tokio::test]
-async fn wherever_the_request_is_cut_nothing_is_called_sent_that_is_not_and_nothing_unsent_that_arrived()
- {
+async fn wherever_the_request_is_cut_nothing_is_called_sent_that_is_not_and_nothing_unsent_that_arrived() {
     let mut server = Server::start(answering(Vec::new())).await;
     let to = downstreams(&server.url);
     for request in requests() {
-        let (_, whole) = exchange(
-            &mut server,
-            &to,
-            &request,
-            answering(http("200 OK", "", "{}")),
-        )
-        .await;
+        let (_, whole) = exchange(&mut server, &to, &request, answering(http("200 OK", "", "{}"))).await;
         for cut in 0..whole.bytes.len() {
             for end in [End::Fin, End::Rst] {
                 let script = Script {
                     take: Take::Bytes(cut),
-                    then: Then::Answer {
-                        bytes: Vec::new(),
-                        end,
-                    },
+                    then: Then::Answer { bytes: Vec::new(), end },
                 };
                 let (evidence, arrived) = exchange(&mut server, &to, &request, script).await;
                 assert!(!arrived.is_complete());
@@ -118,10 +99,7 @@ async fn wherever_the_request_is_cut_nothing_is_called_sent_that_is_not_and_noth
                     Phase::NotSerialised | Phase::NotConnected => cut == 0,
                     _ => false,
                 };
-                assert!(
-                    as_expected,
-                    "{end:?} after {cut} bytes of the request: {evidence:?}"
-                );
+                assert!(as_expected, "{end:?} after {cut} bytes of the request: {evidence:?}");
             }
         }
     }
@@ -140,10 +118,7 @@ async fn a_connection_that_closes_on_accept_proves_nothing_unless_the_request_wa
     let to = downstreams(&server.url);
     for _ in 0..100 {
         let (evidence, _) = exchange(&mut server, &to, &post(), accept_and_drop.clone()).await;
-        let honest = matches!(
-            evidence.phase,
-            Phase::Sent | Phase::NotSerialised | Phase::NotConnected
-        );
+        let honest = matches!(evidence.phase, Phase::Sent | Phase::NotSerialised | Phase::NotConnected);
         assert!(honest, "{evidence:?}");
     }
 }

@@ -22,9 +22,7 @@ use crate::{
 fn silence(take: Take, bytes: &[u8]) -> Script {
     Script {
         take,
-        then: Then::Silence {
-            bytes: bytes.to_vec(),
-        },
+        then: Then::Silence { bytes: bytes.to_vec() },
     }
 }
 
@@ -33,14 +31,8 @@ async fn a_refused_port_is_no_connection() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     drop(listener);
-    for request in [
-        post(),
-        request(Method::Post, None),
-        request(Method::Get, None),
-    ] {
-        let evidence = downstreams(&url)
-            .send(&operation(), &request, later())
-            .await;
+    for request in [post(), request(Method::Post, None), request(Method::Get, None)] {
+        let evidence = downstreams(&url).send(&operation(), &request, later()).await;
         assert_eq!(evidence.phase, Phase::NotConnected, "{evidence:?}");
     }
 }
@@ -60,9 +52,7 @@ async fn hanging() -> (TcpListener, Vec<TcpStream>, String) {
     let listener = socket.listen(0).unwrap();
     let address = listener.local_addr().unwrap();
     let mut held = Vec::new();
-    while let Ok(Ok(stream)) =
-        tokio::time::timeout(Duration::from_millis(50), TcpStream::connect(address)).await
-    {
+    while let Ok(Ok(stream)) = tokio::time::timeout(Duration::from_millis(50), TcpStream::connect(address)).await {
         held.push(stream);
     }
     (listener, held, format!("http://{address}"))
@@ -72,9 +62,7 @@ async fn hanging() -> (TcpListener, Vec<TcpStream>, String) {
 async fn a_connect_that_hangs_is_no_connection() {
     let (_listener, _held, url) = hanging().await;
     for request in [post(), request(Method::Post, None)] {
-        let evidence = downstreams(&url)
-            .send(&operation(), &request, later())
-            .await;
+        let evidence = downstreams(&url).send(&operation(), &request, later()).await;
         assert_eq!(evidence.phase, Phase::NotConnected, "{evidence:?}");
     }
 }
@@ -86,9 +74,7 @@ async fn nothing_is_even_connected_when_the_time_to_send_has_passed() {
     while Instant::now() <= past {
         tokio::task::yield_now().await;
     }
-    let evidence = downstreams(&server.url)
-        .send(&operation(), &post(), past)
-        .await;
+    let evidence = downstreams(&server.url).send(&operation(), &post(), past).await;
     assert_eq!(evidence.phase, Phase::TooLate);
     assert!(server.is_quiet());
 }
@@ -156,9 +142,7 @@ async fn a_server_that_never_answers_leaves_the_outcome_open_however_much_it_rea
         (silence(Take::All, b""), request(Method::Get, None)),
     ] {
         let mut server = Server::start(script).await;
-        let evidence = downstreams(&server.url)
-            .send(&operation(), &request, later())
-            .await;
+        let evidence = downstreams(&server.url).send(&operation(), &request, later()).await;
         assert_eq!(evidence.phase, Phase::Sent, "{evidence:?}");
         assert!(!proves_not_applied(&evidence));
         assert!(server.arrived().await.is_complete());
@@ -170,9 +154,7 @@ async fn an_answer_that_does_not_end_in_time_is_cut() {
     let mut answer = http("201 Created", "", r#"{"id":"RSV-1"}"#);
     answer.pop();
     let server = Server::start(silence(Take::All, &answer)).await;
-    let evidence = downstreams(&server.url)
-        .send(&operation(), &post(), later())
-        .await;
+    let evidence = downstreams(&server.url).send(&operation(), &post(), later()).await;
     let expected = Phase::Answered {
         status: 201,
         body: Body::Cut,

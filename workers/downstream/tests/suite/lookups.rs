@@ -10,19 +10,12 @@ use crate::{
 
 async fn said(script: Script) -> Said {
     let server = Server::start(script).await;
-    downstreams(&server.url)
-        .look_up(&operation(), "k/1", &post())
-        .await
+    downstreams(&server.url).look_up(&operation(), "k/1", &post()).await
 }
 
 #[tokio::test]
 async fn declared_answers_are_understood() {
-    let found = said(answering(http(
-        "200 OK",
-        "",
-        r#"{"state":"completed","id":"RSV-1"}"#,
-    )))
-    .await;
+    let found = said(answering(http("200 OK", "", r#"{"state":"completed","id":"RSV-1"}"#))).await;
     assert_eq!(
         found,
         Said::Found {
@@ -30,12 +23,7 @@ async fn declared_answers_are_understood() {
         }
     );
     assert_eq!(
-        said(answering(http(
-            "404 Not Found",
-            "",
-            r#"{"code":"NOT_FOUND"}"#
-        )))
-        .await,
+        said(answering(http("404 Not Found", "", r#"{"code":"NOT_FOUND"}"#))).await,
         Said::NotFound
     );
     assert_eq!(
@@ -74,9 +62,7 @@ async fn everything_else_is_no_answer() {
 #[tokio::test]
 async fn a_lookup_shows_who_asks_but_carries_no_key() {
     let mut server = Server::start(answering(http("404 Not Found", "", "{}"))).await;
-    downstreams(&server.url)
-        .look_up(&operation(), "k/1", &post())
-        .await;
+    downstreams(&server.url).look_up(&operation(), "k/1", &post()).await;
     let sent = server.arrived().await.text();
     assert!(
         sent.starts_with("GET /things/by-reference/k%2F1?order=ord%201 HTTP/1.1\r\n"),

@@ -14,17 +14,9 @@ fn shipped() -> Catalogue {
     for file in fs::read_dir(config().join("operations")).unwrap() {
         let path = file.unwrap().path();
         let text = fs::read_to_string(&path).unwrap();
-        let op: Operation =
-            toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        assert_eq!(
-            path.file_name().unwrap().to_str().unwrap(),
-            format!("{}.toml", op.name)
-        );
-        assert!(
-            text.starts_with("# "),
-            "{} does not say what it is for",
-            op.name
-        );
+        let op: Operation = toml::from_str(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        assert_eq!(path.file_name().unwrap().to_str().unwrap(), format!("{}.toml", op.name));
+        assert!(text.starts_with("# "), "{} does not say what it is for", op.name);
         operations.insert(op.name.clone(), op);
     }
     let taxonomy = fs::read_to_string(config().join("taxonomy.toml")).unwrap();
@@ -52,9 +44,7 @@ fn a_missing_or_unknown_field_is_refused() {
         refused(text.replace("on_503 = \"not_processed\"\n", "")),
         "on_503 has no default"
     );
-    assert!(refused(
-        text.replace("consistency_delay_ms", "consistency_delay")
-    ));
+    assert!(refused(text.replace("consistency_delay_ms", "consistency_delay")));
 }
 
 /// Any valid TMF622 order must work: ids and actions are all that is sure to be there.
@@ -86,10 +76,6 @@ fn every_effect_that_can_be_looked_up_is_looked_up_by_its_key() {
             .as_ref()
             .and_then(|body| body.get("reference"))
             .and_then(Value::as_str);
-        assert!(
-            reference.is_none_or(|reference| reference == "{key}"),
-            "{}",
-            op.name
-        );
+        assert!(reference.is_none_or(|reference| reference == "{key}"), "{}", op.name);
     }
 }

@@ -68,9 +68,7 @@ impl Arrived {
         if head.contains("transfer-encoding: chunked") {
             return body.ends_with(b"0\r\n\r\n");
         }
-        let length = head
-            .lines()
-            .find_map(|line| line.strip_prefix("content-length:"));
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
         body.len() >= length.map_or(0, |length| length.trim().parse().unwrap())
     }
 }
@@ -165,15 +163,13 @@ async fn take(stream: &mut TcpStream, take: Take, arrived: &mut Arrived) {
 
 pub fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
     let length = body.len();
-    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}").into_bytes()
+    format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n{headers}\r\n{body}")
+        .into_bytes()
 }
 
 pub fn answering(bytes: Vec<u8>) -> Script {
     Script {
         take: Take::All,
-        then: Then::Answer {
-            bytes,
-            end: End::Fin,
-        },
+        then: Then::Answer { bytes, end: End::Fin },
     }
 }

@@ -85,10 +85,5 @@ pub fn outcome(evidence: &Evidence) -> Outcome {
         Phase::Answered { body, .. } => body.json().clone(),
         _ => serde_json::Value::Null,
     };
-    classify(
-        &operation(),
-        evidence,
-        &operation().read_outputs(&body),
-        false,
-    )
+    classify(&operation(), evidence, &operation().read_outputs(&body), false)
 }

@@ -51,9 +51,7 @@ pub fn program_with_servers(dir: &Path) -> (Child, Vec<u32>) {
     let pids = line.expect("the helper prints the process ids of its servers");
     (
         program,
-        pids.split_whitespace()
-            .map(|pid| pid.parse().unwrap())
-            .collect(),
+        pids.split_whitespace().map(|pid| pid.parse().unwrap()).collect(),
     )
 }
 
@@ -73,17 +71,13 @@ pub fn helper_dir() -> Option<PathBuf> {
 /// A process that ended but was not yet collected by its parent counts as ended.
 pub fn alive(pid: u32) -> bool {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(") ")
-        .is_some_and(|(_, rest)| !rest.starts_with('Z'))
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with('Z'))
 }
 
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(
-            started.elapsed() < Duration::from_secs(30),
-            "not within 30 s: {what}"
-        );
+        assert!(started.elapsed() < Duration::from_secs(30), "not within 30 s: {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -24,7 +24,9 @@ pub fn text(error: &Error) -> String {
     }
     if let Some(code) = code {
         let failure = error.chain().find_map(|link| link.downcast_ref::<Failure>());
-        let next = failure.map_or_else(|| code.next_step(), Failure::next_step).trim_end_matches('.');
+        let next = failure
+            .map_or_else(|| code.next_step(), Failure::next_step)
+            .trim_end_matches('.');
         let _ = writeln!(text, "  next: {next} (fallout explain {})", code.id);
     }
     text

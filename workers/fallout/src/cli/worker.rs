@@ -53,7 +53,11 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 async fn serve(topics: &[String], context: &Context) -> anyhow::Result<Exit> {
     let setup = Setup::new(context.settings.clone())?;
     let stopped = stop::on_signal().context("listening for signals")?;
-    context.out.note(&format!("serving {} from {}", topics.join(", "), setup.engine.base_url()));
+    context.out.note(&format!(
+        "serving {} from {}",
+        topics.join(", "),
+        setup.engine.base_url()
+    ));
     let drained = fleet::run(&setup, topics, Probes::default(), stopped, Arc::default()).await;
     context.out.note(&told(&drained));
     Ok(Exit::Done)
@@ -61,7 +65,11 @@ async fn serve(topics: &[String], context: &Context) -> anyhow::Result<Exit> {
 
 /// How a fleet ended, for people.
 pub fn told(drained: &Drained) -> String {
-    let Drained { finished, given_back, left } = drained;
+    let Drained {
+        finished,
+        given_back,
+        left,
+    } = drained;
     format!("stopped: {finished} finished, {given_back} given back, {left} left to their locks")
 }
 

@@ -17,8 +17,9 @@ impl DatabaseSettings {
     /// Connects to nothing yet. Refused when no database is named; inside a tokio runtime only.
     pub fn store(&self) -> Result<Store, Failure> {
         if self.url.is_empty() {
-            let what = "no database is named: set DATABASE_URL, for example postgres://fallout:...@host:5432/fallout";
-            return Err(Failure::new("FO-001", what));
+            let next =
+                "set DATABASE_URL, for example postgres://fallout:...@host:5432/fallout; `fallout demo` brings its own";
+            return Err(Failure::new("FO-001", "no database is named").next(next));
         }
         let refused = |error| Failure::new("FO-001", "database.url cannot be read").because(error);
         Store::new(self.url.reveal(), self.connections).map_err(refused)

@@ -1,12 +1,12 @@
 //! `[engine]`: where the Camunda engine is and who we are there.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use fallout_camunda::{Auth, Engine, EngineConfig, Secret as EngineSecret, SetupError};
 use serde::{Deserialize, Serialize};
 
 use super::{Problem, Secret};
-use crate::codes::Failure;
+use crate::{codes::Failure, output::chain};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct EngineSettings {
@@ -21,8 +21,8 @@ impl EngineSettings {
     /// Connects to nothing yet. Refused when no engine is named.
     pub fn client(&self) -> Result<Engine, Failure> {
         if self.url.is_empty() {
-            let what = "no engine is named: set CAMUNDA_URL, for example http://127.0.0.1:8080/engine-rest";
-            return Err(Failure::new("FO-001", what));
+            let next = "set CAMUNDA_URL, for example http://127.0.0.1:8080/engine-rest; `fallout demo` brings its own";
+            return Err(Failure::new("FO-001", "no engine is named").next(next));
         }
         self.built()
             .map_err(|error| Failure::new("FO-001", error.to_string()).because(error))
@@ -63,16 +63,9 @@ impl EngineSettings {
             problems.extend(
                 self.built()
                     .err()
-                    .map(|error| Problem::new("engine.url", with_source(&error))),
+                    .map(|error| Problem::new("engine.url", chain(&error))),
             );
         }
         problems
-    }
-}
-
-fn with_source(error: &dyn Error) -> String {
-    match error.source() {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }

@@ -1,9 +1,10 @@
 //! The BPMN models that are deployed: read, and linted against the catalogue before the engine sees them.
 
-use fallout_bpmn::{BpmnError, Model, Process, STEP_PROCESS, lint};
+use fallout_bpmn::{Model, Process, STEP_PROCESS, lint};
 use fallout_core::catalogue::Catalogue;
 
 use super::{CatalogueSettings, Problem, catalogue::folder, shipped, topic_codes};
+use crate::output::chain;
 
 /// The variable that tells the called step its topic.
 const STEP_TOPIC: &str = "stepTopic";
@@ -29,14 +30,10 @@ pub fn load(settings: &CatalogueSettings) -> Result<Vec<ModelFile>, Vec<Problem>
                 xml,
                 model,
             }),
-            Err(error) => problems.push(unreadable(&file, &error)),
+            Err(error) => problems.push(Problem::new(&file, chain(&error))),
         }
     }
     if problems.is_empty() { Ok(models) } else { Err(problems) }
-}
-
-fn unreadable(file: &str, error: &BpmnError) -> Problem {
-    Problem::new(file, error.to_string())
 }
 
 fn base_name(file: &str) -> String {
@@ -82,4 +79,41 @@ fn unserved<'a>(
             (node.at, what)
         })
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Settings;
+
+    #[test]
+    fn a_step_whose_topic_nobody_serves_is_found_with_its_place() {
+        let (name, xml) = shipped::MODELS[0];
+        let xml = xml.replace("\"contract.check\"", "\"contract.chek\"");
+        let model = Model::parse(&xml).unwrap();
+        let files = [ModelFile {
+            name: name.to_owned(),
+            xml,
+            model,
+        }];
+        let found = findings(&files, &Settings::default().catalogue().unwrap());
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].place.starts_with("order-fulfilment.bpmn:"));
+        assert!(found[0].what.contains("topic contract.chek has no operation"));
+    }
+
+    #[test]
+    fn every_file_that_is_no_model_is_told_with_its_cause() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.bpmn"), "<x>").unwrap();
+        std::fs::write(folder.path().join("b.bpmn"), "<x/>").unwrap();
+        let mut settings = Settings::default().catalogue;
+        settings.models = folder.path().to_owned();
+        let problems = load(&settings).unwrap_err();
+        assert!(
+            problems[0].what.starts_with("the model is not well-formed XML: "),
+            "{problems:?}"
+        );
+        assert!(problems[1].what.contains("no executable BPMN process"), "{problems:?}");
+    }
 }

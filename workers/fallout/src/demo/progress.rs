@@ -47,7 +47,11 @@ pub async fn until_quiet(
         }
     }
     line.end();
-    out.note(if *stopped.borrow() { "stopped before every order had ended" } else { "the deadline has passed" });
+    out.note(if *stopped.borrow() {
+        "stopped before every order had ended"
+    } else {
+        "the deadline has passed"
+    });
     Ok(())
 }
 
@@ -65,7 +69,9 @@ async fn is_quiet(setup: &Setup, orders: &[Order]) -> Result<bool> {
     let ledger = setup.desk.ledger(&setup.settings.tenant.id).await?;
     let by_id: BTreeMap<&str, &Order> = orders.iter().map(|o| (o.id.as_str(), o)).collect();
     let moving = |view: &fallout_desk::RunView| {
-        by_id.get(view.run.external_id.as_str()).is_some_and(|order| standing(order, view) == Standing::Moving)
+        by_id
+            .get(view.run.external_id.as_str())
+            .is_some_and(|order| standing(order, view) == Standing::Moving)
     };
     Ok(!ledger.iter().any(moving))
 }
@@ -79,14 +85,21 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        Line { live: std::io::stderr().is_terminal(), said: None, began: Instant::now() }
+        Line {
+            live: std::io::stderr().is_terminal(),
+            said: None,
+            began: Instant::now(),
+        }
     }
 
     fn show(&mut self, runs: &[Run], cases: &[CaseLine], orders: usize) {
         let of = |state: &str| runs.iter().filter(|r| r.state == state).count();
         let (completed, cancelled, running) = (of("completed"), of("cancelled"), of("running"));
         let seconds = self.began.elapsed().as_secs();
-        let text = format!("{seconds:>4} s   {completed} of {orders} completed, {cancelled} cancelled, {running} running, {} cases", cases.len());
+        let text = format!(
+            "{seconds:>4} s   {completed} of {orders} completed, {cancelled} cancelled, {running} running, {} cases",
+            cases.len()
+        );
         if self.live {
             let _ = write!(std::io::stderr(), "\r\x1b[2K{text}");
         } else if self.said.is_none_or(|at| at.elapsed() >= SAY) {

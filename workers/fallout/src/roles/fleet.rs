@@ -9,7 +9,13 @@ use super::setup::Setup;
 use crate::{adapter::DeskLedger, handlers::handler};
 
 /// Runs until `stop` is true; `wake` makes it look at once.
-pub async fn run(setup: &Setup, topics: &[String], probes: Probes, stop: watch::Receiver<bool>, wake: Arc<Notify>) -> Drained {
+pub async fn run(
+    setup: &Setup,
+    topics: &[String],
+    probes: Probes,
+    stop: watch::Receiver<bool>,
+    wake: Arc<Notify>,
+) -> Drained {
     let fleet = &setup.settings.fleet;
     let config = FleetConfig {
         permits: fleet.permits,
@@ -20,9 +26,16 @@ pub async fn run(setup: &Setup, topics: &[String], probes: Probes, stop: watch::
     };
     let operations: BTreeMap<_, _> = topics
         .iter()
-        .filter_map(|topic| setup.catalogue.operation(topic).map(|op| (topic.clone(), (op.clone(), handler(op)))))
+        .filter_map(|topic| {
+            setup
+                .catalogue
+                .operation(topic)
+                .map(|op| (topic.clone(), (op.clone(), handler(op))))
+        })
         .collect();
     let ledger = Arc::new(DeskLedger(setup.desk.clone()));
     let downstreams = Arc::clone(&setup.downstreams);
-    Fleet::new(config, setup.engine.clone(), downstreams, operations, ledger, probes).run(stop, wake).await
+    Fleet::new(config, setup.engine.clone(), downstreams, operations, ledger, probes)
+        .run(stop, wake)
+        .await
 }

@@ -29,7 +29,12 @@ impl Running {
             let (setup, wake) = (setup.clone(), Arc::clone(&wake));
             tokio::spawn(async move { controllers::run(&setup, &Controller::ALL, stopped, wake).await })
         };
-        let mut running = Running { setup: setup.clone(), wake, fleet: None, watch: (stop, task) };
+        let mut running = Running {
+            setup: setup.clone(),
+            wake,
+            fleet: None,
+            watch: (stop, task),
+        };
         running.start_fleet();
         running
     }
@@ -44,7 +49,9 @@ impl Running {
 
     /// Drains the senders; after it nothing of ours reaches a downstream but lookups.
     pub async fn stop_fleet(&mut self) -> Result<Option<Drained>> {
-        let Some((stop, task)) = self.fleet.take() else { return Ok(None) };
+        let Some((stop, task)) = self.fleet.take() else {
+            return Ok(None);
+        };
         stop.send_replace(true);
         Ok(Some(task.await.context("the fleet ended in a way it should not")?))
     }
@@ -52,7 +59,10 @@ impl Running {
     pub async fn stop(mut self) -> Result<Option<Drained>> {
         let drained = self.stop_fleet().await?;
         self.watch.0.send_replace(true);
-        self.watch.1.await.context("the controllers ended in a way they should not")?;
+        self.watch
+            .1
+            .await
+            .context("the controllers ended in a way they should not")?;
         Ok(drained)
     }
 }

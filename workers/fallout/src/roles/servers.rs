@@ -12,7 +12,11 @@ use fallout_embedded::{EmbeddedError, Engine, EngineOptions, Postgres, PostgresO
 use fallout_sandbox::{FaultScript, Sandbox, SandboxOptions};
 
 use super::session::{HOME, Session, fill};
-use crate::{codes::Failure, config::{Secret, Settings}, output::Output};
+use crate::{
+    codes::Failure,
+    config::{Secret, Settings},
+    output::Output,
+};
 
 /// Enough for a slow machine to create the engine's schema.
 const ENGINE_READY_WITHIN: Duration = Duration::from_secs(180);
@@ -45,11 +49,28 @@ impl Servers {
         let (dir, ours) = folder(&wanted)?;
         let product = wanted.product;
         let at = dir.clone();
-        let (postgres, engine) = tokio::task::spawn_blocking(move || start_both(&at, product, out)).await.context("starting the servers")?.map_err(told)?;
-        let book = if settings.sandbox.book.as_os_str().is_empty() { dir.join("effects.ndjson") } else { settings.sandbox.book.clone() };
-        let options = SandboxOptions { book: book.clone(), script: wanted.faults, ports: BTreeMap::new() };
-        let sandbox = Sandbox::start(options).await.context("starting the simulated downstreams")?;
-        let urls: BTreeMap<String, String> = sandbox.urls().iter().map(|(n, u)| ((*n).to_owned(), u.clone())).collect();
+        let (postgres, engine) = tokio::task::spawn_blocking(move || start_both(&at, product, out))
+            .await
+            .context("starting the servers")?
+            .map_err(told)?;
+        let book = if settings.sandbox.book.as_os_str().is_empty() {
+            dir.join("effects.ndjson")
+        } else {
+            settings.sandbox.book.clone()
+        };
+        let options = SandboxOptions {
+            book: book.clone(),
+            script: wanted.faults,
+            ports: BTreeMap::new(),
+        };
+        let sandbox = Sandbox::start(options)
+            .await
+            .context("starting the simulated downstreams")?;
+        let urls: BTreeMap<String, String> = sandbox
+            .urls()
+            .iter()
+            .map(|(n, u)| ((*n).to_owned(), u.clone()))
+            .collect();
         settings.database.url = Secret::new(postgres.socket_url("fallout"));
         settings.engine.url = engine.base_url();
         fill(settings, &urls);
@@ -60,7 +81,14 @@ impl Servers {
             downstreams: urls,
         };
         session.write().context("writing .fallout/session.json")?;
-        Ok(Servers { engine, postgres, sandbox, book, session, _ours: ours })
+        Ok(Servers {
+            engine,
+            postgres,
+            sandbox,
+            book,
+            session,
+            _ours: ours,
+        })
     }
 
     /// Stops everything; the engine first.
@@ -83,9 +111,17 @@ pub fn told(e: EmbeddedError) -> anyhow::Error {
 
 fn start_both(dir: &Path, product: Product, out: Output) -> Result<(Postgres, Engine), EmbeddedError> {
     out.note("starting PostgreSQL ...");
-    let engine_database = if product == Product::Camunda { "camunda" } else { "operaton" };
+    let engine_database = if product == Product::Camunda {
+        "camunda"
+    } else {
+        "operaton"
+    };
     let databases = vec!["fallout".to_owned(), engine_database.to_owned()];
-    let postgres = Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 })?;
+    let postgres = Postgres::start(PostgresOptions {
+        dir: dir.join("postgres"),
+        databases,
+        port: 0,
+    })?;
     out.note(&format!("starting {} ...", product.name()));
     let options = EngineOptions {
         product,
@@ -108,8 +144,12 @@ fn start_both(dir: &Path, product: Product, out: Output) -> Result<(Postgres, En
 
 /// Where `make setup` built the engine's host: beside the program's build folder, or below the working directory.
 pub fn engine_home() -> PathBuf {
-    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("engine")));
-    beside.filter(|dir| dir.is_dir()).unwrap_or_else(|| PathBuf::from("target/engine"))
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|exe| Some(exe.parent()?.parent()?.join("engine")));
+    beside
+        .filter(|dir| dir.is_dir())
+        .unwrap_or_else(|| PathBuf::from("target/engine"))
 }
 
 /// The folder of this run, held by a lock as long as the file lives. Folders of runs that are over are cleared away.

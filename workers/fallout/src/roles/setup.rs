@@ -38,6 +38,10 @@ impl Setup {
     }
 
     pub fn watch(&self) -> Watch {
-        Watch { desk: self.desk.clone(), engine: self.engine.clone(), downstreams: Arc::clone(&self.downstreams) }
+        Watch {
+            desk: self.desk.clone(),
+            engine: self.engine.clone(),
+            downstreams: Arc::clone(&self.downstreams),
+        }
     }
 }

@@ -18,8 +18,18 @@ pub async fn run(setup: &Setup, controllers: &[Controller], stop: watch::Receive
     let mut loops = JoinSet::new();
     for &controller in controllers {
         let ticker = Ticker::new(setup.watch(), controller);
-        let woken = if controller == Controller::Relay { Arc::clone(&relay) } else { Arc::new(Notify::new()) };
-        loops.spawn(go(ticker, controller.name(), setup.settings.watch.tick(), stop.clone(), woken));
+        let woken = if controller == Controller::Relay {
+            Arc::clone(&relay)
+        } else {
+            Arc::new(Notify::new())
+        };
+        loops.spawn(go(
+            ticker,
+            controller.name(),
+            setup.settings.watch.tick(),
+            stop.clone(),
+            woken,
+        ));
     }
     let listener = listen(setup.clone(), [relay, wake]);
     let mut stop = stop;
@@ -30,7 +40,13 @@ pub async fn run(setup: &Setup, controllers: &[Controller], stop: watch::Receive
     while loops.join_next().await.is_some() {}
 }
 
-async fn go(mut ticker: Ticker, name: &'static str, tick: Duration, mut stop: watch::Receiver<bool>, woken: Arc<Notify>) {
+async fn go(
+    mut ticker: Ticker,
+    name: &'static str,
+    tick: Duration,
+    mut stop: watch::Receiver<bool>,
+    woken: Arc<Notify>,
+) {
     let mut away = Away::new(name_of_away(name));
     while !*stop.borrow() {
         let pause = match ticker.tick().await {

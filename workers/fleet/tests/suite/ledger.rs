@@ -146,7 +146,7 @@ impl Ledger for Memory {
         Ok((self.on_record)(told.recorded.len() - 1))
     }
 
-    async fn record_read(&self, _: AttemptId, said: Said) -> Result<Recorded, LedgerError> {
+    async fn record_read(&self, _: AttemptId, said: Said, _: std::time::Duration) -> Result<Recorded, LedgerError> {
         self.answers()?;
         self.told().read.push(said);
         Ok(recorded(Verdict::Complete {

@@ -18,13 +18,7 @@ fn word(seen: &Seen) -> String {
     }
 }
 
-async fn check(
-    rig: Rig,
-    fault: &'static str,
-    seen: &'static str,
-    effects: usize,
-    lookup: &'static str,
-) {
+async fn check(rig: Rig, fault: &'static str, seen: &'static str, effects: usize, lookup: &'static str) {
     assert_eq!(word(&rig.reserve("k").await), seen, "{fault}");
     let found = match rig.look_up("k").await {
         Seen::Json(404, _) => "404".to_owned(),
@@ -40,12 +34,7 @@ async fn each_behaviour_shows_the_client_and_the_book_what_its_name_says() {
     for (fault, seen, effects, lookup) in [
         ("behaviour = 'ok'", "201", 1, "completed"),
         ("behaviour = 'slow'\nms = 20", "201", 1, "completed"),
-        (
-            "behaviour = 'reject'\ncode = 'PRODUCT_NOT_AVAILABLE'",
-            "422",
-            0,
-            "404",
-        ),
+        ("behaviour = 'reject'\ncode = 'PRODUCT_NOT_AVAILABLE'", "422", 0, "404"),
         ("behaviour = 'unavailable_before'", "503", 0, "404"),
         ("behaviour = 'error_after'", "500", 1, "completed"),
         ("behaviour = 'timeout_before'", "timeout", 0, "404"),
@@ -53,12 +42,7 @@ async fn each_behaviour_shows_the_client_and_the_book_what_its_name_says() {
         ("behaviour = 'cut_before'", "cut", 0, "404"),
         ("behaviour = 'cut_after'", "cut", 1, "completed"),
         ("behaviour = 'accepted_never'", "202", 0, "inProgress"),
-        (
-            "behaviour = 'accepted'\nafter_ms = 1500",
-            "202",
-            1,
-            "inProgress",
-        ),
+        ("behaviour = 'accepted'\nafter_ms = 1500", "202", 1, "inProgress"),
         ("behaviour = 'bad_request'", "400", 0, "404"),
         ("behaviour = 'unauthorised'", "401", 0, "404"),
         ("behaviour = 'garbage'", "200 not json", 1, "completed"),
@@ -116,10 +100,7 @@ async fn what_is_accepted_is_done_later_and_only_a_lookup_shows_it() {
     let effects = rig.effects().await;
     assert_eq!(
         rig.look_up("k").await,
-        Seen::Json(
-            200,
-            json!({"state": "completed", "id": effects[0].reference})
-        )
+        Seen::Json(200, json!({"state": "completed", "id": effects[0].reference}))
     );
     assert_eq!(accepted.field("id"), effects[0].reference);
     assert_eq!(effects.len(), 1);
@@ -127,17 +108,12 @@ async fn what_is_accepted_is_done_later_and_only_a_lookup_shows_it() {
 
 #[tokio::test]
 async fn what_is_accepted_may_be_rejected_later() {
-    let rig =
-        Rig::new("[[fault]]\nbehaviour='accepted'\nafter_ms=10\ncode='PRODUCT_NOT_AVAILABLE'")
-            .await;
+    let rig = Rig::new("[[fault]]\nbehaviour='accepted'\nafter_ms=10\ncode='PRODUCT_NOT_AVAILABLE'").await;
     assert_eq!(rig.reserve("k").await.status(), 202);
     assert!(rig.effects().await.is_empty());
     let rejected = json!({"state": "rejected", "code": "PRODUCT_NOT_AVAILABLE"});
     assert_eq!(rig.look_up("k").await, Seen::Json(200, rejected));
-    assert_eq!(
-        rig.reserve("k").await.field("code"),
-        "PRODUCT_NOT_AVAILABLE"
-    );
+    assert_eq!(rig.reserve("k").await.field("code"), "PRODUCT_NOT_AVAILABLE");
 }
 
 #[tokio::test]
@@ -153,11 +129,7 @@ async fn what_was_accepted_and_forgotten_is_done_when_it_is_asked_for_again() {
 async fn a_late_lookup_finds_the_effect_only_after_a_while() {
     let rig = Rig::new("[[fault]]\nbehaviour='timeout_after'\nlookup_after_ms=2500").await;
     assert_eq!(rig.reserve("k").await, Seen::Timeout);
-    assert_eq!(
-        rig.effects().await.len(),
-        1,
-        "the effect itself is there at once"
-    );
+    assert_eq!(rig.effects().await.len(), 1, "the effect itself is there at once");
     assert_eq!(rig.look_up("k").await.status(), 404);
     while rig.look_up("k").await.status() == 404 {
         tokio::task::yield_now().await;
@@ -174,7 +146,8 @@ async fn a_client_that_hangs_up_does_not_stop_the_effect() {
 
 #[tokio::test]
 async fn faults_meet_reads_too() {
-    let rig = Rig::new("[[fault]]\nstep='validate'\nattempt='1'\nbehaviour='reject'\ncode='ADDRESS_NOT_SERVICEABLE'").await;
+    let rig =
+        Rig::new("[[fault]]\nstep='validate'\nattempt='1'\nbehaviour='reject'\ncode='ADDRESS_NOT_SERVICEABLE'").await;
     let read = || async {
         let request = rig
             .bare(Method::GET, "inventory", "/availability/ord-1")

@@ -38,9 +38,7 @@ fn steps(order: &Value) -> Vec<(String, &'static str)> {
         "capture",
         "notify",
     ];
-    let lines = items(order)
-        .into_iter()
-        .filter(|item| item["action"] != "noChange");
+    let lines = items(order).into_iter().filter(|item| item["action"] != "noChange");
     let lines = lines.map(|item| (item["id"].as_str().unwrap().to_owned(), "provision"));
     whole
         .into_iter()
@@ -99,10 +97,7 @@ fn every_behaviour_is_met_by_an_order() {
         "garbage",
         "missing_output",
     ] {
-        assert!(
-            met.contains_key(expected),
-            "no order meets {expected}: {met:#?}"
-        );
+        assert!(met.contains_key(expected), "no order meets {expected}: {met:#?}");
     }
 }
 
@@ -112,9 +107,7 @@ fn each_fault_of_the_default_script_is_met() {
     for (index, fault) in script.faults().iter().enumerate() {
         let is_met = orders.iter().any(|order| {
             let id = order["id"].as_str().unwrap();
-            steps(order)
-                .iter()
-                .any(|(line, step)| fault.meets(id, line, step, 1))
+            steps(order).iter().any(|(line, step)| fault.meets(id, line, step, 1))
         });
         assert!(is_met, "fault {} is met by no order", index + 1);
     }
@@ -133,37 +126,20 @@ fn about_one_order_in_five_misbehaves() {
 #[test]
 fn there_are_a_hundred_orders_of_few_lines_and_every_action() {
     let orders = orders();
-    let ids: BTreeSet<_> = orders
-        .iter()
-        .map(|order| order["id"].as_str().unwrap())
-        .collect();
+    let ids: BTreeSet<_> = orders.iter().map(|order| order["id"].as_str().unwrap()).collect();
     assert_eq!((orders.len(), ids.len()), (100, 100));
     let lines: Vec<_> = orders.iter().flat_map(items).collect();
     assert!(lines.len() < 230, "{} lines", lines.len());
-    let actions: BTreeSet<_> = lines
-        .iter()
-        .map(|line| line["action"].as_str().unwrap())
-        .collect();
-    assert_eq!(
-        actions,
-        BTreeSet::from(["add", "modify", "delete", "noChange"])
-    );
+    let actions: BTreeSet<_> = lines.iter().map(|line| line["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, BTreeSet::from(["add", "modify", "delete", "noChange"]));
 }
 
 #[test]
 fn lines_rely_only_on_lines_of_their_own_order() {
     for order in orders() {
         let lines = items(&order);
-        let ids: BTreeSet<_> = lines
-            .iter()
-            .map(|line| line["id"].as_str().unwrap())
-            .collect();
-        assert_eq!(
-            ids.len(),
-            lines.len(),
-            "an item id is repeated in {}",
-            order["id"]
-        );
+        let ids: BTreeSet<_> = lines.iter().map(|line| line["id"].as_str().unwrap()).collect();
+        assert_eq!(ids.len(), lines.len(), "an item id is repeated in {}", order["id"]);
         for relation in lines
             .iter()
             .filter_map(|line| line["productOrderItemRelationship"].as_array())

@@ -35,10 +35,7 @@ async fn the_same_key_with_another_payload_is_refused() {
 async fn two_requests_with_one_key_at_the_same_time_have_one_effect() {
     let rig = Rig::new("").await;
     let (a, b, c) = tokio::join!(rig.reserve("k"), rig.reserve("k"), rig.reserve("k"));
-    assert_eq!(
-        (a.field("id"), a.field("id")),
-        (b.field("id"), c.field("id"))
-    );
+    assert_eq!((a.field("id"), a.field("id")), (b.field("id"), c.field("id")));
     assert_eq!(rig.effects().await.len(), 1);
 }
 
@@ -50,12 +47,7 @@ async fn keys_and_references_survive_a_restart() {
     assert_eq!(rig.look_up("k").await.field("id"), first.field("id"));
     assert_eq!(rig.reserve("k").await, first);
     assert_ne!(rig.reserve("other").await.field("id"), first.field("id"));
-    let numbers: Vec<_> = rig
-        .effects()
-        .await
-        .iter()
-        .map(|effect| effect.seq)
-        .collect();
+    let numbers: Vec<_> = rig.effects().await.iter().map(|effect| effect.seq).collect();
     assert_eq!(numbers, [1, 2]);
 }
 
@@ -84,14 +76,7 @@ async fn each_operation_answers_looks_up_and_books_as_its_own() {
             Some("reservations"),
             201,
         ),
-        (
-            "contract.notify",
-            "contract",
-            Method::POST,
-            "/notifications",
-            None,
-            200,
-        ),
+        ("contract.notify", "contract", Method::POST, "/notifications", None, 200),
         (
             "provisioning.add",
             "provisioning",
@@ -193,20 +178,11 @@ async fn any_text_may_be_an_order_id_and_a_key() {
     assert_eq!(see(request.json(&json!({}))).await.status(), 201);
     let effect = rig.effects().await.pop().unwrap();
     assert_eq!(
-        (
-            effect.order.as_str(),
-            effect.line.as_str(),
-            effect.key.as_str()
-        ),
+        (effect.order.as_str(), effect.line.as_str(), effect.key.as_str()),
         ("заказ-17", "PO/1", "a/b з")
     );
     assert_eq!((effect.direction.as_str(), effect.generation), ("undo", 3));
-    let found = see(rig.bare(
-        Method::GET,
-        "billing",
-        "/activations/by-reference/a%2Fb%20%D0%B7",
-    ))
-    .await;
+    let found = see(rig.bare(Method::GET, "billing", "/activations/by-reference/a%2Fb%20%D0%B7")).await;
     assert_eq!(found.field("state"), "completed");
 }
 
@@ -219,14 +195,8 @@ async fn who_does_not_keep_to_the_interface_is_refused_and_not_counted() {
             .header("Idempotency-Key", "k")
     };
     for (request, code) in [
-        (
-            post("/reservations").header("X-Order", "o"),
-            "MISSING_IDENTITY",
-        ),
-        (
-            post("/reservations").header("X-Step", "s"),
-            "MISSING_IDENTITY",
-        ),
+        (post("/reservations").header("X-Order", "o"), "MISSING_IDENTITY"),
+        (post("/reservations").header("X-Step", "s"), "MISSING_IDENTITY"),
         (
             post("/reservations")
                 .header("X-Order", "o")
@@ -235,8 +205,7 @@ async fn who_does_not_keep_to_the_interface_is_refused_and_not_counted() {
             "MISSING_IDENTITY",
         ),
         (
-            rig.request(Method::POST, "inventory", "/reservations")
-                .json(&json!({})),
+            rig.request(Method::POST, "inventory", "/reservations").json(&json!({})),
             "MISSING_IDEMPOTENCY_KEY",
         ),
         (

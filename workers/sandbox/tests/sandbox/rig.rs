@@ -80,9 +80,7 @@ impl Rig {
     }
 
     pub fn address(&self, downstream: &str) -> &str {
-        self.sandbox.urls()[downstream]
-            .strip_prefix("http://")
-            .unwrap()
+        self.sandbox.urls()[downstream].strip_prefix("http://").unwrap()
     }
 
     pub fn bare(&self, method: Method, downstream: &str, path: &str) -> RequestBuilder {
@@ -104,12 +102,7 @@ impl Rig {
     }
 
     pub async fn look_up(&self, key: &str) -> Seen {
-        see(self.request(
-            Method::GET,
-            "inventory",
-            &format!("/reservations/by-reference/{key}"),
-        ))
-        .await
+        see(self.request(Method::GET, "inventory", &format!("/reservations/by-reference/{key}"))).await
     }
 
     pub async fn effects(&self) -> Vec<Effect> {

@@ -29,12 +29,7 @@ fn the_first_fault_that_meets_wins() {
 
 #[test]
 fn an_empty_script_means_that_everything_works() {
-    assert!(
-        FaultScript::parse("")
-            .unwrap()
-            .first("o", "", "s", 1)
-            .is_none()
-    );
+    assert!(FaultScript::parse("").unwrap().first("o", "", "s", 1).is_none());
 }
 
 #[test]
@@ -73,9 +68,7 @@ fn every_problem_of_a_script_is_reported_at_once_with_its_place() {
         (14, ""),
     ] {
         assert!(
-            places
-                .iter()
-                .any(|(l, w)| *l == line && w.starts_with(what)),
+            places.iter().any(|(l, w)| *l == line && w.starts_with(what)),
             "{line} {what}: {places:#?}"
         );
     }

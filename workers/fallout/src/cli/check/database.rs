@@ -1,13 +1,12 @@
 //! What `check` asks the database: is it there, new enough, durable, migrated.
 
-use std::error::Error;
-
 use fallout_store::{Scope, Store, StoreError, server};
 
 use super::Finding;
 use crate::{
     cli::migrate::{known_migrations, new_enough, newer},
     config::Settings,
+    output::chain,
 };
 
 const AREA: &str = "database";
@@ -15,12 +14,18 @@ const AREA: &str = "database";
 pub async fn findings(settings: &Settings) -> Vec<Finding> {
     let store = match settings.database.store() {
         Ok(store) => store,
-        Err(failure) => return vec![Finding::bad(AREA, "address", failure.code.id, failure.to_string())],
+        Err(failure) => {
+            return vec![Finding::bad(
+                AREA,
+                "address",
+                failure.code.id,
+                format!("{failure}; {}", failure.next_step()),
+            )];
+        }
     };
     let mut findings = Vec::new();
     if let Err(error) = facts(&store, &mut findings).await {
-        let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-        findings.push(Finding::bad(AREA, "address", "FO-020", format!("{error}{source}")));
+        findings.push(Finding::bad(AREA, "address", "FO-020", chain(&error)));
     }
     store.close().await;
     findings

@@ -1,13 +1,12 @@
 //! What `check` asks the engine: is it there, may we, is it the right one, are the models on it.
 
-use std::error::Error;
-
 use fallout_camunda::{Engine, EngineError};
 
 use super::Finding;
 use crate::{
     cli::deploy::keys,
     config::{Settings, models, models::ModelFile},
+    output::chain,
 };
 
 const AREA: &str = "engine";
@@ -17,7 +16,14 @@ const FAMILY: [&str; 2] = ["7.", "1."];
 pub async fn findings(settings: &Settings) -> Vec<Finding> {
     let engine = match settings.engine.client() {
         Ok(engine) => engine,
-        Err(failure) => return vec![Finding::bad(AREA, "address", failure.code.id, failure.to_string())],
+        Err(failure) => {
+            return vec![Finding::bad(
+                AREA,
+                "address",
+                failure.code.id,
+                format!("{failure}; {}", failure.next_step()),
+            )];
+        }
     };
     let mut findings = Vec::new();
     if let Err(error) = facts(&engine, settings, &mut findings).await {
@@ -90,6 +96,5 @@ fn broken(engine: &Engine, error: &EngineError) -> Finding {
         EngineError::Unauthorised { .. } => ("FO-011", "authorisation"),
         _ => ("FO-010", "address"),
     };
-    let source = error.source().map(|source| format!(": {source}")).unwrap_or_default();
-    Finding::bad(AREA, subject, code, format!("{}: {error}{source}", engine.base_url()))
+    Finding::bad(AREA, subject, code, format!("{}: {}", engine.base_url(), chain(error)))
 }

@@ -1,0 +1,114 @@
+//! The rules of the house, held by machine.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// Every Rust file of the workspace.
+fn sources() -> Vec<PathBuf> {
+    fn walk(dir: &Path, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(dir).unwrap().map(|e| e.unwrap().path()) {
+            if entry.is_dir() && !entry.ends_with("target") {
+                walk(&entry, found);
+            } else if entry.extension().is_some_and(|e| e == "rs") {
+                found.push(entry);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    ["fallout-core", "workers", "tests"].iter().for_each(|folder| walk(&root().join(folder), &mut found));
+    found
+}
+
+fn name(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
+/// crate → crates of ours it may use, as the table of ARCHITECTURE.md says; "all" is every one.
+fn table() -> BTreeMap<String, BTreeSet<String>> {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let rows = text.lines().filter(|l| l.starts_with("| fallout")).map(|row| {
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let full = |short: &str| format!("fallout-{short}");
+        let uses = cells[4].split(',').map(str::trim).filter(|c| !c.is_empty()).map(full).collect();
+        (cells[1].to_owned(), uses)
+    });
+    rows.collect()
+}
+
+#[test]
+fn the_arrows_between_crates_are_those_of_the_architecture() {
+    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version=1", "--no-deps", "--offline"]).current_dir(root()).output().unwrap();
+    let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let packages = metadata["packages"].as_array().unwrap();
+    let ours: BTreeSet<&str> = packages.iter().map(|p| p["name"].as_str().unwrap()).collect();
+    let table = table();
+    assert_eq!(ours, table.keys().map(String::as_str).collect(), "the table of crates in ARCHITECTURE.md");
+    for package in packages {
+        let from = package["name"].as_str().unwrap();
+        let allowed = &table[from];
+        for dependency in package["dependencies"].as_array().unwrap() {
+            let to = dependency["name"].as_str().unwrap();
+            let free = allowed.contains("fallout-all") || allowed.contains(to) || dependency["kind"] == "dev";
+            assert!(!ours.contains(to) || free, "{from} uses {to}, which ARCHITECTURE.md does not allow");
+        }
+    }
+}
+
+#[test]
+fn core_depends_on_nothing_that_could_act() {
+    let manifest = fs::read_to_string(root().join("fallout-core/Cargo.toml")).unwrap();
+    let section = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    let names: BTreeSet<&str> = section.lines().filter_map(|l| l.split(['.', ' ', '=']).next()).filter(|n| !n.is_empty()).collect();
+    assert_eq!(names, ["chrono", "serde", "serde_json", "thiserror", "uuid"].into());
+}
+
+#[test]
+fn every_file_says_in_its_first_line_what_it_is_for() {
+    let silent = |path: &PathBuf| !fs::read_to_string(path).unwrap().starts_with("//! ");
+    let silent: Vec<String> = sources().iter().filter(|p| silent(p)).map(|p| name(p)).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
+#[test]
+fn sql_stands_in_the_store_only() {
+    let is_sql = |text: &str| ["sqlx::query", "query!(", "query_as!(", "query_scalar!("].iter().any(|s| text.contains(s));
+    let elsewhere = sources().into_iter().filter(|p| !name(p).starts_with("workers/store/") && !name(p).ends_with("house.rs"));
+    let found: Vec<String> = elsewhere.filter(|p| is_sql(&fs::read_to_string(p).unwrap())).map(|p| name(&p)).collect();
+    assert!(found.is_empty(), "{found:?}");
+}
+
+/// The words of a CHECK: the first list of quoted words after `column` in this file.
+fn checked(file: &str, after: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join("migrations").join(file)).unwrap();
+    let from = text.find(after).unwrap_or_else(|| panic!("{after} is not in {file}"));
+    let text = &text[from..];
+    let starts = [" in\n", " in ("].iter().filter_map(|start| text.find(start)).min().expect("a list follows");
+    let list = &text[starts..starts + text[starts..].find("))").expect("the list ends")];
+    list.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_words_in_the_database_are_the_words_of_the_rules() {
+    use fallout_core::{action::ActionState, case::{CaseState, Severity}, step::{Direction, StepState}};
+    let words = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<BTreeSet<_>>();
+    let states = StepState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0002_ledger.sql", "state                 text not null default 'new'"), words(&states));
+    let directions = Direction::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0002_ledger.sql", "direction             text"), words(&directions));
+    let cases = CaseState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0003_fallout.sql", "status                  text"), words(&cases));
+    let severities = Severity::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0003_fallout.sql", "severity                text"), words(&severities));
+    let actions = ActionState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0003_fallout.sql", "status          text not null default 'requested'"), words(&actions));
+}

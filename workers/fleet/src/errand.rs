@@ -1,0 +1,37 @@
+//! What is under way beside the tasks in hand: fetches, and the questions that precede or follow one.
+
+use std::time::Duration;
+
+use fallout_camunda::{EngineError, LockedTask};
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::LedgerError;
+
+/// One fetch.
+#[derive(Clone, Debug)]
+pub(crate) struct Ask {
+    /// Unique per fetch.
+    pub worker_id: String,
+    pub most: u32,
+    /// How long the engine may keep an empty answer back; `None` for an extra look.
+    pub wait: Option<Duration>,
+}
+
+/// What is under way beside the tasks.
+#[derive(Clone, Debug)]
+pub(crate) enum Errand {
+    Standing(Ask),
+    Extra(Ask),
+    /// Whether the ledger is back.
+    Ready,
+    /// What a lost answer may have locked.
+    Sweep,
+}
+
+/// What an errand brought.
+#[derive(Debug)]
+pub(crate) enum Brought {
+    Tasks(Result<Vec<LockedTask>, EngineError>, OwnedSemaphorePermit),
+    Ready(Result<(), LedgerError>),
+    Swept,
+}
