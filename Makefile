@@ -19,6 +19,7 @@ demo: setup ## run 100 orders end to end; more with ARGS="--keep --engine operat
 
 test: engines ## run the whole suite on the real engines and a real Postgres
 	cargo test --workspace
+	FALLOUT_TEST_ENGINE=operaton cargo test -p fallout-tests --test suite
 
 lint: ## formatting and clippy, as the pipeline checks them
 	cargo fmt --all --check

@@ -1,4 +1,6 @@
 //! The one test binary: scenarios against a real Postgres and a real engine, and the rules of the house.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
 mod happy;
 mod house;
