@@ -35,7 +35,7 @@ create table step (
     check ((state = 'rejected') = (rejected_code is not null)),
     check (gate is null or state = 'parked')
 );
-create index step_at_work on step (updated_at) where state in ('new', 'running');
+create index step_at_work on step (updated_at) where state in ('new', 'running', 'awaiting_callback');
 
 create table intent (
     id                uuid primary key,

@@ -108,12 +108,7 @@ pub fn guard(
     attested: Option<&Attestation>,
     outputs: &Outputs,
 ) -> Result<Accepted, Refusal> {
-    let built = [
-        Action::RetryStep,
-        Action::ResumeWorkflow,
-        Action::SkipStep,
-        Action::CancelOrder,
-    ];
+    let built = [Action::RetryStep, Action::ResumeWorkflow, Action::SkipStep, Action::CancelOrder];
     if !built.contains(&action) {
         return Err(Refusal::NotBuilt(action));
     }
@@ -185,21 +180,10 @@ fn known(
 fn attest(op: &Operation, said: &Attestation, outputs: &Outputs) -> Result<(Known, Outcome), Refusal> {
     if said.applied {
         outputs_given(op, outputs)?;
-        return Ok((
-            Known::Applied,
-            Outcome::Success {
-                outputs: outputs.clone(),
-            },
-        ));
+        return Ok((Known::Applied, Outcome::Success { outputs: outputs.clone() }));
     }
     let reason = format!("attested as not applied: {}", said.reference);
-    Ok((
-        Known::NotApplied,
-        Outcome::Technical {
-            reason,
-            retry_after_ms: None,
-        },
-    ))
+    Ok((Known::NotApplied, Outcome::Technical { reason, retry_after_ms: None }))
 }
 
 fn outputs_given(op: &Operation, given: &Outputs) -> Result<(), Refusal> {

@@ -30,22 +30,14 @@ fn guarded_with(step: &StepFacts, branches: &[Action], is_undo: bool, action: Ac
     let branches = branches.iter().map(|a| a.word().to_owned()).collect();
     guard(
         action,
-        &Target {
-            op: &keyed(),
-            step,
-            branches: &branches,
-            is_undo,
-        },
+        &Target { op: &keyed(), step, branches: &branches, is_undo },
         said.map(|s| &s.0),
         said.map_or(&Outputs::new(), |s| &s.1),
     )
 }
 
 fn said(applied: bool, outputs: Outputs) -> Option<Said> {
-    let attested = Attestation {
-        applied,
-        reference: "TICKET-1".into(),
-    };
+    let attested = Attestation { applied, reference: "TICKET-1".into() };
     Some((attested, outputs))
 }
 
@@ -66,10 +58,7 @@ fn settles(outcome: Outcome) -> Answer {
 }
 
 fn attested_absence() -> Outcome {
-    Outcome::Technical {
-        reason: "attested as not applied: TICKET-1".into(),
-        retry_after_ms: None,
-    }
+    Outcome::Technical { reason: "attested as not applied: TICKET-1".into(), retry_after_ms: None }
 }
 
 fn missing_id() -> Answer {
@@ -80,22 +69,13 @@ fn missing_id() -> Answer {
 fn check(step: &StepFacts, rows: impl IntoIterator<Item = (Action, Option<Said>, Answer)>) {
     for (action, attested, expected) in rows {
         let said = attested.as_ref().map(|a| a.0.applied);
-        assert_eq!(
-            guarded(step, action, attested.as_ref()),
-            expected,
-            "{action}, applied: {said:?}"
-        );
+        assert_eq!(guarded(step, action, attested.as_ref()), expected, "{action}, applied: {said:?}");
     }
 }
 
 #[test]
 fn a_step_proven_not_applied_may_be_retried_skipped_with_its_outputs_or_cancelled() {
-    for history in [
-        vec![],
-        vec![Some(technical())],
-        vec![Some(business())],
-        vec![Some(defect())],
-    ] {
+    for history in [vec![], vec![Some(technical())], vec![Some(business())], vec![Some(defect())]] {
         check(
             &parked(history),
             [
@@ -174,23 +154,14 @@ fn nothing_is_accepted_while_an_attempt_is_open() {
 
 #[test]
 fn an_action_under_way_keeps_every_other_out() {
-    let reserved = StepFacts {
-        gate: Some(action_id(7)),
-        ..parked([Some(technical())])
-    };
-    check(
-        &reserved,
-        BUILT.map(|action| (action, None, Err(Refusal::ActionUnderWay))),
-    );
+    let reserved = StepFacts { gate: Some(action_id(7)), ..parked([Some(technical())]) };
+    check(&reserved, BUILT.map(|action| (action, None, Err(Refusal::ActionUnderWay))));
 }
 
 #[test]
 fn only_a_parked_step_is_recovered() {
     for state in StepState::ALL.iter().copied().filter(|s| *s != StepState::Parked) {
-        check(
-            &step(state, settled()),
-            BUILT.map(|action| (action, None, Err(Refusal::NotParked(state)))),
-        );
+        check(&step(state, settled()), BUILT.map(|action| (action, None, Err(Refusal::NotParked(state)))));
     }
 }
 
@@ -227,23 +198,14 @@ fn an_effect_to_be_undone_ends_only_by_a_skip_with_the_attestation_that_it_is_go
 
 #[test]
 fn a_missing_output_is_asked_for_in_the_words_of_the_command_line() {
-    assert!(
-        Refusal::OutputMissing("id".into())
-            .to_string()
-            .contains("--output id=VALUE")
-    );
+    assert!(Refusal::OutputMissing("id".into()).to_string().contains("--output id=VALUE"));
 }
 
 #[test]
 fn a_skip_of_what_is_proven_not_applied_needs_the_outputs_and_no_attestation() {
     let branches = [SKIP.word().to_owned()].into();
     let step = parked([Some(technical())]);
-    let target = Target {
-        op: &keyed(),
-        step: &step,
-        branches: &branches,
-        is_undo: false,
-    };
+    let target = Target { op: &keyed(), step: &step, branches: &branches, is_undo: false };
     assert_eq!(guard(SKIP, &target, None, &outputs()), ok());
     assert_eq!(guard(SKIP, &target, None, &Outputs::new()), missing_id());
 }

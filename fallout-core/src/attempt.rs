@@ -62,9 +62,7 @@ impl AttemptFacts {
     /// The earliest moment from which "not found" says anything: no byte can arrive later, and what was accepted (202)
     /// had its time to finish.
     pub fn not_found_counts_from(&self, consistency_delay_ms: u32) -> DateTime<Utc> {
-        let over = self
-            .callback_deadline
-            .map_or(self.over_at, |deadline| deadline.max(self.over_at));
+        let over = self.callback_deadline.map_or(self.over_at, |deadline| deadline.max(self.over_at));
         over + Duration::milliseconds(i64::from(consistency_delay_ms))
     }
 }
@@ -76,9 +74,5 @@ pub fn idempotency_key(step: crate::ids::StepKey, generation: i32) -> String {
 
 /// The JSON a request's body holds, for lookups that are rendered from the stored intent.
 pub fn body_json(request: &StoredRequest) -> Value {
-    request
-        .body
-        .as_deref()
-        .and_then(|b| serde_json::from_str(b).ok())
-        .unwrap_or(Value::Null)
+    request.body.as_deref().and_then(|b| serde_json::from_str(b).ok()).unwrap_or(Value::Null)
 }

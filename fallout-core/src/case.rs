@@ -27,10 +27,7 @@ words! {
 impl CaseState {
     /// Whether the trouble still needs someone: at most one active case stands per step.
     pub fn is_active(self) -> bool {
-        !matches!(
-            self,
-            CaseState::Resolved | CaseState::Closed | CaseState::ForceClosed | CaseState::Duplicate
-        )
+        !matches!(self, CaseState::Resolved | CaseState::Closed | CaseState::ForceClosed | CaseState::Duplicate)
     }
 }
 
@@ -101,15 +98,8 @@ mod tests {
             next(CaseState::Recovering, CaseEvent::Resolved),
             illegal(CaseState::Recovering, CaseEvent::Resolved)
         );
-        let path = [
-            CaseEvent::Classified,
-            CaseEvent::ActionRequested,
-            CaseEvent::ActionStarted,
-            CaseEvent::Resolved,
-        ];
-        let end = path
-            .iter()
-            .try_fold(CaseState::Detected, |state, event| next(state, *event));
+        let path = [CaseEvent::Classified, CaseEvent::ActionRequested, CaseEvent::ActionStarted, CaseEvent::Resolved];
+        let end = path.iter().try_fold(CaseState::Detected, |state, event| next(state, *event));
         assert_eq!(end, Ok(CaseState::Resolved));
     }
 

@@ -65,11 +65,7 @@ fn check_times(op: &Operation, say: &mut impl FnMut(String)) {
     if op.retry.attempts == 0 {
         say("retry.attempts is 0; the first try is one".into());
     }
-    if op
-        .idempotency
-        .retention_s()
-        .is_some_and(|s| u64::from(s) * 1_000 < u64::from(op.timeouts.total_ms) * 2)
-    {
+    if op.idempotency.retention_s().is_some_and(|s| u64::from(s) * 1_000 < u64::from(op.timeouts.total_ms) * 2) {
         say("retention_s is shorter than two attempts take; a replay could be a second effect".into());
     }
 }
@@ -120,9 +116,7 @@ fn check_matches(lookup: &Lookup, say: &mut impl FnMut(String)) {
     }
     for (name, one) in others {
         if covers(&lookup.found, one) {
-            say(format!(
-                "lookup.found also matches every answer that lookup.{name} stands for"
-            ));
+            say(format!("lookup.found also matches every answer that lookup.{name} stands for"));
         }
     }
 }

@@ -12,11 +12,7 @@ fn good() -> Operation {
 
 fn problems(op: Operation) -> Vec<String> {
     let taxonomy = toml::from_str(include_str!("../../config/taxonomy.toml")).unwrap();
-    Catalogue {
-        operations: [(op.name.clone(), op)].into(),
-        taxonomy,
-    }
-    .check()
+    Catalogue { operations: [(op.name.clone(), op)].into(), taxonomy }.check()
 }
 
 /// Exactly one problem, which says this.
@@ -24,10 +20,7 @@ fn check(op: Operation, change: fn(&mut Operation), expected: &str) {
     let mut changed = op;
     change(&mut changed);
     let found = problems(changed);
-    assert!(
-        found.len() == 1 && found[0].contains(expected),
-        "expected only \"{expected}\", found {found:?}"
-    );
+    assert!(found.len() == 1 && found[0].contains(expected), "expected only \"{expected}\", found {found:?}");
     assert!(found[0].starts_with("operation inventory.reserve: "), "{found:?}");
 }
 
@@ -40,16 +33,8 @@ fn good_operations_have_no_problem() {
 
 #[test]
 fn a_request_that_cannot_be_what_it_claims_is_refused() {
-    check(
-        good(),
-        |op| op.request.path = "reservations".into(),
-        "does not begin with /",
-    );
-    check(
-        good(),
-        |op| op.request.method = Method::Get,
-        "a GET cannot be an effect",
-    );
+    check(good(), |op| op.request.path = "reservations".into(), "does not begin with /");
+    check(good(), |op| op.request.method = Method::Get, "a GET cannot be an effect");
     check(read_only(), |op| op.request.method = Method::Post, "a read is a GET");
 }
 
@@ -63,46 +48,25 @@ fn a_key_that_does_not_travel_is_refused() {
         op
     };
     assert_eq!(problems(natural()), Vec::<String>::new());
-    check(
-        natural(),
-        |op| op.request.path = "/reservations".into(),
-        "needs {key} in the path",
-    );
+    check(natural(), |op| op.request.path = "/reservations".into(), "needs {key} in the path");
     check(natural(), |op| op.request.method = Method::Post, "needs PUT or DELETE");
-    check(
-        good(),
-        |op| op.idempotency = Idempotency::ClientReference { retention_s: 1_000 },
-        "needs {key} in the body",
-    );
+    check(good(), |op| op.idempotency = Idempotency::ClientReference { retention_s: 1_000 }, "needs {key} in the body");
 }
 
 #[test]
 fn times_that_would_make_an_outcome_undecidable_are_refused() {
-    check(
-        good(),
-        |op| op.timeouts.connect_ms = op.timeouts.total_ms,
-        "connect_ms is not below total_ms",
-    );
+    check(good(), |op| op.timeouts.connect_ms = op.timeouts.total_ms, "connect_ms is not below total_ms");
     check(good(), |op| op.retry.attempts = 0, "retry.attempts is 0");
     check(
         good(),
-        |op| {
-            op.idempotency = Idempotency::KeyHeader {
-                header: "Idempotency-Key".into(),
-                retention_s: 19,
-            }
-        },
+        |op| op.idempotency = Idempotency::KeyHeader { header: "Idempotency-Key".into(), retention_s: 19 },
         "retention_s is shorter than two attempts take",
     );
 }
 
 #[test]
 fn a_business_code_that_nobody_classified_or_no_model_can_compare_is_refused() {
-    check(
-        good(),
-        |op| drop(op.answers.business.insert("X".into(), "NEVER_HEARD_OF".into())),
-        "no classification",
-    );
+    check(good(), |op| drop(op.answers.business.insert("X".into(), "NEVER_HEARD_OF".into())), "no classification");
     let mut odd = good();
     odd.answers.business.insert("X".into(), "NOT,PLAIN".into());
     assert!(problems(odd).iter().any(|p| p.contains("may hold A-Z, 0-9 and _ only")));
@@ -110,19 +74,10 @@ fn a_business_code_that_nobody_classified_or_no_model_can_compare_is_refused() {
 
 #[test]
 fn a_lookup_that_cannot_settle_anything_is_refused() {
-    let accepted = |op: &mut Operation| {
-        op.accepted = Some(Accepted {
-            poll_after_ms: 1,
-            callback_deadline_ms: 2,
-        })
-    };
+    let accepted = |op: &mut Operation| op.accepted = Some(Accepted { poll_after_ms: 1, callback_deadline_ms: 2 });
     check(keyed(), accepted, "needs a lookup");
     check(with_lookup(read_only()), |_| {}, "a read needs no lookup");
-    check(
-        good(),
-        |op| lookup_of(op).outputs.clear(),
-        "does not give the output id",
-    );
+    check(good(), |op| lookup_of(op).outputs.clear(), "does not give the output id");
     check(good(), |op| lookup_of(op).max_reads = 2, "max_reads is below 3");
 }
 

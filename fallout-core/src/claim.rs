@@ -56,26 +56,11 @@ pub enum Decision {
 #[derive(Clone, Debug)]
 pub enum Claim {
     Fresh(Permission),
-    InFlight {
-        wait_ms: u64,
-    },
-    LookUp {
-        attempt: AttemptId,
-        request: StoredRequest,
-        key: String,
-    },
-    Report {
-        attempt: Option<AttemptId>,
-        verdict: Verdict,
-        case: Option<CaseNumber>,
-    },
-    Parked {
-        case: CaseNumber,
-    },
-    Withheld {
-        why: String,
-        wait_ms: u64,
-    },
+    InFlight { wait_ms: u64 },
+    LookUp { attempt: AttemptId, request: StoredRequest, key: String },
+    Report { attempt: Option<AttemptId>, verdict: Verdict, case: Option<CaseNumber> },
+    Parked { case: CaseNumber },
+    Withheld { why: String, wait_ms: u64 },
 }
 
 /// The right to send one stored request once.
@@ -102,52 +87,42 @@ const EVIDENCE_MARGIN_MS: i64 = 1_000;
 /// The decision for a task that the engine handed out. `task_action` is the action that the task's variables name.
 pub fn decide_claim(op: &Operation, step: &StepFacts, task_action: Option<ActionId>, at: &Situation<'_>) -> Decision {
     match step.state {
-        StepState::Done => Decision::Report(Verdict::Complete {
-            outputs: step.outputs.clone(),
-        }),
-        StepState::Skipped => Decision::Report(Verdict::End {
-            ending: Ending::Skipped,
-        }),
-        StepState::Cancelled => Decision::Report(Verdict::End {
-            ending: Ending::Cancelled,
-        }),
+        StepState::Done => Decision::Report(Verdict::Complete { outputs: step.outputs.clone() }),
+        StepState::Skipped => Decision::Report(Verdict::End { ending: Ending::Skipped }),
+        StepState::Cancelled => Decision::Report(Verdict::End { ending: Ending::Cancelled }),
         StepState::Rejected => Decision::Report(rejected(step)),
         StepState::Parked if step.gate.is_some() && step.gate != task_action => Decision::Withheld,
-        StepState::Parked => Decision::Parked,
+        StepState::Parked => parked(op, step, at),
         StepState::New | StepState::Running | StepState::AwaitingCallback => running(op, step, at),
+    }
+}
+
+/// A rejection that is parked waits in the model; if its task is handed out again, the engine has not heard of it yet.
+fn parked(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
+    match decide::decide(op, &step.attempts, at) {
+        Some(verdict @ Verdict::RaiseError { handled: false, .. }) => Decision::Report(verdict),
+        _ => Decision::Parked,
     }
 }
 
 fn rejected(step: &StepFacts) -> Verdict {
     let code = step.rejected_code.clone().unwrap_or_default();
-    Verdict::RaiseError {
-        message: format!("rejected with {code}"),
-        code,
-        handled: true,
-    }
+    Verdict::RaiseError { message: format!("rejected with {code}"), code, handled: true }
 }
 
 fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
     match join(&step.attempts) {
-        Joined::Nothing if step.order_cancelled && step.generation == 0 => Decision::Report(Verdict::End {
-            ending: Ending::Cancelled,
-        }),
-        Joined::Nothing => Decision::Send {
-            generation: step.generation.max(1),
-        },
+        Joined::Nothing if step.order_cancelled && step.generation == 0 => {
+            Decision::Report(Verdict::End { ending: Ending::Cancelled })
+        }
+        Joined::Nothing => Decision::Send { generation: step.generation.max(1) },
         Joined::Open(attempt) => {
             let gone_at = attempt.over_at + Duration::milliseconds(EVIDENCE_MARGIN_MS);
-            if at.now < gone_at {
-                Decision::Wait { until: gone_at }
-            } else {
-                Decision::Orphaned(attempt.id)
-            }
+            if at.now < gone_at { Decision::Wait { until: gone_at } } else { Decision::Orphaned(attempt.id) }
         }
         // An action since then asked for it: a rejection or defect is proof enough for a new generation.
         Joined::Settled(last, Outcome::Business { .. } | Outcome::Defect { .. }) if last.epoch < step.epoch => {
-            Decision::Send {
-                generation: last.generation + 1,
-            }
+            Decision::Send { generation: last.generation + 1 }
         }
         Joined::Settled(last, _) | Joined::Unresolved(last, _) => follow(op, step, last, at),
     }
@@ -155,15 +130,15 @@ fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
 
 fn follow(op: &Operation, step: &StepFacts, last: &AttemptFacts, at: &Situation<'_>) -> Decision {
     match decide::decide(op, &step.attempts, at) {
-        Some(Verdict::RetryAfter { .. } | Verdict::ReplayAfter { .. }) => Decision::Send {
-            generation: last.generation,
-        },
+        Some(Verdict::RetryAfter { .. } | Verdict::ReplayAfter { .. }) => {
+            Decision::Send { generation: last.generation }
+        }
         // No verdict means that a sender may be at work; never a reason to send.
         None => Decision::Wait { until: last.over_at },
         Some(Verdict::LookUpAfter { delay_ms: 0 }) => Decision::LookUp(last.id),
-        Some(Verdict::LookUpAfter { delay_ms }) => Decision::Wait {
-            until: at.now + Duration::milliseconds(delay_ms as i64),
-        },
+        Some(Verdict::LookUpAfter { delay_ms }) => {
+            Decision::Wait { until: at.now + Duration::milliseconds(delay_ms as i64) }
+        }
         Some(verdict) => Decision::Report(verdict),
     }
 }

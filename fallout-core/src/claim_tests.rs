@@ -19,12 +19,7 @@ fn claimed_for(op: &Operation, step: &StepFacts, task_action: Option<ActionId>, 
         op,
         step,
         task_action,
-        &Situation {
-            epoch: step.epoch,
-            catches: &catches,
-            handled: &[],
-            now: at(second),
-        },
+        &Situation { epoch: step.epoch, catches: &catches, handled: &[], now: at(second) },
     )
 }
 
@@ -41,22 +36,12 @@ fn report_of_park(decision: Decision) -> String {
 
 #[test]
 fn an_ended_step_only_repeats_its_report_whatever_its_attempts_say() {
-    let ended = |state| StepFacts {
-        outputs: outputs(),
-        rejected_code: Some("X".into()),
-        ..step(state, attempts([None]))
-    };
+    let ended =
+        |state| StepFacts { outputs: outputs(), rejected_code: Some("X".into()), ..step(state, attempts([None])) };
     let end = |ending| Decision::Report(Verdict::End { ending });
-    let rejected = Verdict::RaiseError {
-        code: "X".into(),
-        message: "rejected with X".into(),
-        handled: true,
-    };
+    let rejected = Verdict::RaiseError { code: "X".into(), message: "rejected with X".into(), handled: true };
     let cases = [
-        (
-            StepState::Done,
-            Decision::Report(Verdict::Complete { outputs: outputs() }),
-        ),
+        (StepState::Done, Decision::Report(Verdict::Complete { outputs: outputs() })),
         (StepState::Skipped, end(Ending::Skipped)),
         (StepState::Cancelled, end(Ending::Cancelled)),
         (StepState::Rejected, Decision::Report(rejected)),
@@ -76,10 +61,7 @@ fn a_parked_step_sends_nothing_whatever_raised_its_retries() {
 
 #[test]
 fn a_step_that_an_action_has_reserved_waits_for_that_action() {
-    let reserved = StepFacts {
-        gate: Some(action_id(7)),
-        ..step(StepState::Parked, attempts([Some(technical())]))
-    };
+    let reserved = StepFacts { gate: Some(action_id(7)), ..step(StepState::Parked, attempts([Some(technical())])) };
     for stranger in [None, Some(action_id(8))] {
         assert_eq!(claimed_for(&keyed(), &reserved, stranger, 99), Decision::Withheld);
     }
@@ -89,22 +71,14 @@ fn a_step_that_an_action_has_reserved_waits_for_that_action() {
 fn a_new_step_sends_its_first_generation_unless_the_order_is_being_cancelled() {
     let new = step(StepState::New, attempts([]));
     assert_eq!(claimed(&keyed(), &new, 0), Decision::Send { generation: 1 });
-    let cancelled = StepFacts {
-        order_cancelled: true,
-        ..new
-    };
-    let end = Decision::Report(Verdict::End {
-        ending: Ending::Cancelled,
-    });
+    let cancelled = StepFacts { order_cancelled: true, ..new };
+    let end = Decision::Report(Verdict::End { ending: Ending::Cancelled });
     assert_eq!(claimed(&keyed(), &cancelled, 0), end);
 }
 
 #[test]
 fn a_generation_without_an_attempt_is_the_one_to_send() {
-    let redone = StepFacts {
-        generation: 3,
-        ..running([])
-    };
+    let redone = StepFacts { generation: 3, ..running([]) };
     assert_eq!(claimed(&keyed(), &redone, 0), Decision::Send { generation: 3 });
 }
 
@@ -127,15 +101,9 @@ fn a_known_effect_is_only_reported() {
 
 #[test]
 fn a_failure_with_tries_left_sends_the_same_generation_again_and_an_exhausted_one_reports() {
-    assert_eq!(
-        claimed(&keyed(), &running([Some(technical())]), 20),
-        Decision::Send { generation: 1 }
-    );
+    assert_eq!(claimed(&keyed(), &running([Some(technical())]), 20), Decision::Send { generation: 1 });
     let exhausted = running(vec![Some(technical()); 3]);
-    assert_eq!(
-        report_of_park(claimed(&keyed(), &exhausted, 20)),
-        classification::RETRIES_EXHAUSTED
-    );
+    assert_eq!(report_of_park(claimed(&keyed(), &exhausted, 20)), classification::RETRIES_EXHAUSTED);
     let acted_on = StepFacts { epoch: 1, ..exhausted };
     assert_eq!(claimed(&keyed(), &acted_on, 20), Decision::Send { generation: 1 });
 }
@@ -146,40 +114,25 @@ fn an_unknown_is_looked_up_when_it_is_time_and_otherwise_reported() {
     let id = lost.attempts[0].id;
     assert_eq!(claimed(&with_lookup(unkeyed()), &lost, 20), Decision::LookUp(id));
     lost.attempts[0].reads = crate::fixtures::reads(&[(20, crate::lookup::Said::NotFound)]);
-    assert_eq!(
-        claimed(&with_lookup(unkeyed()), &lost, 20),
-        Decision::Wait { until: at(21) }
-    );
-    assert_eq!(
-        report_of_park(claimed(&unkeyed(), &running([Some(unknown())]), 20)),
-        classification::OUTCOME_UNKNOWN
-    );
+    assert_eq!(claimed(&with_lookup(unkeyed()), &lost, 20), Decision::Wait { until: at(21) });
+    assert_eq!(report_of_park(claimed(&unkeyed(), &running([Some(unknown())]), 20)), classification::OUTCOME_UNKNOWN);
 }
 
 #[test]
 fn a_replayable_is_sent_again_while_its_key_is_kept_and_then_never() {
     let lost = running([Some(replayable())]);
     assert_eq!(claimed(&keyed(), &lost, 899), Decision::Send { generation: 1 });
-    assert_eq!(
-        report_of_park(claimed(&keyed(), &lost, 900)),
-        classification::OUTCOME_UNKNOWN
-    );
+    assert_eq!(report_of_park(claimed(&keyed(), &lost, 900)), classification::OUTCOME_UNKNOWN);
 }
 
 #[test]
 fn an_accepted_effect_is_awaited_and_after_its_deadline_read_once() {
     let mut op = with_lookup(unkeyed());
-    op.accepted = Some(crate::operation::Accepted {
-        poll_after_ms: 1,
-        callback_deadline_ms: 60_000,
-    });
+    op.accepted = Some(crate::operation::Accepted { poll_after_ms: 1, callback_deadline_ms: 60_000 });
     let mut accepted = attempt(1, Outcome::Pending);
     accepted.callback_deadline = Some(at(60));
     let waiting = step(StepState::AwaitingCallback, vec![accepted.clone()]);
-    assert_eq!(
-        claimed(&op, &waiting, 59),
-        Decision::Report(Verdict::AwaitCallback { deadline_ms: 1_000 })
-    );
+    assert_eq!(claimed(&op, &waiting, 59), Decision::Report(Verdict::AwaitCallback { deadline_ms: 1_000 }));
     assert_eq!(claimed(&op, &waiting, 60), Decision::LookUp(accepted.id));
 }
 
@@ -187,10 +140,7 @@ fn an_accepted_effect_is_awaited_and_after_its_deadline_read_once() {
 fn a_rejection_or_defect_is_sent_as_a_new_generation_only_after_an_action() {
     for outcome in [business(), defect()] {
         let refused = running([Some(outcome)]);
-        assert!(matches!(
-            claimed(&keyed(), &refused, 20),
-            Decision::Report(Verdict::Park { .. })
-        ));
+        assert!(matches!(claimed(&keyed(), &refused, 20), Decision::Report(Verdict::Park { .. })));
         let acted_on = StepFacts { epoch: 1, ..refused };
         assert_eq!(claimed(&keyed(), &acted_on, 20), Decision::Send { generation: 2 });
     }
@@ -198,20 +148,8 @@ fn a_rejection_or_defect_is_sent_as_a_new_generation_only_after_an_action() {
 
 #[test]
 fn an_action_alone_makes_no_unknown_sendable() {
-    let acted_on = StepFacts {
-        epoch: 5,
-        ..running([Some(unknown())])
-    };
-    assert_eq!(
-        report_of_park(claimed(&keyed(), &acted_on, 20)),
-        classification::OUTCOME_UNKNOWN
-    );
-    let with_defect = StepFacts {
-        epoch: 5,
-        ..running([Some(unknown()), Some(defect())])
-    };
-    assert_eq!(
-        report_of_park(claimed(&keyed(), &with_defect, 20)),
-        classification::OUTCOME_UNKNOWN
-    );
+    let acted_on = StepFacts { epoch: 5, ..running([Some(unknown())]) };
+    assert_eq!(report_of_park(claimed(&keyed(), &acted_on, 20)), classification::OUTCOME_UNKNOWN);
+    let with_defect = StepFacts { epoch: 5, ..running([Some(unknown()), Some(defect())]) };
+    assert_eq!(report_of_park(claimed(&keyed(), &with_defect, 20)), classification::OUTCOME_UNKNOWN);
 }

@@ -26,34 +26,15 @@ pub const INCIDENT_TYPE: &str = "fallout";
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum EngineCommand {
     /// Start the fulfilment of an order run; read back by business key.
-    Start {
-        run: RunId,
-        process_key: String,
-        business_key: String,
-        variables: BTreeMap<String, StartValue>,
-    },
+    Start { run: RunId, process_key: String, business_key: String, variables: BTreeMap<String, StartValue> },
     /// Take a recovery branch, if the token still waits where the desk saw it.
-    Recover {
-        action: ActionId,
-        step: StepKey,
-        process_instance_id: String,
-        seen: String,
-        take: Action,
-    },
+    Recover { action: ActionId, step: StepKey, process_instance_id: String, seen: String, take: Action },
     /// The awaited result is known.
-    Callback {
-        attempt: AttemptId,
-        process_instance_id: String,
-    },
+    Callback { attempt: AttemptId, process_instance_id: String },
     /// Every effect of a cancelled order is undone.
     Undone { run: RunId, process_instance_id: String },
     /// Show a case at its wait state in Cockpit.
-    Incident {
-        case: CaseNumber,
-        process_instance_id: String,
-        external_task_id: String,
-        summary: String,
-    },
+    Incident { case: CaseNumber, process_instance_id: String, external_task_id: String, summary: String },
 }
 
 impl EngineCommand {

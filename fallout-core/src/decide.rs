@@ -21,23 +21,11 @@ pub enum Verdict {
     /// `complete` without an effect: the order is being cancelled, or the step was skipped or cancelled already.
     End { ending: crate::step::Ending },
     /// `bpmnError`. `handled` when the caller takes the code itself: then no case opens.
-    RaiseError {
-        code: String,
-        message: String,
-        handled: bool,
-    },
+    RaiseError { code: String, message: String, handled: bool },
     /// `failure` with retries left: another attempt at the same intent.
-    RetryAfter {
-        delay_ms: u64,
-        retries_left: u32,
-        reason: String,
-    },
+    RetryAfter { delay_ms: u64, retries_left: u32, reason: String },
     /// `failure` with retries left: the same key and the same bytes, as the way to ask.
-    ReplayAfter {
-        delay_ms: u64,
-        retries_left: u32,
-        reason: String,
-    },
+    ReplayAfter { delay_ms: u64, retries_left: u32, reason: String },
     /// `extendLock`: read again then; spends no retry.
     LookUpAfter { delay_ms: u64 },
     /// `failure` with retries 0: waits for a recovery.
@@ -60,15 +48,8 @@ pub mod classification {
     pub const TASK_GONE: &str = "TASK_GONE";
     pub const ENGINE_CANNOT_ADVANCE: &str = "ENGINE_CANNOT_ADVANCE";
     pub const UNCLASSIFIED: &str = "UNCLASSIFIED";
-    pub const ALL: [&str; 7] = [
-        RETRIES_EXHAUSTED,
-        OUTCOME_UNKNOWN,
-        DEFECT,
-        UNDO_REQUIRED,
-        TASK_GONE,
-        ENGINE_CANNOT_ADVANCE,
-        UNCLASSIFIED,
-    ];
+    pub const ALL: [&str; 7] =
+        [RETRIES_EXHAUSTED, OUTCOME_UNKNOWN, DEFECT, UNDO_REQUIRED, TASK_GONE, ENGINE_CANNOT_ADVANCE, UNCLASSIFIED];
 }
 
 /// Which BPMN error codes the definition that this instance runs catches at the activity or above it.
@@ -152,25 +133,19 @@ fn definite(
     at: &Situation<'_>,
 ) -> Verdict {
     match outcome {
-        Outcome::Success { outputs } => Verdict::Complete {
-            outputs: outputs.clone(),
-        },
+        Outcome::Success { outputs } => Verdict::Complete { outputs: outputs.clone() },
         Outcome::Business { code, message } => business(code, message, at),
         Outcome::Technical { reason, .. } => match tries_left(op, all, at.epoch) {
-            0 => Verdict::Park {
-                classification: classification::RETRIES_EXHAUSTED.into(),
-                reason: reason.clone(),
-            },
+            0 => Verdict::Park { classification: classification::RETRIES_EXHAUSTED.into(), reason: reason.clone() },
             left => Verdict::RetryAfter {
                 delay_ms: delay_ms(op, all, last, at.epoch),
                 retries_left: left,
                 reason: reason.clone(),
             },
         },
-        Outcome::Defect { reason } => Verdict::Park {
-            classification: classification::DEFECT.into(),
-            reason: reason.clone(),
-        },
+        Outcome::Defect { reason } => {
+            Verdict::Park { classification: classification::DEFECT.into(), reason: reason.clone() }
+        }
         Outcome::Pending | Outcome::Unknown { .. } | Outcome::Replayable { .. } => {
             unresolved(op, all, last, outcome, at)
         }
@@ -180,17 +155,10 @@ fn definite(
 fn business(code: &str, message: &str, at: &Situation<'_>) -> Verdict {
     let handled = at.handled.iter().any(|h| h == code);
     if at.catches.catches(code) {
-        return Verdict::RaiseError {
-            code: code.to_owned(),
-            message: message.to_owned(),
-            handled,
-        };
+        return Verdict::RaiseError { code: code.to_owned(), message: message.to_owned(), handled };
     }
     // An uncaught BPMN error ends the path without a word, so it is never raised.
-    Verdict::Park {
-        classification: code.to_owned(),
-        reason: message.to_owned(),
-    }
+    Verdict::Park { classification: code.to_owned(), reason: message.to_owned() }
 }
 
 fn unresolved(
@@ -201,9 +169,9 @@ fn unresolved(
     at: &Situation<'_>,
 ) -> Verdict {
     match (outcome, &op.accepted, last.callback_deadline) {
-        (Outcome::Pending, Some(_), Some(deadline)) if at.now < deadline => Verdict::AwaitCallback {
-            deadline_ms: ms_between(at.now, deadline),
-        },
+        (Outcome::Pending, Some(_), Some(deadline)) if at.now < deadline => {
+            Verdict::AwaitCallback { deadline_ms: ms_between(at.now, deadline) }
+        }
         _ => ask_again(op, all, last, outcome, at),
     }
 }
@@ -216,28 +184,19 @@ fn ask_again(
     outcome: &Outcome,
     at: &Situation<'_>,
 ) -> Verdict {
-    let park = |why: &str| Verdict::Park {
-        classification: classification::OUTCOME_UNKNOWN.into(),
-        reason: why.to_owned(),
-    };
+    let park =
+        |why: &str| Verdict::Park { classification: classification::OUTCOME_UNKNOWN.into(), reason: why.to_owned() };
     let reason = reason_of(outcome);
     if let Some(lookup) = &op.lookup {
         return match next_read(lookup, last) {
-            Some(next) => Verdict::LookUpAfter {
-                delay_ms: ms_between(at.now, next),
-            },
-            None => park(&format!(
-                "{reason}; looked up {} times without a definite answer",
-                last.reads.len()
-            )),
+            Some(next) => Verdict::LookUpAfter { delay_ms: ms_between(at.now, next) },
+            None => park(&format!("{reason}; looked up {} times without a definite answer", last.reads.len())),
         };
     }
     match (outcome, tries_left(op, all, at.epoch)) {
-        (Outcome::Replayable { .. }, left) if left > 0 && key_is_kept(op, all, at.now) => Verdict::ReplayAfter {
-            delay_ms: delay_ms(op, all, last, at.epoch),
-            retries_left: left,
-            reason,
-        },
+        (Outcome::Replayable { .. }, left) if left > 0 && key_is_kept(op, all, at.now) => {
+            Verdict::ReplayAfter { delay_ms: delay_ms(op, all, last, at.epoch), retries_left: left, reason }
+        }
         _ => park(&reason),
     }
 }
@@ -246,11 +205,7 @@ fn ask_again(
 fn next_read(lookup: &crate::operation::Lookup, last: &AttemptFacts) -> Option<DateTime<Utc>> {
     match last.callback_deadline {
         None => lookup::next_read(lookup, last),
-        Some(deadline) => last
-            .reads
-            .last()
-            .is_none_or(|read| read.at < deadline)
-            .then_some(deadline),
+        Some(deadline) => last.reads.last().is_none_or(|read| read.at < deadline).then_some(deadline),
     }
 }
 

@@ -11,12 +11,7 @@ use crate::{
 };
 
 fn situation(catches: &Catches, second: i64) -> Situation<'_> {
-    Situation {
-        epoch: 0,
-        catches,
-        handled: &[],
-        now: at(second),
-    }
+    Situation { epoch: 0, catches, handled: &[], now: at(second) }
 }
 
 fn decided(op: &Operation, attempts: &[AttemptFacts], second: i64) -> Option<Verdict> {
@@ -25,38 +20,24 @@ fn decided(op: &Operation, attempts: &[AttemptFacts], second: i64) -> Option<Ver
 
 fn parked(classification: &str, verdict: Option<Verdict>) {
     match verdict {
-        Some(Verdict::Park {
-            classification: said, ..
-        }) => assert_eq!(said, classification),
+        Some(Verdict::Park { classification: said, .. }) => assert_eq!(said, classification),
         other => panic!("not parked as {classification}: {other:?}"),
     }
 }
 
 fn pending(deadline: i64) -> AttemptFacts {
-    AttemptFacts {
-        callback_deadline: Some(at(deadline)),
-        ..attempt(1, Outcome::Pending)
-    }
+    AttemptFacts { callback_deadline: Some(at(deadline)), ..attempt(1, Outcome::Pending) }
 }
 
 fn accepting(op: Operation) -> Operation {
-    Operation {
-        accepted: Some(Accepted {
-            poll_after_ms: 1_000,
-            callback_deadline_ms: 60_000,
-        }),
-        ..op
-    }
+    Operation { accepted: Some(Accepted { poll_after_ms: 1_000, callback_deadline_ms: 60_000 }), ..op }
 }
 
 #[test]
 fn nothing_is_decided_while_nothing_was_tried_or_a_sender_is_at_work() {
-    for history in [
-        attempts([]),
-        attempts([None]),
-        attempts([Some(technical()), None]),
-        attempts([Some(business()), None]),
-    ] {
+    for history in
+        [attempts([]), attempts([None]), attempts([Some(technical()), None]), attempts([Some(business()), None])]
+    {
         assert_eq!(decided(&keyed(), &history, 20), None, "{history:?}");
     }
 }
@@ -70,52 +51,28 @@ fn a_technical_failure_is_tried_again_until_the_budget_is_spent_and_then_parks()
             "{verdict:?}"
         );
     }
-    parked(
-        classification::RETRIES_EXHAUSTED,
-        decided(&keyed(), &attempts(vec![Some(technical()); 3]), 20),
-    );
+    parked(classification::RETRIES_EXHAUSTED, decided(&keyed(), &attempts(vec![Some(technical()); 3]), 20));
 }
 
 #[test]
 fn a_confirmed_action_starts_a_new_budget() {
     let history = attempts(vec![Some(technical()); 3]);
     let catches = Catches::none();
-    let next_epoch = Situation {
-        epoch: 1,
-        ..situation(&catches, 20)
-    };
+    let next_epoch = Situation { epoch: 1, ..situation(&catches, 20) };
     let verdict = decide(&keyed(), &history, &next_epoch);
-    assert!(
-        matches!(verdict, Some(Verdict::RetryAfter { retries_left: 3, .. })),
-        "{verdict:?}"
-    );
+    assert!(matches!(verdict, Some(Verdict::RetryAfter { retries_left: 3, .. })), "{verdict:?}");
 }
 
 #[test]
 fn a_longer_wait_that_the_downstream_asks_for_wins_over_our_delay_for_retries_and_replays() {
-    let busy = Outcome::Technical {
-        reason: "HTTP 429".into(),
-        retry_after_ms: Some(90_000),
-    };
+    let busy = Outcome::Technical { reason: "HTTP 429".into(), retry_after_ms: Some(90_000) };
     let retry = decided(&unkeyed(), &attempts([Some(busy.clone())]), 20);
-    assert!(
-        matches!(retry, Some(Verdict::RetryAfter { delay_ms: 90_000, .. })),
-        "{retry:?}"
-    );
+    assert!(matches!(retry, Some(Verdict::RetryAfter { delay_ms: 90_000, .. })), "{retry:?}");
     let replay = decided(&keyed(), &attempts([Some(replayable()), Some(busy)]), 20);
-    assert!(
-        matches!(replay, Some(Verdict::ReplayAfter { delay_ms: 90_000, .. })),
-        "{replay:?}"
-    );
-    let shorter = Outcome::Technical {
-        reason: "HTTP 429".into(),
-        retry_after_ms: Some(1),
-    };
+    assert!(matches!(replay, Some(Verdict::ReplayAfter { delay_ms: 90_000, .. })), "{replay:?}");
+    let shorter = Outcome::Technical { reason: "HTTP 429".into(), retry_after_ms: Some(1) };
     let ours = decided(&unkeyed(), &attempts([Some(shorter)]), 20);
-    assert!(
-        matches!(ours, Some(Verdict::RetryAfter { delay_ms: 500.., .. })),
-        "{ours:?}"
-    );
+    assert!(matches!(ours, Some(Verdict::RetryAfter { delay_ms: 500.., .. })), "{ours:?}");
 }
 
 #[test]
@@ -125,62 +82,36 @@ fn a_rejection_is_raised_only_where_it_is_caught() {
     let other = ["CREDIT_CHECK_FAILED".to_owned()];
     let history = attempts([Some(business())]);
     let raised = |catches: &Catches, handled: &[String]| {
-        decide(
-            &keyed(),
-            &history,
-            &Situation {
-                handled,
-                ..situation(catches, 20)
-            },
-        )
+        decide(&keyed(), &history, &Situation { handled, ..situation(catches, 20) })
     };
     for catches in [&caught, &Catches::All] {
         for (codes, expected) in [(&handled, true), (&other, false)] {
             let verdict = raised(catches, codes);
-            assert!(
-                matches!(verdict, Some(Verdict::RaiseError { handled, .. }) if handled == expected),
-                "{verdict:?}"
-            );
+            assert!(matches!(verdict, Some(Verdict::RaiseError { handled, .. }) if handled == expected), "{verdict:?}");
         }
     }
     // Handled by a caller whose model lost its catch: still never raised into nowhere.
     parked("PRODUCT_NOT_AVAILABLE", raised(&Catches::none(), &handled));
-    parked(
-        "PRODUCT_NOT_AVAILABLE",
-        raised(&Catches::Codes(other.clone().into()), &[]),
-    );
+    parked("PRODUCT_NOT_AVAILABLE", raised(&Catches::Codes(other.clone().into()), &[]));
 }
 
 #[test]
 fn only_a_verdict_that_parks_or_raises_what_nobody_handles_waits_for_its_case() {
-    let raise = |handled| Verdict::RaiseError {
-        code: "X".into(),
-        message: String::new(),
-        handled,
-    };
-    let park = Verdict::Park {
-        classification: "X".into(),
-        reason: String::new(),
-    };
+    let raise = |handled| Verdict::RaiseError { code: "X".into(), message: String::new(), handled };
+    let park = Verdict::Park { classification: "X".into(), reason: String::new() };
     assert!(park.needs_case() && raise(false).needs_case());
     assert!(!raise(true).needs_case() && !Verdict::Complete { outputs: outputs() }.needs_case());
 }
 
 #[test]
 fn a_defect_parks_at_once() {
-    parked(
-        classification::DEFECT,
-        decided(&keyed(), &attempts([Some(defect())]), 20),
-    );
+    parked(classification::DEFECT, decided(&keyed(), &attempts([Some(defect())]), 20));
 }
 
 #[test]
 fn a_later_technical_failure_or_defect_clears_no_earlier_unknown() {
     for later in [technical(), defect()] {
-        parked(
-            classification::OUTCOME_UNKNOWN,
-            decided(&unkeyed(), &attempts([Some(unknown()), Some(later)]), 20),
-        );
+        parked(classification::OUTCOME_UNKNOWN, decided(&unkeyed(), &attempts([Some(unknown()), Some(later)]), 20));
     }
 }
 
@@ -188,49 +119,28 @@ fn a_later_technical_failure_or_defect_clears_no_earlier_unknown() {
 fn a_definite_answer_about_the_same_key_clears_an_earlier_unknown() {
     let found = decided(&keyed(), &attempts([Some(replayable()), Some(success())]), 20);
     assert_eq!(found, Some(Verdict::Complete { outputs: outputs() }));
-    parked(
-        "PRODUCT_NOT_AVAILABLE",
-        decided(&keyed(), &attempts([Some(replayable()), Some(business())]), 20),
-    );
+    parked("PRODUCT_NOT_AVAILABLE", decided(&keyed(), &attempts([Some(replayable()), Some(business())]), 20));
 }
 
 #[test]
 fn a_rejection_says_nothing_about_a_later_attempt() {
-    parked(
-        classification::OUTCOME_UNKNOWN,
-        decided(&unkeyed(), &attempts([Some(business()), Some(unknown())]), 20),
-    );
+    parked(classification::OUTCOME_UNKNOWN, decided(&unkeyed(), &attempts([Some(business()), Some(unknown())]), 20));
 }
 
 #[test]
 fn an_unknown_is_looked_up_where_there_is_a_lookup_and_replayed_only_where_there_is_none() {
     let history = attempts([Some(replayable())]);
-    assert_eq!(
-        decided(&with_lookup(keyed()), &history, 20),
-        Some(Verdict::LookUpAfter { delay_ms: 0 })
-    );
-    assert!(matches!(
-        decided(&keyed(), &history, 20),
-        Some(Verdict::ReplayAfter { retries_left: 2, .. })
-    ));
-    parked(
-        classification::OUTCOME_UNKNOWN,
-        decided(&keyed(), &attempts([Some(unknown())]), 20),
-    );
-    parked(
-        classification::OUTCOME_UNKNOWN,
-        decided(&unkeyed(), &attempts([Some(unknown())]), 20),
-    );
+    assert_eq!(decided(&with_lookup(keyed()), &history, 20), Some(Verdict::LookUpAfter { delay_ms: 0 }));
+    assert!(matches!(decided(&keyed(), &history, 20), Some(Verdict::ReplayAfter { retries_left: 2, .. })));
+    parked(classification::OUTCOME_UNKNOWN, decided(&keyed(), &attempts([Some(unknown())]), 20));
+    parked(classification::OUTCOME_UNKNOWN, decided(&unkeyed(), &attempts([Some(unknown())]), 20));
 }
 
 #[test]
 fn a_replay_ends_with_the_retention_of_the_first_attempt_less_a_tenth() {
     let mut history = attempts([Some(replayable()), Some(replayable())]);
     history[1].opened_at = at(800);
-    assert!(matches!(
-        decided(&keyed(), &history, 899),
-        Some(Verdict::ReplayAfter { .. })
-    ));
+    assert!(matches!(decided(&keyed(), &history, 899), Some(Verdict::ReplayAfter { .. })));
     parked(classification::OUTCOME_UNKNOWN, decided(&keyed(), &history, 900));
 }
 
@@ -245,25 +155,16 @@ fn lookups_without_a_definite_answer_end_with_a_person() {
     let mut history = attempts([Some(unknown())]);
     let nothing = Said::Nothing { why: "HTTP 500".into() };
     history[0].reads = reads(&[(16, nothing.clone())]);
-    assert_eq!(
-        decided(&with_lookup(keyed()), &history, 16),
-        Some(Verdict::LookUpAfter { delay_ms: 1_000 })
-    );
+    assert_eq!(decided(&with_lookup(keyed()), &history, 16), Some(Verdict::LookUpAfter { delay_ms: 1_000 }));
     history[0].reads = reads(&[16, 17, 18, 20, 23].map(|second| (second, nothing.clone())));
-    parked(
-        classification::OUTCOME_UNKNOWN,
-        decided(&with_lookup(keyed()), &history, 30),
-    );
+    parked(classification::OUTCOME_UNKNOWN, decided(&with_lookup(keyed()), &history, 30));
 }
 
 #[test]
 fn what_was_accepted_is_awaited_until_its_deadline() {
     let op = accepting(with_lookup(unkeyed()));
     let history = [pending(60)];
-    assert_eq!(
-        decided(&op, &history, 59),
-        Some(Verdict::AwaitCallback { deadline_ms: 1_000 })
-    );
+    assert_eq!(decided(&op, &history, 59), Some(Verdict::AwaitCallback { deadline_ms: 1_000 }));
 }
 
 #[test]
@@ -271,18 +172,12 @@ fn after_the_deadline_there_is_exactly_one_more_read_however_many_there_were() {
     let op = accepting(with_lookup(unkeyed()));
     let mut late = pending(60);
     late.reads = reads(&[10, 20, 30, 40, 50, 59].map(|second| (second, Said::InFlight)));
-    assert_eq!(
-        decided(&op, &[late.clone()], 60),
-        Some(Verdict::LookUpAfter { delay_ms: 0 })
-    );
+    assert_eq!(decided(&op, &[late.clone()], 60), Some(Verdict::LookUpAfter { delay_ms: 0 }));
     late.reads.extend(reads(&[(60, Said::NotFound)]));
     parked(classification::OUTCOME_UNKNOWN, decided(&op, &[late], 61));
 }
 
 #[test]
 fn a_read_is_tried_again_and_then_parks_as_exhausted_never_as_unknown() {
-    parked(
-        classification::RETRIES_EXHAUSTED,
-        decided(&read_only(), &attempts(vec![Some(technical()); 3]), 20),
-    );
+    parked(classification::RETRIES_EXHAUSTED, decided(&read_only(), &attempts(vec![Some(technical()); 3]), 20));
 }

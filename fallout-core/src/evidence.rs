@@ -70,20 +70,11 @@ impl Body {
 impl Evidence {
     /// Evidence without any timing or transport detail, as the rules see it.
     pub fn of(phase: Phase) -> Self {
-        Evidence {
-            phase,
-            error: None,
-            retry_after_ms: None,
-            elapsed_ms: 0,
-        }
+        Evidence { phase, error: None, retry_after_ms: None, elapsed_ms: 0 }
     }
 
     pub fn answered(status: u16, body: Value) -> Self {
-        Self::of(Phase::Answered {
-            status,
-            body: Body::Json(body),
-            request_sent: true,
-        })
+        Self::of(Phase::Answered { status, body: Body::Json(body), request_sent: true })
     }
 
     /// One line for people: what is known, not what it means.
@@ -96,11 +87,7 @@ impl Evidence {
             Phase::BodyNotPolled => "no byte of the body left".into(),
             Phase::BodyPartlySent => "part of the request left, then nothing".into(),
             Phase::Sent => "the whole request left, no answer came".into(),
-            Phase::Answered {
-                status,
-                body: Body::Cut,
-                ..
-            } => format!("HTTP {status}, then the answer was cut"),
+            Phase::Answered { status, body: Body::Cut, .. } => format!("HTTP {status}, then the answer was cut"),
             Phase::Answered { status, .. } => format!("HTTP {status}"),
             Phase::Unproven => "the sender ended without saying how far it came".into(),
         };

@@ -50,17 +50,11 @@ pub fn keyed() -> Operation {
 }
 
 pub fn unkeyed() -> Operation {
-    Operation {
-        idempotency: Idempotency::None,
-        ..keyed()
-    }
+    Operation { idempotency: Idempotency::None, ..keyed() }
 }
 
 pub fn read_only() -> Operation {
-    let mut op = Operation {
-        kind: Kind::Read,
-        ..unkeyed()
-    };
+    let mut op = Operation { kind: Kind::Read, ..unkeyed() };
     op.request.method = Method::Get;
     op
 }
@@ -70,10 +64,7 @@ pub fn lookup() -> Lookup {
 }
 
 pub fn with_lookup(op: Operation) -> Operation {
-    Operation {
-        lookup: Some(lookup()),
-        ..op
-    }
+    Operation { lookup: Some(lookup()), ..op }
 }
 
 /// `seconds` after the tests' zero.
@@ -99,10 +90,7 @@ pub fn attempt(number: u128, outcome: impl Into<Option<Outcome>>) -> AttemptFact
 
 /// One attempt per outcome, numbered from 1.
 pub fn attempts(outcomes: impl IntoIterator<Item = Option<Outcome>>) -> Vec<AttemptFacts> {
-    (1..)
-        .zip(outcomes)
-        .map(|(number, outcome)| attempt(number, outcome))
-        .collect()
+    (1..).zip(outcomes).map(|(number, outcome)| attempt(number, outcome)).collect()
 }
 
 /// A step in this state with these attempts, and nothing else special about it.
@@ -126,12 +114,7 @@ pub fn action_id(number: u128) -> ActionId {
 }
 
 pub fn reads(said: &[(i64, Said)]) -> Vec<LookupRead> {
-    said.iter()
-        .map(|(second, said)| LookupRead {
-            at: at(*second),
-            said: said.clone(),
-        })
-        .collect()
+    said.iter().map(|(second, said)| LookupRead { at: at(*second), said: said.clone() }).collect()
 }
 
 pub fn outputs() -> Outputs {
@@ -143,33 +126,21 @@ pub fn success() -> Outcome {
 }
 
 pub fn business() -> Outcome {
-    Outcome::Business {
-        code: "PRODUCT_NOT_AVAILABLE".into(),
-        message: "sold out".into(),
-    }
+    Outcome::Business { code: "PRODUCT_NOT_AVAILABLE".into(), message: "sold out".into() }
 }
 
 pub fn technical() -> Outcome {
-    Outcome::Technical {
-        reason: "no connection".into(),
-        retry_after_ms: None,
-    }
+    Outcome::Technical { reason: "no connection".into(), retry_after_ms: None }
 }
 
 pub fn defect() -> Outcome {
-    Outcome::Defect {
-        reason: "HTTP 400".into(),
-    }
+    Outcome::Defect { reason: "HTTP 400".into() }
 }
 
 pub fn unknown() -> Outcome {
-    Outcome::Unknown {
-        reason: "no answer".into(),
-    }
+    Outcome::Unknown { reason: "no answer".into() }
 }
 
 pub fn replayable() -> Outcome {
-    Outcome::Replayable {
-        reason: "no answer".into(),
-    }
+    Outcome::Replayable { reason: "no answer".into() }
 }

@@ -56,14 +56,7 @@ impl StepKey {
     /// The id of the step with this identity. Derived, so that its idempotency key is known before anything is stored
     /// and stays the same whatever the engine does.
     pub fn of(step: &crate::step::StepIdentity) -> Self {
-        let crate::step::StepIdentity {
-            tenant,
-            order,
-            run,
-            line,
-            step,
-            direction,
-        } = step;
+        let crate::step::StepIdentity { tenant, order, run, line, step, direction } = step;
         // Lengths keep two different identities from running together.
         let parts = [tenant.as_str(), order, &run.to_string(), line, step, direction.word()];
         let name: String = parts.iter().map(|p| format!("{}:{p};", p.len())).collect();

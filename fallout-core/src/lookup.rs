@@ -61,65 +61,45 @@ pub fn read(op: &Operation, lookup: &Lookup, status: u16, body: &Value) -> Said 
     if lookup.found.matches(status, body) {
         return match pick(&lookup.outputs, body) {
             Ok(outputs) => Said::Found { outputs },
-            Err(missing) => Said::Nothing {
-                why: format!("found, but without {missing}"),
-            },
+            Err(missing) => Said::Nothing { why: format!("found, but without {missing}") },
         };
     }
     if is(&lookup.rejected) {
-        let code = body
-            .pointer(&op.answers.code_at)
-            .and_then(Value::as_str)
-            .unwrap_or("unnamed");
+        let code = body.pointer(&op.answers.code_at).and_then(Value::as_str).unwrap_or("unnamed");
         let known = op.answers.business.get(code).cloned();
         return match known {
-            Some(known) => Said::Rejected {
-                code: known,
-                message: format!("rejected after it was accepted: {code}"),
-            },
-            None => Said::Nothing {
-                why: format!("rejected with the unknown code {code}"),
-            },
+            Some(known) => Said::Rejected { code: known, message: format!("rejected after it was accepted: {code}") },
+            None => Said::Nothing { why: format!("rejected with the unknown code {code}") },
         };
     }
     match () {
         () if is(&lookup.in_flight) => Said::InFlight,
         () if lookup.not_found.matches(status, body) => Said::NotFound,
-        () => Said::Nothing {
-            why: format!("HTTP {status} is none of the declared answers"),
-        },
+        () => Said::Nothing { why: format!("HTTP {status} is none of the declared answers") },
     }
 }
 
 /// What the reads of an attempt prove together; `None` while they prove nothing.
 pub fn proves(lookup: &Lookup, attempt: &AttemptFacts) -> Option<Outcome> {
     let found = attempt.reads.iter().find_map(|read| match &read.said {
-        Said::Found { outputs } => Some(Outcome::Success {
-            outputs: outputs.clone(),
-        }),
+        Said::Found { outputs } => Some(Outcome::Success { outputs: outputs.clone() }),
         _ => None,
     });
     let rejected = || {
         attempt.reads.iter().find_map(|read| match &read.said {
-            Said::Rejected { code, message } => Some(Outcome::Business {
-                code: code.clone(),
-                message: message.clone(),
-            }),
+            Said::Rejected { code, message } => {
+                Some(Outcome::Business { code: code.clone(), message: message.clone() })
+            }
             _ => None,
         })
     };
     let counts_from = attempt.not_found_counts_from(lookup.consistency_delay_ms);
     // An in-flight answer takes back the "not found" before it.
     let since_in_flight = attempt.reads.iter().rev().take_while(|r| r.said != Said::InFlight);
-    let not_found = since_in_flight
-        .filter(|r| r.said == Said::NotFound && r.at >= counts_from)
-        .count();
+    let not_found = since_in_flight.filter(|r| r.said == Said::NotFound && r.at >= counts_from).count();
     let reason = || format!("looked up and not found, {not_found} times after the last byte could have arrived");
     found.or_else(rejected).or_else(|| {
-        (not_found >= NOT_FOUND_NEEDED).then(|| Outcome::Technical {
-            reason: reason(),
-            retry_after_ms: None,
-        })
+        (not_found >= NOT_FOUND_NEEDED).then(|| Outcome::Technical { reason: reason(), retry_after_ms: None })
     })
 }
 
@@ -133,11 +113,7 @@ pub fn next_read(lookup: &Lookup, attempt: &AttemptFacts) -> Option<DateTime<Utc
         Some(last) => {
             let again = last.at + Duration::milliseconds(interval_ms(lookup, reads));
             let counts = attempt.not_found_counts_from(lookup.consistency_delay_ms);
-            Some(if last.said == Said::NotFound {
-                again.max(counts)
-            } else {
-                again
-            })
+            Some(if last.said == Said::NotFound { again.max(counts) } else { again })
         }
     }
 }

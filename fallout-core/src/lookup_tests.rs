@@ -14,10 +14,7 @@ fn found() -> Said {
 }
 
 fn rejected() -> Said {
-    Said::Rejected {
-        code: "PRODUCT_NOT_AVAILABLE".into(),
-        message: "sold out".into(),
-    }
+    Said::Rejected { code: "PRODUCT_NOT_AVAILABLE".into(), message: "sold out".into() }
 }
 
 fn nothing() -> Said {
@@ -25,10 +22,7 @@ fn nothing() -> Said {
 }
 
 fn after(said: &[(i64, Said)]) -> AttemptFacts {
-    AttemptFacts {
-        reads: reads(said),
-        ..attempt(1, unknown())
-    }
+    AttemptFacts { reads: reads(said), ..attempt(1, unknown()) }
 }
 
 fn proven(said: &[(i64, Said)]) -> &'static str {
@@ -73,35 +67,20 @@ fn not_found_counts_only_late_enough_and_only_twice() {
 
 #[test]
 fn no_answer_between_two_that_count_takes_nothing_back() {
-    assert_eq!(
-        proven(&[(20, Said::NotFound), (21, nothing()), (22, Said::NotFound)]),
-        "technical"
-    );
+    assert_eq!(proven(&[(20, Said::NotFound), (21, nothing()), (22, Said::NotFound)]), "technical");
 }
 
 #[test]
 fn in_progress_takes_back_what_was_not_found_before() {
-    assert_eq!(
-        proven(&[(20, Said::NotFound), (21, Said::NotFound), (22, Said::InFlight)]),
-        "nothing"
-    );
-    assert_eq!(
-        proven(&[(20, Said::NotFound), (21, Said::InFlight), (22, Said::NotFound)]),
-        "nothing"
-    );
-    assert_eq!(
-        proven(&[(20, Said::InFlight), (21, Said::NotFound), (22, Said::NotFound)]),
-        "technical"
-    );
+    assert_eq!(proven(&[(20, Said::NotFound), (21, Said::NotFound), (22, Said::InFlight)]), "nothing");
+    assert_eq!(proven(&[(20, Said::NotFound), (21, Said::InFlight), (22, Said::NotFound)]), "nothing");
+    assert_eq!(proven(&[(20, Said::InFlight), (21, Said::NotFound), (22, Said::NotFound)]), "technical");
 }
 
 #[test]
 fn found_wins_over_everything_and_rejected_over_absence() {
     assert_eq!(proven(&[(1, found())]), "success");
-    assert_eq!(
-        proven(&[(20, Said::NotFound), (21, Said::NotFound), (22, found())]),
-        "success"
-    );
+    assert_eq!(proven(&[(20, Said::NotFound), (21, Said::NotFound), (22, found())]), "success");
     assert_eq!(proven(&[(20, rejected()), (21, found())]), "success");
     assert_eq!(proven(&[(20, Said::NotFound), (21, rejected())]), "business");
 }
@@ -118,16 +97,10 @@ fn what_was_accepted_may_appear_until_its_deadline() {
 #[test]
 fn the_first_read_is_at_once_and_those_that_prove_absence_wait_until_they_count() {
     assert_eq!(next_read(&lookup(), &after(&[])), Some(at(0)));
-    assert_eq!(
-        next_read(&lookup(), &after(&[(6, Said::NotFound)])),
-        Some(at(COUNTS_FROM))
-    );
+    assert_eq!(next_read(&lookup(), &after(&[(6, Said::NotFound)])), Some(at(COUNTS_FROM)));
     assert_eq!(next_read(&lookup(), &after(&[(6, Said::InFlight)])), Some(at(7)));
     let counting = after(&[(6, Said::NotFound), (20, Said::NotFound)]);
-    assert_eq!(
-        next_read(&lookup(), &counting),
-        Some(at(21) + Duration::milliseconds(500))
-    );
+    assert_eq!(next_read(&lookup(), &counting), Some(at(21) + Duration::milliseconds(500)));
 }
 
 #[test]
@@ -145,13 +118,7 @@ fn the_pause_grows_by_half_and_never_passes_an_hour() {
 }
 
 fn any_said() -> impl Strategy<Value = Said> {
-    prop_oneof![
-        Just(found()),
-        Just(Said::NotFound),
-        Just(Said::InFlight),
-        Just(rejected()),
-        Just(nothing())
-    ]
+    prop_oneof![Just(found()), Just(Said::NotFound), Just(Said::InFlight), Just(rejected()), Just(nothing())]
 }
 
 proptest! {

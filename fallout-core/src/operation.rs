@@ -156,11 +156,7 @@ pub struct Match {
 
 impl Match {
     pub fn matches(&self, status: u16, body: &Value) -> bool {
-        let value = self
-            .at
-            .as_deref()
-            .and_then(|at| body.pointer(at))
-            .and_then(Value::as_str);
+        let value = self.at.as_deref().and_then(|at| body.pointer(at)).and_then(Value::as_str);
         self.status == status && (self.at.is_none() || value == self.equals.as_deref())
     }
 }

@@ -60,58 +60,33 @@ impl Outcome {
 
     /// Whether it is settled what happened to the effect.
     pub fn is_definite(&self) -> bool {
-        !matches!(
-            self,
-            Outcome::Pending | Outcome::Unknown { .. } | Outcome::Replayable { .. }
-        )
+        !matches!(self, Outcome::Pending | Outcome::Unknown { .. } | Outcome::Replayable { .. })
     }
 
     /// Whether the effect is proven not to exist.
     pub fn is_not_applied(&self) -> bool {
-        matches!(
-            self,
-            Outcome::Business { .. } | Outcome::Technical { .. } | Outcome::Defect { .. }
-        )
+        matches!(self, Outcome::Business { .. } | Outcome::Technical { .. } | Outcome::Defect { .. })
     }
 }
 
 /// What one exchange means. `read` is what the handler read from a complete success answer (the outputs, or what was
 /// missing); `earlier_unknown` whether an earlier attempt of the step is still unresolved.
 pub fn classify(op: &Operation, evidence: &Evidence, read: &Result<Outputs, String>, earlier_unknown: bool) -> Outcome {
-    let not_applied = || Outcome::Technical {
-        reason: evidence.summary(),
-        retry_after_ms: evidence.retry_after_ms,
-    };
+    let not_applied = || Outcome::Technical { reason: evidence.summary(), retry_after_ms: evidence.retry_after_ms };
     match &evidence.phase {
-        Phase::NotBuilt => Outcome::Defect {
-            reason: evidence.summary(),
-        },
+        Phase::NotBuilt => Outcome::Defect { reason: evidence.summary() },
         Phase::TooLate | Phase::NotConnected | Phase::NotSerialised | Phase::BodyNotPolled => not_applied(),
         Phase::BodyPartlySent | Phase::Sent | Phase::Unproven => unproven(op, evidence.summary()),
-        Phase::Answered {
-            status,
-            body,
-            request_sent,
-        } => Answer {
-            op,
-            evidence,
-            read,
-            earlier_unknown,
-            status: *status,
-            body,
-            request_sent: *request_sent,
+        Phase::Answered { status, body, request_sent } => {
+            Answer { op, evidence, read, earlier_unknown, status: *status, body, request_sent: *request_sent }.outcome()
         }
-        .outcome(),
     }
 }
 
 /// The column of the table for everything that proves neither way.
 fn unproven(op: &Operation, reason: String) -> Outcome {
     match op.repetition() {
-        Repetition::Harmless => Outcome::Technical {
-            reason,
-            retry_after_ms: None,
-        },
+        Repetition::Harmless => Outcome::Technical { reason, retry_after_ms: None },
         Repetition::Recognised => Outcome::Replayable { reason },
         Repetition::Dangerous => Outcome::Unknown { reason },
     }
@@ -145,10 +120,7 @@ impl Answer<'_> {
             301 | 302 | 307 | 308 => self.defect("redirects are not followed; give the address of the system itself"),
             408 if !self.request_sent => self.not_applied(),
             408 | 409 => self.unproven(),
-            412 => Outcome::Business {
-                code: "PRECONDITION_FAILED".into(),
-                message: self.evidence.summary(),
-            },
+            412 => Outcome::Business { code: "PRECONDITION_FAILED".into(), message: self.evidence.summary() },
             401 | 403 | 407 | 421 => self.defect("our credential or route is not accepted"),
             400 | 404..=406 | 410 | 411 | 413..=415 | 417 | 422 | 428 | 431 => {
                 self.defect("refused without a known code")
@@ -167,9 +139,7 @@ impl Answer<'_> {
             (Body::Cut | Body::TooLong, _) => self.unproven(),
             // Not JSON and nothing was read from it: it may be a gateway's page. A 303 says it all in its status.
             (Body::Text(_), Ok(outputs)) if outputs.is_empty() && self.status != 303 => self.unproven(),
-            (_, Ok(outputs)) => Outcome::Success {
-                outputs: outputs.clone(),
-            },
+            (_, Ok(outputs)) => Outcome::Success { outputs: outputs.clone() },
             (_, Err(missing)) => unproven(self.op, format!("HTTP {} without {missing}", self.status)),
         }
     }
@@ -177,9 +147,9 @@ impl Answer<'_> {
     /// 500 and everything the table does not list: some systems store a 500 under the key and would only repeat it.
     fn server_error(&self) -> Outcome {
         match self.op.repetition() {
-            Repetition::Recognised if !self.op.answers.replay_500 => Outcome::Unknown {
-                reason: self.evidence.summary(),
-            },
+            Repetition::Recognised if !self.op.answers.replay_500 => {
+                Outcome::Unknown { reason: self.evidence.summary() }
+            }
             _ => self.unproven(),
         }
     }
@@ -193,10 +163,7 @@ impl Answer<'_> {
         let code = body.pointer(&self.op.answers.code_at)?.as_str()?;
         let known = self.op.answers.business.get(code)?;
         let message = body.get("message").and_then(|m| m.as_str()).unwrap_or(code);
-        Some(Outcome::Business {
-            code: known.clone(),
-            message: message.to_owned(),
-        })
+        Some(Outcome::Business { code: known.clone(), message: message.to_owned() })
     }
 
     fn unproven(&self) -> Outcome {
@@ -207,22 +174,13 @@ impl Answer<'_> {
     }
 
     fn not_applied(&self) -> Outcome {
-        Outcome::Technical {
-            reason: self.evidence.summary(),
-            retry_after_ms: self.evidence.retry_after_ms,
-        }
+        Outcome::Technical { reason: self.evidence.summary(), retry_after_ms: self.evidence.retry_after_ms }
     }
 
     fn defect(&self, why: &str) -> Outcome {
-        let code = self
-            .body
-            .json()
-            .pointer(&self.op.answers.code_at)
-            .and_then(|c| c.as_str());
+        let code = self.body.json().pointer(&self.op.answers.code_at).and_then(|c| c.as_str());
         let code = code.map(|c| format!(" {c}")).unwrap_or_default();
-        Outcome::Defect {
-            reason: format!("{}{code}: {why}", self.evidence.summary()),
-        }
+        Outcome::Defect { reason: format!("{}{code}: {why}", self.evidence.summary()) }
     }
 }
 

@@ -35,13 +35,7 @@ pub struct Row {
 }
 
 fn row(id: &'static str, expected: [&'static str; 3], exchanges: impl Into<Vec<Evidence>>) -> Row {
-    Row {
-        id,
-        expected,
-        exchanges: exchanges.into(),
-        earlier_unknown: false,
-        declared: |_| {},
-    }
+    Row { id, expected, exchanges: exchanges.into(), earlier_unknown: false, declared: |_| {} }
 }
 
 pub fn rows() -> Vec<Row> {
@@ -71,39 +65,14 @@ fn successes() -> Vec<Row> {
     let unreadable = [Body::Cut, Body::TooLong, Body::Text("<html>".into())].map(|body| with_body(200, body));
     vec![
         // Even where no output is asked for: what was read may not be the answer.
-        Row {
-            declared: no_outputs,
-            ..row("8", PROVES_NOTHING, unreadable)
-        },
-        row(
-            "8b",
-            PROVES_NOTHING,
-            [
-                answer(200, json!({"other": 1})),
-                answer(201, json!({"id": null})),
-                empty(204),
-            ],
-        ),
-        row(
-            "9",
-            ALL_S,
-            [200, 201, 203].map(|status| answer(status, json!({"id": "r-1"}))),
-        ),
+        Row { declared: no_outputs, ..row("8", PROVES_NOTHING, unreadable) },
+        row("8b", PROVES_NOTHING, [answer(200, json!({"other": 1})), answer(201, json!({"id": null})), empty(204)]),
+        row("9", ALL_S, [200, 201, 203].map(|status| answer(status, json!({"id": "r-1"})))),
         row("9b", ALL_B, [200, 201, 202].map(|status| answer(status, rejection()))),
-        Row {
-            declared: declare_accepted,
-            ..row("10", [P, P, P], [empty(202), answer(202, json!({"id": "r-1"}))])
-        },
+        Row { declared: declare_accepted, ..row("10", [P, P, P], [empty(202), answer(202, json!({"id": "r-1"}))]) },
         row("10b", PROVES_NOTHING, [empty(202), answer(202, json!({"id": "r-1"}))]),
         row("11", ALL_D, [301, 302, 307, 308].map(empty)),
-        Row {
-            declared: no_outputs,
-            ..row(
-                "12",
-                ALL_S,
-                [empty(303), with_body(303, Body::Text("See other".into()))],
-            )
-        },
+        Row { declared: no_outputs, ..row("12", ALL_S, [empty(303), with_body(303, Body::Text("See other".into()))]) },
     ]
 }
 
@@ -115,35 +84,14 @@ fn refusals() -> Vec<Row> {
         row(
             "14",
             ALL_D,
-            no_code
-                .map(empty)
-                .into_iter()
-                .chain([answer(400, json!({"code": "NEW"}))])
-                .collect::<Vec<_>>(),
+            no_code.map(empty).into_iter().chain([answer(400, json!({"code": "NEW"}))]).collect::<Vec<_>>(),
         ),
         row("15", ALL_D, [401, 403, 407, 421].map(empty)),
-        row(
-            "16",
-            ALL_T,
-            [Evidence::of(Phase::Answered {
-                status: 408,
-                body: Body::Empty,
-                request_sent: false,
-            })],
-        ),
+        row("16", ALL_T, [Evidence::of(Phase::Answered { status: 408, body: Body::Empty, request_sent: false })]),
         row("16b", PROVES_NOTHING, [empty(408)]),
         Row {
             earlier_unknown: true,
-            ..row(
-                "17",
-                PROVES_NOTHING,
-                [
-                    empty(409),
-                    answer(409, rejection()),
-                    empty(412),
-                    answer(412, rejection()),
-                ],
-            )
+            ..row("17", PROVES_NOTHING, [empty(409), answer(409, rejection()), empty(412), answer(412, rejection())])
         },
         row("18", ALL_B, [answer(409, rejection())]),
         row("18b", PROVES_NOTHING, [empty(409), answer(409, json!({"code": "NEW"}))]),
@@ -155,22 +103,12 @@ fn refusals() -> Vec<Row> {
 
 fn server_errors() -> Vec<Row> {
     vec![
-        row(
-            "22",
-            REPLAY_TELLS_NOTHING,
-            vec![empty(500), empty(507), empty(599), answer(500, rejection())],
-        ),
-        Row {
-            declared: |op| op.answers.replay_500 = true,
-            ..row("22b", PROVES_NOTHING, [empty(500), empty(507)])
-        },
+        row("22", REPLAY_TELLS_NOTHING, vec![empty(500), empty(507), empty(599), answer(500, rejection())]),
+        Row { declared: |op| op.answers.replay_500 = true, ..row("22b", PROVES_NOTHING, [empty(500), empty(507)]) },
         row("22c", REPLAY_TELLS_NOTHING, [300, 304, 402, 418, 451, 600].map(empty)),
         row("23", ALL_D, [501, 505].map(empty)),
         row("24", PROVES_NOTHING, [502, 504].map(empty)),
-        Row {
-            declared: |op| op.answers.on_503 = On503::NotProcessed,
-            ..row("25", ALL_T, [empty(503)])
-        },
+        Row { declared: |op| op.answers.on_503 = On503::NotProcessed, ..row("25", ALL_T, [empty(503)]) },
         row("26", PROVES_NOTHING, [empty(503)]),
     ]
 }
@@ -194,11 +132,7 @@ pub fn empty(status: u16) -> Evidence {
 }
 
 fn with_body(status: u16, body: Body) -> Evidence {
-    Evidence::of(Phase::Answered {
-        status,
-        body,
-        request_sent: true,
-    })
+    Evidence::of(Phase::Answered { status, body, request_sent: true })
 }
 
 pub fn rejection() -> serde_json::Value {
@@ -206,10 +140,7 @@ pub fn rejection() -> serde_json::Value {
 }
 
 pub fn declare_accepted(op: &mut Operation) {
-    op.accepted = Some(Accepted {
-        poll_after_ms: 1_000,
-        callback_deadline_ms: 60_000,
-    });
+    op.accepted = Some(Accepted { poll_after_ms: 1_000, callback_deadline_ms: 60_000 });
 }
 
 fn no_outputs(op: &mut Operation) {

@@ -58,12 +58,7 @@ fn every_row_means_what_the_table_says_in_every_column() {
 #[test]
 fn an_accepted_effect_without_a_result_at_its_deadline_is_unknown_and_never_sent_again() {
     let catches = Catches::All;
-    let situation = Situation {
-        epoch: 0,
-        catches: &catches,
-        handled: &[],
-        now: at(60),
-    };
+    let situation = Situation { epoch: 0, catches: &catches, handled: &[], now: at(60) };
     let mut pending = attempt(1, Outcome::Pending);
     pending.callback_deadline = Some(at(60));
     for mut op in [keyed(), unkeyed()] {
@@ -71,19 +66,13 @@ fn an_accepted_effect_without_a_result_at_its_deadline_is_unknown_and_never_sent
         let attempts = [pending.clone()];
         assert!(matches!(decide(&op, &attempts, &situation), Some(Verdict::Park { .. })));
         let op = with_lookup(op);
-        assert_eq!(
-            decide(&op, &attempts, &situation),
-            Some(Verdict::LookUpAfter { delay_ms: 0 })
-        );
+        assert_eq!(decide(&op, &attempts, &situation), Some(Verdict::LookUpAfter { delay_ms: 0 }));
     }
 }
 
 #[test]
 fn the_document_holds_the_same_rows_with_the_same_letters_in_the_same_order() {
-    let data: Vec<String> = rows()
-        .iter()
-        .map(|r| format!("{} {}", r.id, r.expected.join(" ")))
-        .collect();
+    let data: Vec<String> = rows().iter().map(|r| format!("{} {}", r.id, r.expected.join(" "))).collect();
     assert_eq!(documented(), data);
 }
 
@@ -91,54 +80,31 @@ fn the_document_holds_the_same_rows_with_the_same_letters_in_the_same_order() {
 fn documented() -> Vec<String> {
     let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
     let starts_with_digit = |id: &str| id.starts_with(|c: char| c.is_ascii_digit());
-    let table = DOCUMENT
-        .lines()
-        .filter(|l| l.starts_with('|'))
-        .map(cells)
-        .filter(|c| starts_with_digit(&c[1]));
-    table
-        .map(|c| [&c[1], &c[3], &c[4], &c[5]].map(String::as_str).join(" "))
-        .collect()
+    let table = DOCUMENT.lines().filter(|l| l.starts_with('|')).map(cells).filter(|c| starts_with_digit(&c[1]));
+    table.map(|c| [&c[1], &c[3], &c[4], &c[5]].map(String::as_str).join(" ")).collect()
 }
 
 #[test]
 fn every_class_of_outcome_is_explained_in_the_document() {
     for class in [S, B, T, D, P, U, UK] {
-        let explained = DOCUMENT
-            .lines()
-            .any(|line| line.starts_with(&format!("| **{class}** |")));
+        let explained = DOCUMENT.lines().any(|line| line.starts_with(&format!("| **{class}** |")));
         assert!(explained, "docs/OUTCOMES.md does not explain {class}");
     }
 }
 
 #[test]
 fn a_refusal_that_names_a_time_hands_it_on() {
-    let asked = |status| Evidence {
-        retry_after_ms: Some(7_000),
-        ..empty(status)
-    };
+    let asked = |status| Evidence { retry_after_ms: Some(7_000), ..empty(status) };
     for (op, status) in [(unkeyed(), 429), (keyed(), 425), (read_only(), 503)] {
         let outcome = classified(&op, &asked(status), false);
-        assert!(
-            matches!(
-                outcome,
-                Outcome::Technical {
-                    retry_after_ms: Some(7_000),
-                    ..
-                }
-            ),
-            "{outcome:?}"
-        );
+        assert!(matches!(outcome, Outcome::Technical { retry_after_ms: Some(7_000), .. }), "{outcome:?}");
     }
 }
 
 #[test]
 fn a_rejection_carries_our_classification_and_the_words_of_the_downstream() {
     let body = json!({"code": "NO_STOCK", "message": "none left in Graz"});
-    let expected = Outcome::Business {
-        code: "PRODUCT_NOT_AVAILABLE".into(),
-        message: "none left in Graz".into(),
-    };
+    let expected = Outcome::Business { code: "PRODUCT_NOT_AVAILABLE".into(), message: "none left in Graz".into() };
     assert_eq!(classified(&keyed(), &answer(422, body), false), expected);
 }
 
@@ -169,13 +135,8 @@ mod properties {
             body,
             request_sent,
         });
-        prop_oneof![
-            Just(Phase::BodyPartlySent),
-            Just(Phase::Sent),
-            Just(Phase::Unproven),
-            answered
-        ]
-        .prop_map(Evidence::of)
+        prop_oneof![Just(Phase::BodyPartlySent), Just(Phase::Sent), Just(Phase::Unproven), answered]
+            .prop_map(Evidence::of)
     }
 
     proptest! {

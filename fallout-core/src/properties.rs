@@ -22,12 +22,7 @@ const KEPT: Duration = Duration::seconds(1_000);
 static NOTHING_CAUGHT: Catches = Catches::Codes(std::collections::BTreeSet::new());
 
 fn situation(second: i64) -> Situation<'static> {
-    Situation {
-        epoch: 0,
-        catches: &NOTHING_CAUGHT,
-        handled: &[],
-        now: at(second),
-    }
+    Situation { epoch: 0, catches: &NOTHING_CAUGHT, handled: &[], now: at(second) }
 }
 
 fn decided(op: &Operation, attempts: &[AttemptFacts], second: i64) -> Option<Verdict> {
@@ -35,22 +30,11 @@ fn decided(op: &Operation, attempts: &[AttemptFacts], second: i64) -> Option<Ver
 }
 
 fn claimed(op: &Operation, step: &StepFacts, second: i64) -> Decision {
-    decide_claim(
-        op,
-        step,
-        None,
-        &Situation {
-            epoch: step.epoch,
-            ..situation(second)
-        },
-    )
+    decide_claim(op, step, None, &Situation { epoch: step.epoch, ..situation(second) })
 }
 
 fn any_outcome() -> impl Strategy<Value = Option<Outcome>> {
-    let asked = (0u64..100_000).prop_map(|ms| Outcome::Technical {
-        reason: "busy".into(),
-        retry_after_ms: Some(ms),
-    });
+    let asked = (0u64..100_000).prop_map(|ms| Outcome::Technical { reason: "busy".into(), retry_after_ms: Some(ms) });
     let some = prop_oneof![
         Just(success()),
         Just(business()),
@@ -80,10 +64,7 @@ fn any_operation() -> impl Strategy<Value = Operation> {
     let base = prop_oneof![Just(keyed()), Just(unkeyed()), Just(read_only())];
     (base, any::<bool>(), any::<bool>(), 1u32..5).prop_map(|(op, looks_up, accepts, tries)| {
         let mut op = if looks_up { with_lookup(op) } else { op };
-        op.accepted = accepts.then_some(Accepted {
-            poll_after_ms: 1_000,
-            callback_deadline_ms: 60_000,
-        });
+        op.accepted = accepts.then_some(Accepted { poll_after_ms: 1_000, callback_deadline_ms: 60_000 });
         op.retry.attempts = tries;
         op
     })

@@ -39,11 +39,7 @@ mod tests {
 
     #[test]
     fn tasks_that_failed_together_come_back_apart() {
-        let retry = Retry {
-            attempts: 3,
-            first_delay_ms: 1_000,
-            max_delay_ms: 60_000,
-        };
+        let retry = Retry { attempts: 3, first_delay_ms: 1_000, max_delay_ms: 60_000 };
         let delays: std::collections::BTreeSet<u64> = (0..50).map(|seed| delay_ms(&retry, 3, seed)).collect();
         assert!(delays.len() > 40, "{delays:?}");
     }

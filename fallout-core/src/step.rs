@@ -74,10 +74,7 @@ words! {
 impl StepState {
     /// Nothing more will be tried without an action.
     pub fn is_ended(self) -> bool {
-        matches!(
-            self,
-            StepState::Done | StepState::Skipped | StepState::Cancelled | StepState::Rejected
-        )
+        matches!(self, StepState::Done | StepState::Skipped | StepState::Cancelled | StepState::Rejected)
     }
 }
 

@@ -68,17 +68,10 @@ impl Taxonomy {
             category.check(&mut wrong);
         }
         repeated(self.categories.iter().map(|c| &c.code), "category", &mut wrong);
-        repeated(
-            self.classifications.iter().map(|c| &c.code),
-            "classification",
-            &mut wrong,
-        );
+        repeated(self.classifications.iter().map(|c| &c.code), "classification", &mut wrong);
         for c in &self.classifications {
             if !self.categories.iter().any(|k| k.code == c.category) {
-                wrong.push(format!(
-                    "classification {}: category {} does not exist",
-                    c.code, c.category
-                ));
+                wrong.push(format!("classification {}: category {} does not exist", c.code, c.category));
             }
         }
         for code in classification::ALL {
@@ -119,10 +112,7 @@ fn repeated<'a>(codes: impl Iterator<Item = &'a String>, what: &str, wrong: &mut
     let mut count: BTreeMap<&String, u32> = BTreeMap::new();
     codes.for_each(|code| *count.entry(code).or_default() += 1);
     wrong.extend(
-        count
-            .into_iter()
-            .filter(|(_, n)| *n > 1)
-            .map(|(code, n)| format!("{what} {code} stands there {n} times")),
+        count.into_iter().filter(|(_, n)| *n > 1).map(|(code, n)| format!("{what} {code} stands there {n} times")),
     );
 }
 

@@ -21,11 +21,9 @@ pub enum TemplateError {
 pub fn render(template: &Value, context: &Value) -> Result<Value, TemplateError> {
     match template {
         Value::String(text) => render_string(text, context),
-        Value::Array(items) => items
-            .iter()
-            .map(|item| render(item, context))
-            .collect::<Result<_, _>>()
-            .map(Value::Array),
+        Value::Array(items) => {
+            items.iter().map(|item| render(item, context)).collect::<Result<_, _>>().map(Value::Array)
+        }
         Value::Object(map) => {
             let one = |(key, value): (&String, &Value)| Ok((key.clone(), render(value, context)?));
             map.iter().map(one).collect::<Result<Map<_, _>, _>>().map(Value::Object)
@@ -35,10 +33,7 @@ pub fn render(template: &Value, context: &Value) -> Result<Value, TemplateError>
 }
 
 fn render_string(text: &str, context: &Value) -> Result<Value, TemplateError> {
-    let whole = text
-        .strip_prefix('{')
-        .and_then(|t| t.strip_suffix('}'))
-        .filter(|name| !name.contains(['{', '}']));
+    let whole = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).filter(|name| !name.contains(['{', '}']));
     match whole {
         Some(name) => find(context, name).cloned(),
         None => fill(text, context, str::to_owned).map(Value::String),
@@ -52,19 +47,14 @@ pub fn render_path(path: &str, context: &Value) -> Result<String, TemplateError>
 
 /// The names used in a template, for checks.
 pub fn names(text: &str) -> Vec<&str> {
-    text.split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split_once('}').map(|(name, _)| name))
-        .collect()
+    text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
 }
 
 fn fill(text: &str, context: &Value, escape: fn(&str) -> String) -> Result<String, TemplateError> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('{') {
-        let (name, after) = after
-            .split_once('}')
-            .ok_or_else(|| TemplateError::Unclosed(text.to_owned()))?;
+        let (name, after) = after.split_once('}').ok_or_else(|| TemplateError::Unclosed(text.to_owned()))?;
         out.push_str(before);
         out.push_str(&escape(&scalar(find(context, name)?, name)?));
         rest = after;
@@ -79,9 +69,7 @@ fn find<'a>(context: &'a Value, name: &str) -> Result<&'a Value, TemplateError> 
         _ => at.get(part),
     };
     let found = name.split('.').try_fold(context, step);
-    found
-        .filter(|v| !v.is_null())
-        .ok_or_else(|| TemplateError::Missing(name.to_owned()))
+    found.filter(|v| !v.is_null()).ok_or_else(|| TemplateError::Missing(name.to_owned()))
 }
 
 fn scalar(value: &Value, name: &str) -> Result<String, TemplateError> {
@@ -95,15 +83,7 @@ fn scalar(value: &Value, name: &str) -> Result<String, TemplateError> {
 /// Percent-encoding of everything but RFC 3986's unreserved characters.
 pub fn encode(text: &str) -> String {
     let keep = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-    text.bytes()
-        .map(|b| {
-            if keep(b) {
-                (b as char).to_string()
-            } else {
-                format!("%{b:02X}")
-            }
-        })
-        .collect()
+    text.bytes().map(|b| if keep(b) { (b as char).to_string() } else { format!("%{b:02X}") }).collect()
 }
 
 #[cfg(test)]
@@ -124,25 +104,13 @@ mod tests {
     #[test]
     fn a_value_cannot_change_which_resource_a_path_names() {
         let context = json!({"order": {"id": "../x?y=1 ж"}});
-        assert_eq!(
-            render_path("/orders/{order.id}", &context),
-            Ok("/orders/..%2Fx%3Fy%3D1%20%D0%B6".into())
-        );
+        assert_eq!(render_path("/orders/{order.id}", &context), Ok("/orders/..%2Fx%3Fy%3D1%20%D0%B6".into()));
     }
 
     #[test]
     fn what_has_no_value_is_named() {
-        assert_eq!(
-            render(&json!(["{a.b}"]), &json!({"a": 1})),
-            Err(TemplateError::Missing("a.b".into()))
-        );
-        assert_eq!(
-            render_path("/{a", &json!({})),
-            Err(TemplateError::Unclosed("/{a".into()))
-        );
-        assert_eq!(
-            render_path("/{a}", &json!({"a": []})),
-            Err(TemplateError::NotText("a".into()))
-        );
+        assert_eq!(render(&json!(["{a.b}"]), &json!({"a": 1})), Err(TemplateError::Missing("a.b".into())));
+        assert_eq!(render_path("/{a", &json!({})), Err(TemplateError::Unclosed("/{a".into())));
+        assert_eq!(render_path("/{a}", &json!({"a": []})), Err(TemplateError::NotText("a".into())));
     }
 }

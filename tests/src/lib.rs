@@ -7,5 +7,5 @@ pub mod orders;
 mod scenario;
 mod world;
 
-pub use scenario::{Scenario, scenario};
+pub use scenario::{PROCESS, Scenario, scenario};
 pub use world::{World, product};

@@ -28,3 +28,8 @@ pub fn simple(id: &str) -> Order {
 pub fn read(text: &str) -> Vec<Order> {
     read_orders("scenario", text.as_bytes()).unwrap_or_else(|problems| panic!("{}", problems[0]))
 }
+
+/// One fault for a step of an order; what it does as TOML, with `;` between the keys.
+pub fn fault(order: &str, step: &str, what: &str) -> String {
+    format!("[[fault]]\norder = '{order}'\nstep = '{step}'\n{}\n", what.replace(';', "\n"))
+}

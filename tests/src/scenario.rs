@@ -11,15 +11,17 @@ use fallout::{
     demo::{Effects, Standing, effects, standing},
     roles::{intake, running::Running, setup::Setup},
 };
-use fallout_camunda::ExternalTaskQuery;
+use fallout_camunda::{ExternalTaskQuery, ProcessInstanceQuery};
 use fallout_core::{action::{Action, Attestation}, ids::CaseNumber, order::Order, step::{Outputs, StepState}};
-use fallout_desk::{CaseLine, DeskError, Recovery, RunView, StepView, Taken};
+use fallout_desk::{CaseDetail, CaseLine, DeskError, Recovery, RunView, StepView, Taken};
 use fallout_sandbox::{Book, Effect, FaultScript, Sandbox, SandboxOptions};
 
 use crate::World;
 
 /// Longer than anything a scenario waits for takes on a busy machine; only a failure gets there.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// The process of an order.
+pub const PROCESS: &str = "order-fulfilment";
 const LOOK: Duration = Duration::from_millis(100);
 
 pub struct Scenario<'a> {
@@ -40,9 +42,14 @@ pub fn scenario(name: &str, faults: &str, body: impl AsyncFnOnce(&mut Scenario<'
     let done: Result<()> = runtime.block_on(async {
         let mut scenario = Scenario::new(&mut world, name, faults).await?;
         let result = body(&mut scenario).await;
-        scenario.stop().await?;
-        result?;
-        scenario.left_behind().await
+        let stopped = scenario.stop().await;
+        let stopped_at = Instant::now();
+        let left_behind = scenario.left_behind().await;
+        let tidied = scenario.tidy().await;
+        // The engine does not notice that nobody listens to a poll: until it ends it could lock a task of the next scenario.
+        let polls_end = stopped_at + scenario.setup.settings.fleet.poll_timeout();
+        tokio::time::sleep_until(polls_end.into()).await;
+        result.and(stopped).and(left_behind).and(tidied)
     });
     // A long poll of a stopped fleet may still be pending; nobody waits for it.
     runtime.shutdown_timeout(Duration::from_secs(5));
@@ -134,26 +141,63 @@ impl<'a> Scenario<'a> {
         self.cases().await?.remove(order).ok_or_else(|| anyhow::anyhow!("order {order} has no active case"))
     }
 
+    /// Every case an order ever had, resolved ones too.
+    pub async fn cases_of(&self, order: &str) -> Result<Vec<CaseLine>> {
+        Ok(self.setup.desk.cases(&self.tenant, false, Some(order), 1_000).await?)
+    }
+
+    /// A case with everything that `case show` tells.
+    pub async fn case(&self, number: &str) -> Result<CaseDetail> {
+        Ok(self.setup.desk.case(&self.tenant, number.parse()?).await?)
+    }
+
     /// A recovery as an operator would command it.
     pub async fn recover(&self, case: &str, action: Action, attest: Option<bool>, outputs: Outputs) -> Result<Taken, DeskError> {
         let key = uuid::Uuid::now_v7().to_string();
         let attestation = attest.map(|applied| Attestation { applied, reference: "TICKET-1".into() });
+        self.setup.desk.recover(&Recovery { attestation, outputs, ..self.command(case, action, &key) }).await
+    }
+
+    /// The command of a recovery, to be changed before it is given.
+    pub fn command<'b>(&'b self, case: &str, action: Action, key: &'b str) -> Recovery<'b> {
         let case: CaseNumber = case.parse().expect("the desk gives case numbers");
-        let recovery = Recovery {
+        Recovery {
             tenant: &self.tenant,
             principal: "local:test",
             case,
             action,
             reason: "the scenario asks for it",
-            attestation,
-            outputs,
-            idempotency_key: &key,
-        };
-        self.setup.desk.recover(&recovery).await
+            attestation: None,
+            outputs: Outputs::new(),
+            idempotency_key: key,
+        }
+    }
+
+    /// Waits until the case is resolved.
+    pub async fn resolved(&self, number: &str) -> Result<()> {
+        self.wait(&format!("{number} is resolved"), async || Ok(self.case(number).await?.case.status == "resolved")).await
+    }
+
+    /// Retries the parked step of an order that has one active case.
+    pub async fn retry(&self, order: &str) -> Result<()> {
+        let case = self.case_of(order).await?.case_number;
+        self.recover(&case, Action::RetryStep, None, Outputs::new()).await?;
+        Ok(())
     }
 
     pub fn book(&self) -> Result<Vec<Effect>> {
         Ok(Book::read(&self.book)?)
+    }
+
+    /// What stands in the book for a step of an order, its lines together.
+    pub fn book_of(&self, order: &str, step: &str) -> Result<Vec<Effect>> {
+        Ok(self.book()?.into_iter().filter(|e| e.order == order && e.step == step).collect())
+    }
+
+    /// How often the sandbox was asked to do a step of an order, lookups not counted.
+    pub fn attempts_at(&self, order: &str, step: &str) -> u32 {
+        let arrivals = self.sandbox.arrivals();
+        arrivals.iter().filter(|(at, _)| at.order == order && at.step == step).map(|(_, n)| n.attempts).sum()
     }
 
     /// The effect check, once every sender has drained.
@@ -178,6 +222,18 @@ impl<'a> Scenario<'a> {
                 anyhow::ensure!(locked.is_empty(), "the task of {} is still locked", step.step.identity);
             }
         }
+        Ok(())
+    }
+
+    /// Ends what is left in the engine: the next scenario's workers serve the same topics.
+    async fn tidy(&self) -> Result<()> {
+        for run in self.setup.desk.runs(&self.tenant).await? {
+            let query = ProcessInstanceQuery { business_key: Some(&run.business_key), process_definition_key: Some(PROCESS), ..Default::default() };
+            for instance in self.setup.engine.process_instances(&query).await? {
+                self.setup.engine.delete_process_instance(&instance.id).await?;
+            }
+        }
+        self.setup.store.close().await;
         Ok(())
     }
 }

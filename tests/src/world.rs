@@ -73,6 +73,10 @@ impl World {
         settings.database.url = Secret::new(self.postgres.socket_url("fallout"));
         settings.engine.url = self.engine.base_url();
         settings.watch.tick_ms = 200;
+        // The engine goes on with a poll that nobody listens to, so short ones let the next scenario begin soon. The lock
+        // is as short as the slowest operation allows: what a killed worker held is free again after it.
+        settings.fleet.poll_timeout_ms = 500;
+        settings.fleet.lock_duration_ms = 8_000;
         let nowhere = ["inventory", "contract", "provisioning", "billing", "payment"];
         let nowhere = nowhere.map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned()));
         fallout::roles::session::fill(&mut settings, &nowhere.into_iter().collect());

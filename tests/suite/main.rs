@@ -2,5 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod behaviours;
+mod engine;
 mod happy;
 mod house;
+mod lines;
+mod processes;
+mod recovery;

@@ -25,31 +25,15 @@ pub(super) fn order(document: Value) -> Result<Order, Found> {
         found.push(("productOrderItem".into(), "expected at least one item".into()));
     }
     if items.len() > LINES_MAX {
-        found.push((
-            "productOrderItem".into(),
-            format!("expected at most {LINES_MAX} items, nested ones included"),
-        ));
+        found.push(("productOrderItem".into(), format!("expected at most {LINES_MAX} items, nested ones included")));
     }
     if has_nul(&document) {
-        found.push((
-            String::new(),
-            "expected text without the character U+0000, which Postgres cannot store".into(),
-        ));
+        found.push((String::new(), "expected text without the character U+0000, which Postgres cannot store".into()));
     }
     let lines = lines(&items, &mut found);
     let requested_start = start(&document, &mut found);
     let customer = customer(&document);
-    if found.is_empty() {
-        Ok(Order {
-            id,
-            customer,
-            requested_start,
-            lines,
-            document,
-        })
-    } else {
-        Err(found)
-    }
+    if found.is_empty() { Ok(Order { id, customer, requested_start, lines, document }) } else { Err(found) }
 }
 
 fn id_of(of: &Value, field: &str, found: &mut Found) -> String {
@@ -99,11 +83,7 @@ fn lines(items: &[(String, &Value)], found: &mut Found) -> Vec<Line> {
                 format!("expected an id of its own within the order; {id} is used before"),
             ));
         }
-        lines.push(Line {
-            id,
-            action: action(item, path, found),
-            relies_on: Vec::new(),
-        });
+        lines.push(Line { id, action: action(item, path, found), relies_on: Vec::new() });
     }
     for (line, (path, item)) in lines.iter_mut().zip(items) {
         line.relies_on = relies_on(item, path, &index_of, found);
@@ -119,20 +99,13 @@ fn action(item: &Value, path: &str, found: &mut Found) -> ItemAction {
     let text = item.get("action").and_then(Value::as_str);
     text.and_then(|a| a.parse().ok()).unwrap_or_else(|| {
         let had = item.get("action").map_or("none".to_owned(), Value::to_string);
-        found.push((
-            format!("{path}.action"),
-            format!("expected add, modify, delete or noChange, found {had}"),
-        ));
+        found.push((format!("{path}.action"), format!("expected add, modify, delete or noChange, found {had}")));
         ItemAction::NoChange
     })
 }
 
 fn relies_on(item: &Value, path: &str, index_of: &BTreeMap<String, usize>, found: &mut Found) -> Vec<usize> {
-    let relationships = item
-        .get("productOrderItemRelationship")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten();
+    let relationships = item.get("productOrderItemRelationship").and_then(Value::as_array).into_iter().flatten();
     let mut needs = Vec::new();
     for (at, relationship) in relationships.enumerate() {
         if relationship.get("relationshipType").and_then(Value::as_str) != Some("reliesOn") {
@@ -144,10 +117,7 @@ fn relies_on(item: &Value, path: &str, index_of: &BTreeMap<String, usize>, found
             Some(index) => needs.push(*index),
             None => {
                 let field = format!("{path}.productOrderItemRelationship[{at}].id");
-                found.push((
-                    field,
-                    format!("expected the id of an item of this order, found \"{id}\""),
-                ));
+                found.push((field, format!("expected the id of an item of this order, found \"{id}\"")));
             }
         }
     }
@@ -169,10 +139,7 @@ fn on_a_cycle(lines: &[Line]) -> Option<usize> {
 /// The engine's timer takes this text as it is, so it must be a date-time with its offset.
 fn start(document: &Value, found: &mut Found) -> Option<String> {
     let value = document.get("requestedStartDate").filter(|v| !v.is_null())?;
-    match value
-        .as_str()
-        .filter(|text| chrono::DateTime::parse_from_rfc3339(text).is_ok())
-    {
+    match value.as_str().filter(|text| chrono::DateTime::parse_from_rfc3339(text).is_ok()) {
         Some(text) => Some(text.to_owned()),
         None => {
             let expected = format!("expected a date-time such as 2026-12-01T08:00:00Z, found {value}");
@@ -184,11 +151,8 @@ fn start(document: &Value, found: &mut Found) -> Option<String> {
 
 fn customer(document: &Value) -> Option<String> {
     let parties = document.get("relatedParty")?.as_array()?;
-    let role_is = |p: &&Value| {
-        p.get("role")
-            .and_then(Value::as_str)
-            .is_some_and(|r| r.eq_ignore_ascii_case("customer"))
-    };
+    let role_is =
+        |p: &&Value| p.get("role").and_then(Value::as_str).is_some_and(|r| r.eq_ignore_ascii_case("customer"));
     parties.iter().find(role_is)?.get("id")?.as_str().map(str::to_owned)
 }
 

@@ -20,13 +20,7 @@ pub struct Problem {
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem {
-            file,
-            line,
-            order,
-            field,
-            expected,
-        } = self;
+        let Problem { file, line, order, field, expected } = self;
         write!(f, "{file}:{line}: {order}")?;
         if !field.is_empty() {
             write!(f, ", {field}")?;
@@ -48,10 +42,7 @@ pub fn read_orders(file: &str, bytes: &[u8]) -> Result<Vec<Order>, Vec<Problem>>
         Ok(text) => text.trim_start_matches('\u{feff}'),
         Err(e) => {
             let line = 1 + bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count();
-            return Err(vec![at(
-                line,
-                format!("expected UTF-8 text; byte {} is not", e.valid_up_to()),
-            )]);
+            return Err(vec![at(line, format!("expected UTF-8 text; byte {} is not", e.valid_up_to()))]);
         }
     };
     let raw = split(text).map_err(|(line, why)| vec![at(line, why)])?;
@@ -67,23 +58,12 @@ fn checked(file: &str, raw: Vec<(usize, Value)>) -> Result<Vec<Order>, Vec<Probl
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
     for (index, (line, document)) in raw.into_iter().enumerate() {
         let id = document.get("id").and_then(Value::as_str).map(str::to_owned);
-        let name = id
-            .as_deref()
-            .map_or_else(|| format!("order number {}", index + 1), |id| format!("order {id}"));
+        let name = id.as_deref().map_or_else(|| format!("order number {}", index + 1), |id| format!("order {id}"));
         let mut add = |field: String, expected: String| {
-            problems.push(Problem {
-                file: file.into(),
-                line,
-                order: name.clone(),
-                field,
-                expected,
-            });
+            problems.push(Problem { file: file.into(), line, order: name.clone(), field, expected });
         };
         if let Some(first) = id.and_then(|id| seen.insert(id, line)) {
-            add(
-                "id".into(),
-                format!("expected an id of its own; the order at line {first} has the same"),
-            );
+            add("id".into(), format!("expected an id of its own; the order at line {first} has the same"));
         }
         match check::order(document) {
             Ok(order) => orders.push(order),
@@ -108,9 +88,7 @@ fn split(text: &str) -> Result<Vec<(usize, Value)>, (usize, String)> {
 }
 
 fn parse(line: usize, text: &str) -> Result<(usize, Value), (usize, String)> {
-    serde_json::from_str(text)
-        .map(|value| (line, value))
-        .map_err(|e| (line, unparsable(&e)))
+    serde_json::from_str(text).map(|value| (line, value)).map_err(|e| (line, unparsable(&e)))
 }
 
 fn unparsable(e: &serde_json::Error) -> String {

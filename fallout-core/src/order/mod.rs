@@ -38,12 +38,7 @@ words! {
 /// The items of a document with those nested inside them, in document order.
 pub fn items(document: &Value) -> Vec<&Value> {
     fn walk<'a>(of: &'a Value, into: &mut Vec<&'a Value>) {
-        for item in of
-            .get("productOrderItem")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for item in of.get("productOrderItem").and_then(Value::as_array).into_iter().flatten() {
             into.push(item);
             walk(item, into);
         }
@@ -55,8 +50,5 @@ pub fn items(document: &Value) -> Vec<&Value> {
 
 /// The item with this id; `Null` when there is none.
 pub fn item<'a>(document: &'a Value, id: &str) -> &'a Value {
-    items(document)
-        .into_iter()
-        .find(|i| i.get("id").and_then(Value::as_str) == Some(id))
-        .unwrap_or(&Value::Null)
+    items(document).into_iter().find(|i| i.get("id").and_then(Value::as_str) == Some(id)).unwrap_or(&Value::Null)
 }

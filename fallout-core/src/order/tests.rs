@@ -3,12 +3,7 @@
 use super::*;
 
 fn problems(text: &str) -> Vec<String> {
-    read_orders("orders.json", text.as_bytes())
-        .err()
-        .unwrap_or_default()
-        .iter()
-        .map(Problem::to_string)
-        .collect()
+    read_orders("orders.json", text.as_bytes()).err().unwrap_or_default().iter().map(Problem::to_string).collect()
 }
 
 #[track_caller]
@@ -39,11 +34,8 @@ fn nested_items_are_lines_and_rely_on_others_by_id() {
         {"id":"1","action":"add","productOrderItem":[{"id":"1.1","action":"noChange"}]},
         {"id":"2","action":"delete","productOrderItemRelationship":[{"id":"1.1","relationshipType":"reliesOn"},{"id":"9","relationshipType":"bundles"}]}]}]"#;
     let orders = read_orders("f", text.as_bytes()).unwrap();
-    let lines: Vec<(&str, &[usize])> = orders[0]
-        .lines
-        .iter()
-        .map(|l| (l.id.as_str(), l.relies_on.as_slice()))
-        .collect();
+    let lines: Vec<(&str, &[usize])> =
+        orders[0].lines.iter().map(|l| (l.id.as_str(), l.relies_on.as_slice())).collect();
     assert_eq!(lines, [("1", &[][..]), ("1.1", &[][..]), ("2", &[1][..])]);
     assert_eq!(orders[0].customer.as_deref(), Some("c-1"));
 }
@@ -81,11 +73,8 @@ fn a_cycle_of_lines_is_refused() {
     let relies = |on: &str| {
         format!(r#""action":"add","productOrderItemRelationship":[{{"id":"{on}","relationshipType":"reliesOn"}}]"#)
     };
-    let text = format!(
-        r#"[{{"id":"a","productOrderItem":[{{"id":"1",{}}},{{"id":"2",{}}}]}}]"#,
-        relies("2"),
-        relies("1")
-    );
+    let text =
+        format!(r#"[{{"id":"a","productOrderItem":[{{"id":"1",{}}},{{"id":"2",{}}}]}}]"#, relies("2"), relies("1"));
     refused(&text, &["expected no cycle"]);
 }
 
@@ -95,14 +84,8 @@ fn what_is_not_json_not_utf8_or_not_storable_says_so() {
     refused("", &["expected at least one order"]);
     refused("[]", &["expected at least one order"]);
     refused("[7]", &["order number 1: expected a product order object"]);
-    refused(
-        &format!(r#"[{{"id":"a","note":"\u0000","productOrderItem":[{ITEM}]}}]"#),
-        &["U+0000"],
-    );
-    refused(
-        &format!(r#"[{{"id":"a","requestedStartDate":"tomorrow","productOrderItem":[{ITEM}]}}]"#),
-        &["date-time"],
-    );
+    refused(&format!(r#"[{{"id":"a","note":"\u0000","productOrderItem":[{ITEM}]}}]"#), &["U+0000"]);
+    refused(&format!(r#"[{{"id":"a","requestedStartDate":"tomorrow","productOrderItem":[{ITEM}]}}]"#), &["date-time"]);
     let found = read_orders("f", b"[{\"id\":\"\xff\"}]").unwrap_err();
     assert!(found[0].expected.contains("UTF-8"), "{found:?}");
 }

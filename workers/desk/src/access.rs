@@ -87,48 +87,24 @@ impl Desk {
 
     pub async fn case(&self, tenant: &str, number: CaseNumber) -> Result<CaseDetail, DeskError> {
         let mut tx = self.tenant(tenant).await?;
-        let line = cases::line(&mut tx, tenant, number)
-            .await?
-            .ok_or(DeskError::NoSuchCase(number))?;
-        let case = cases::by_number(&mut tx, tenant, number)
-            .await?
-            .ok_or(DeskError::NoSuchCase(number))?;
+        let line = cases::line(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
+        let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
         let timeline = cases::timeline(&mut tx, case.id).await?;
         let Some(step) = case.step else {
-            return Ok(CaseDetail {
-                case: line,
-                timeline,
-                attempts: Vec::new(),
-                actions: Vec::new(),
-            });
+            return Ok(CaseDetail { case: line, timeline, attempts: Vec::new(), actions: Vec::new() });
         };
-        let attempts = attempts::lines(&mut tx, step)
-            .await?
-            .into_iter()
-            .map(AttemptView::from)
-            .collect();
-        let step = steps::lock(&mut tx, step).await?;
+        let attempts = attempts::lines(&mut tx, step).await?.into_iter().map(AttemptView::from).collect();
+        let step = steps::get(&mut tx, step).await?;
         let work = Work::on(self, tx, step).await?;
         let is_undo = case.classification == classification::UNDO_REQUIRED;
-        let actions = if case.state.is_active() {
-            work.actions(is_undo)
-        } else {
-            Vec::new()
-        };
-        Ok(CaseDetail {
-            case: line,
-            timeline,
-            attempts,
-            actions,
-        })
+        let actions = if case.state.is_active() { work.actions(is_undo) } else { Vec::new() };
+        Ok(CaseDetail { case: line, timeline, attempts, actions })
     }
 
     /// The actions of a case that were taken so far, newest last.
     pub async fn actions(&self, tenant: &str, number: CaseNumber) -> Result<Vec<actions::StoredAction>, DeskError> {
         let mut tx = self.tenant(tenant).await?;
-        let case = cases::by_number(&mut tx, tenant, number)
-            .await?
-            .ok_or(DeskError::NoSuchCase(number))?;
+        let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
         Ok(actions::of_case(&mut tx, case.id).await?)
     }
 
@@ -169,16 +145,9 @@ impl Desk {
             let keys = attempts::keys_of_run(&mut tx, run.id).await?;
             let mut found = Vec::new();
             for step in steps::of_run(&mut tx, run.id).await? {
-                let own = keys
-                    .iter()
-                    .filter(|(_, key, _)| *key == step.key)
-                    .map(|(k, _, g)| (k.clone(), *g));
+                let own = keys.iter().filter(|(_, key, _)| *key == step.key).map(|(k, _, g)| (k.clone(), *g));
                 let kind = self.operation(&step.operation)?.kind;
-                found.push(StepView {
-                    keys: own.collect(),
-                    kind,
-                    step,
-                });
+                found.push(StepView { keys: own.collect(), kind, step });
             }
             views.push(RunView { run, steps: found });
         }
@@ -190,22 +159,11 @@ impl Desk {
 impl Work<'_> {
     fn actions(&self, is_undo: bool) -> Vec<ActionView> {
         let facts = self.facts();
-        let target = Target {
-            op: self.op,
-            step: &facts,
-            branches: &self.branches,
-            is_undo,
-        };
+        let target = Target { op: self.op, step: &facts, branches: &self.branches, is_undo };
         let view = |action: &Action| match guard(*action, &target, None, &Outputs::new()) {
             Err(Refusal::NotBuilt(_)) => None,
-            Ok(_) => Some(ActionView {
-                action: *action,
-                refused: None,
-            }),
-            Err(refusal) => Some(ActionView {
-                action: *action,
-                refused: Some(refusal.to_string()),
-            }),
+            Ok(_) => Some(ActionView { action: *action, refused: None }),
+            Err(refusal) => Some(ActionView { action: *action, refused: Some(refusal.to_string()) }),
         };
         Action::ALL.iter().filter_map(view).collect()
     }

@@ -33,10 +33,7 @@ impl Desk {
             tx = work.tx;
         }
         if left == 0 && !commands::is_pending(&mut tx, "undone", process_instance_id).await? {
-            let command = EngineCommand::Undone {
-                run: run.id,
-                process_instance_id: process_instance_id.to_owned(),
-            };
+            let command = EngineCommand::Undone { run: run.id, process_instance_id: process_instance_id.to_owned() };
             commands::insert(&mut tx, CommandId(Uuid::now_v7()), &run.tenant, &command, None).await?;
         }
         Ok(tx.commit().await?)
@@ -53,10 +50,8 @@ impl Work<'_> {
         if self.step.case.is_some() {
             return Ok(());
         }
-        let reason = format!(
-            "order {} is cancelled and the effect of {} still exists",
-            self.step.identity.order, self.op.name
-        );
+        let reason =
+            format!("order {} is cancelled and the effect of {} still exists", self.step.identity.order, self.op.name);
         let detection = Detection::new(classification::UNDO_REQUIRED, reason);
         let event = format!("{}:undo", self.step.key);
         self.detect("cancellations", &event, &detection).await?;

@@ -6,6 +6,7 @@ use fallout_core::{
     command::EngineCommand,
     ids::{ActionId, CaseId, CaseNumber, CommandId, SignalId},
     step::Outputs,
+    task::TaskRef,
 };
 use fallout_store::{
     Tx, actions,
@@ -33,12 +34,7 @@ pub(crate) struct Detection {
 
 impl Detection {
     pub fn new(classification: &str, reason: impl Into<String>) -> Self {
-        Detection {
-            classification: classification.to_owned(),
-            reason: reason.into(),
-            waits: false,
-            recommended: None,
-        }
+        Detection { classification: classification.to_owned(), reason: reason.into(), waits: false, recommended: None }
     }
 }
 
@@ -101,15 +97,7 @@ impl Work<'_> {
             move_case(&mut self.tx, &mut case, CaseEvent::ActionFailed).await?;
         }
         let payload = json!({ "classification": detection.classification });
-        event(
-            &mut self.tx,
-            &case,
-            CaseEvent::SignalJoined,
-            "fleet",
-            Some(&detection.reason),
-            &payload,
-        )
-        .await?;
+        event(&mut self.tx, &case, CaseEvent::SignalJoined, "fleet", Some(&detection.reason), &payload).await?;
         self.reclassify(&mut case, detection).await?;
         Ok(case)
     }
@@ -128,9 +116,7 @@ impl Work<'_> {
     async fn open_own(&mut self, source: &str, detection: &Detection) -> Result<Case, DeskError> {
         let identity = self.step.identity.clone();
         let match_key = match_key(&identity, &detection.classification, &self.op.downstream);
-        let reference = fallout_store::attempts::latest_intent(&mut self.tx, self.step.key)
-            .await?
-            .map(|i| i.key);
+        let reference = fallout_store::attempts::latest_intent(&mut self.tx, self.step.key).await?.map(|i| i.key);
         let new = Opening {
             tenant: &identity.tenant,
             source,
@@ -146,47 +132,46 @@ impl Work<'_> {
         self.desk.open_case(&mut self.tx, &new, detection).await
     }
 
+    /// A signal that changes nothing about the case, kept on its timeline; once per fetch.
+    pub async fn note_handed_out(&mut self, task: &TaskRef) -> Result<(), DeskError> {
+        let Some(case) = cases::active_of_step(&mut self.tx, self.step.key).await? else { return Ok(()) };
+        let reason = "the parked task was handed out again without an action; it is parked again, nothing was sent";
+        let signal = Signal {
+            id: SignalId(Uuid::now_v7()),
+            tenant: case.tenant.clone(),
+            source: "fleet".into(),
+            kind: "HANDED_OUT_AGAIN".into(),
+            step: Some(self.step.key),
+            payload: json!({ "externalTaskId": task.external_task_id }),
+        };
+        if signals::insert(&mut self.tx, &signal, &format!("{}:{}", task.external_task_id, task.worker_id)).await? {
+            signals::set_processed(&mut self.tx, signal.id, Some(case.id)).await?;
+            event(&mut self.tx, &case, CaseEvent::SignalJoined, "fleet", Some(reason), &signal.payload).await?;
+        }
+        Ok(())
+    }
+
     /// The step's success is recorded after an action: the case's verification.
     pub async fn resolve_case(&mut self, why: &str) -> Result<(), DeskError> {
         let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? else {
             return Ok(());
         };
         if case.state != CaseState::Verifying {
-            event(
-                &mut self.tx,
-                &case,
-                CaseEvent::SignalJoined,
-                "desk",
-                Some(why),
-                &Value::Null,
-            )
-            .await?;
+            event(&mut self.tx, &case, CaseEvent::SignalJoined, "desk", Some(why), &Value::Null).await?;
             return Ok(());
         }
         if let Some(action) = self.step.last_action {
             complete_action(&mut self.tx, &case, action, why).await?;
         }
         move_case(&mut self.tx, &mut case, CaseEvent::Resolved).await?;
-        event(
-            &mut self.tx,
-            &case,
-            CaseEvent::Resolved,
-            "desk",
-            Some(why),
-            &Value::Null,
-        )
-        .await?;
+        event(&mut self.tx, &case, CaseEvent::Resolved, "desk", Some(why), &Value::Null).await?;
         self.step.case = None;
         Ok(())
     }
 
     /// The outputs that a parked or cancelled step was given by a person.
     pub fn attested_outputs(target: &Value) -> Outputs {
-        target
-            .get("outputs")
-            .cloned()
-            .and_then(|o| serde_json::from_value(o).ok())
-            .unwrap_or_default()
+        target.get("outputs").cloned().and_then(|o| serde_json::from_value(o).ok()).unwrap_or_default()
     }
 }
 
@@ -256,15 +241,7 @@ impl Desk {
         };
         cases::open(tx, &new).await?;
         let case = cases::by_id(tx, id).await?;
-        event(
-            tx,
-            &case,
-            CaseEvent::Created,
-            at.source,
-            Some(&detection.reason),
-            &Value::Null,
-        )
-        .await?;
+        event(tx, &case, CaseEvent::Created, at.source, Some(&detection.reason), &Value::Null).await?;
         let classified = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group });
         event(tx, &case, CaseEvent::Classified, "desk", None, &classified).await?;
         Ok(case)
@@ -273,16 +250,8 @@ impl Desk {
 
 /// The key of §13 with every part explicit; versioned, so that another rule never finds old cases by accident.
 pub(crate) fn match_key(step: &fallout_core::step::StepIdentity, classification: &str, downstream: &str) -> String {
-    let parts = [
-        "v1",
-        &step.tenant,
-        &step.order,
-        &step.run.to_string(),
-        &step.line,
-        &step.step,
-        classification,
-        downstream,
-    ];
+    let parts =
+        ["v1", &step.tenant, &step.order, &step.run.to_string(), &step.line, &step.step, classification, downstream];
     parts.map(fallout_core::template::encode).join("|")
 }
 

@@ -35,11 +35,7 @@ pub enum DeskError {
 
 impl From<StoreError> for DeskError {
     fn from(e: StoreError) -> Self {
-        if e.is_away() {
-            DeskError::Away(e)
-        } else {
-            DeskError::Store(e)
-        }
+        if e.is_away() { DeskError::Away(e) } else { DeskError::Store(e) }
     }
 }
 

@@ -39,25 +39,13 @@ impl Desk {
         let business_key = business_key(tenant, &order.id, run);
         let mut tx = self.tenant(tenant).await?;
         let key = OrderKey(Uuid::now_v7());
-        let key = orders::upsert_order(
-            &mut tx,
-            key,
-            tenant,
-            &order.id,
-            order.customer.as_deref(),
-            &order.document,
-        )
-        .await?;
+        let key =
+            orders::upsert_order(&mut tx, key, tenant, &order.id, order.customer.as_deref(), &order.document).await?;
         let id = RunId(Uuid::now_v7());
         if !orders::insert_run(&mut tx, id, tenant, key, run, &business_key).await? {
             return Ok(Accepted::Already);
         }
-        let command = EngineCommand::Start {
-            run: id,
-            process_key: PROCESS.into(),
-            business_key,
-            variables,
-        };
+        let command = EngineCommand::Start { run: id, process_key: PROCESS.into(), business_key, variables };
         commands::insert(&mut tx, CommandId(Uuid::now_v7()), tenant, &command, None).await?;
         tx.commit().await?;
         Ok(Accepted::Started(id))
@@ -82,18 +70,11 @@ fn start_variables(
         let needs: Vec<String> = line.relies_on.iter().map(usize::to_string).collect();
         let needs = needs.join(",");
         if needs.len() > TEXT_MAX {
-            return Err(DeskError::TooLong(format!(
-                "line {} relies on {} others",
-                line.id,
-                line.relies_on.len()
-            )));
+            return Err(DeskError::TooLong(format!("line {} relies on {} others", line.id, line.relies_on.len())));
         }
         variables.insert(format!("lineId_{index}"), text(&line.id));
         variables.insert(format!("lineAction_{index}"), text(line.action.word()));
-        variables.insert(
-            format!("lineNeedsCount_{index}"),
-            StartValue::Integer(line.relies_on.len() as i32),
-        );
+        variables.insert(format!("lineNeedsCount_{index}"), StartValue::Integer(line.relies_on.len() as i32));
         variables.insert(format!("lineNeeds_{index}"), StartValue::Text(needs));
     }
     Ok(variables)

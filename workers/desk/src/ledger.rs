@@ -86,14 +86,7 @@ impl Desk {
     ) -> Result<Recorded, DeskError> {
         let mut work = self.work_of(attempt).await?;
         let detail = serde_json::to_value(evidence).unwrap_or_default();
-        attempts::append_evidence(
-            &mut work.tx,
-            &work.step.identity.tenant,
-            attempt,
-            Source::Exchange,
-            &detail,
-        )
-        .await?;
+        attempts::append_evidence(&mut work.tx, &work.step.identity.tenant, attempt, Source::Exchange, &detail).await?;
         let before = work.attempts.iter().position(|a| a.id == attempt);
         let unresolved = before.is_some_and(|at| work.attempts[at].is_unresolved());
         if let Some(at) = before.filter(|_| unresolved) {
@@ -108,39 +101,14 @@ impl Desk {
     pub async fn record_read(&self, attempt: AttemptId, said: Said, ago: Duration) -> Result<Recorded, DeskError> {
         let mut work = self.work_of(attempt).await?;
         // Longer than a day is no time a read takes; the bound keeps the subtraction safe.
-        let ago = chrono::Duration::from_std(ago)
-            .unwrap_or_default()
-            .min(chrono::Duration::days(1));
+        let ago = chrono::Duration::from_std(ago).unwrap_or_default().min(chrono::Duration::days(1));
         let detail = serde_json::to_value(&said).unwrap_or_default();
-        attempts::append_evidence(
-            &mut work.tx,
-            &work.step.identity.tenant,
-            attempt,
-            Source::Lookup,
-            &detail,
-        )
-        .await?;
-        attempts::add_read(
-            &mut work.tx,
-            attempt,
-            &LookupRead {
-                at: work.now - ago,
-                said,
-            },
-        )
-        .await?;
+        attempts::append_evidence(&mut work.tx, &work.step.identity.tenant, attempt, Source::Lookup, &detail).await?;
+        attempts::add_read(&mut work.tx, attempt, &LookupRead { at: work.now - ago, said }).await?;
         work.reload().await?;
-        let unresolved = work
-            .attempts
-            .iter()
-            .find(|a| a.id == attempt && a.is_unresolved() && !a.is_open());
+        let unresolved = work.attempts.iter().find(|a| a.id == attempt && a.is_unresolved() && !a.is_open());
         let unresolved_before = unresolved.is_some();
-        let proven = work
-            .op
-            .lookup
-            .as_ref()
-            .zip(unresolved)
-            .and_then(|(l, a)| lookup::proves(l, a));
+        let proven = work.op.lookup.as_ref().zip(unresolved).and_then(|(l, a)| lookup::proves(l, a));
         if let Some(outcome) = &proven {
             work.set_outcome(attempt, outcome).await?;
         }
@@ -155,9 +123,7 @@ impl Desk {
 
     async fn work_of(&self, attempt: AttemptId) -> Result<Work<'_>, DeskError> {
         let mut tx = self.system("fleet").await?;
-        let key = attempts::step_of(&mut tx, attempt)
-            .await?
-            .ok_or(DeskError::NoSuchAttempt(attempt))?;
+        let key = attempts::step_of(&mut tx, attempt).await?.ok_or(DeskError::NoSuchAttempt(attempt))?;
         let step = steps::lock(&mut tx, key).await?;
         Work::on(self, tx, step).await
     }
@@ -176,33 +142,30 @@ impl Work<'_> {
                 Decision::LookUp(attempt) => {
                     let intent = attempts::latest_intent(&mut self.tx, self.step.key).await?;
                     let intent = intent.ok_or(DeskError::NoSuchAttempt(attempt))?;
-                    return Ok(Claim::LookUp {
-                        attempt,
-                        request: intent.request,
-                        key: intent.key,
-                    });
+                    return Ok(Claim::LookUp { attempt, request: intent.request, key: intent.key });
                 }
                 Decision::Report(verdict) => return self.report(verdict).await,
-                Decision::Parked => return Ok(self.parked()),
+                Decision::Parked => return self.parked(task).await,
                 Decision::Withheld => {
-                    return Ok(Claim::Withheld {
-                        why: "an action has reserved the step".into(),
-                        wait_ms: SOON_MS,
-                    });
+                    return Ok(self.withheld("an action has reserved the step", SOON_MS));
                 }
             }
         }
     }
 
-    fn parked(&self) -> Claim {
-        match self.step.case {
-            Some(case) => Claim::Parked { case },
+    /// Somebody handed the task out again without an action (raised its retries in Cockpit, say): it parks again, and the
+    /// case learns of it.
+    async fn parked(&mut self, task: &TaskRef) -> Result<Claim, DeskError> {
+        let Some(case) = self.step.case else {
             // Its signal is kept; once the controller has opened the case, the next claim says so.
-            None => Claim::Withheld {
-                why: "the step is parked and its case is not written yet".into(),
-                wait_ms: SOON_MS,
-            },
-        }
+            return Ok(self.withheld("the step is parked and its case is not written yet", SOON_MS));
+        };
+        self.note_handed_out(task).await?;
+        Ok(Claim::Parked { case })
+    }
+
+    fn withheld(&self, why: &str, wait_ms: u64) -> Claim {
+        Claim::Withheld { why: why.into(), wait_ms }
     }
 
     async fn report(&mut self, verdict: Verdict) -> Result<Claim, DeskError> {
@@ -210,11 +173,7 @@ impl Work<'_> {
         if self.is_live() {
             self.apply(attempt, &verdict).await?;
         }
-        Ok(Claim::Report {
-            attempt,
-            verdict,
-            case: self.step.case,
-        })
+        Ok(Claim::Report { attempt, verdict, case: self.step.case })
     }
 
     /// Opens an attempt: from here on anything may have happened until evidence says otherwise.
@@ -224,24 +183,16 @@ impl Work<'_> {
         generation: i32,
         prepared: Option<Result<Prepared, String>>,
     ) -> Result<Claim, DeskError> {
-        let stored = attempts::latest_intent(&mut self.tx, self.step.key)
-            .await?
-            .filter(|i| i.generation == generation);
+        let stored = attempts::latest_intent(&mut self.tx, self.step.key).await?.filter(|i| i.generation == generation);
         let intent = match (stored, prepared) {
             (Some(intent), _) => intent,
             (None, Some(Ok(prepared))) if prepared.generation == generation => self.intend(prepared).await?,
             (None, Some(Err(reason))) => {
-                let verdict = Verdict::Park {
-                    classification: classification::DEFECT.into(),
-                    reason,
-                };
+                let verdict = Verdict::Park { classification: classification::DEFECT.into(), reason };
                 return self.report(verdict).await;
             }
             (None, _) => {
-                return Ok(Claim::Withheld {
-                    why: "the request has to be rendered again".into(),
-                    wait_ms: 1,
-                });
+                return Ok(self.withheld("the request has to be rendered again", 1));
             }
         };
         let attempt = AttemptId(Uuid::now_v7());
@@ -274,14 +225,7 @@ impl Work<'_> {
             request: prepared.request,
         };
         let operation = (self.op.name.as_str(), self.op.version);
-        attempts::insert_intent(
-            &mut self.tx,
-            &self.step.identity.tenant,
-            self.step.key,
-            operation,
-            &intent,
-        )
-        .await?;
+        attempts::insert_intent(&mut self.tx, &self.step.identity.tenant, self.step.key, operation, &intent).await?;
         Ok(intent)
     }
 
@@ -292,22 +236,13 @@ impl Work<'_> {
             StepState::New | StepState::Running => match self.decide() {
                 Some(verdict) => {
                     let case = self.apply(Some(attempt), &verdict).await?.or(self.step.case);
-                    Recorded {
-                        verdict: Some(verdict),
-                        case,
-                    }
+                    Recorded { verdict: Some(verdict), case }
                 }
-                None => Recorded {
-                    verdict: None,
-                    case: None,
-                },
+                None => Recorded { verdict: None, case: None },
             },
             StepState::AwaitingCallback => self.callback(attempt).await?,
             _ if news => self.late(attempt).await?,
-            _ => Recorded {
-                verdict: None,
-                case: self.step.case,
-            },
+            _ => Recorded { verdict: None, case: self.step.case },
         };
         tracing::debug!(step = %self.step.key, attempt = %attempt, verdict = %json!(recorded.verdict), "recorded");
         self.commit().await?;

@@ -60,8 +60,6 @@ impl Desk {
     }
 
     fn operation(&self, name: &str) -> Result<&Operation, DeskError> {
-        self.catalogue
-            .operation(name)
-            .ok_or_else(|| DeskError::UnknownOperation(name.to_owned()))
+        self.catalogue.operation(name).ok_or_else(|| DeskError::UnknownOperation(name.to_owned()))
     }
 }

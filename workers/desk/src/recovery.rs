@@ -54,34 +54,26 @@ impl Desk {
         if ask.reason.trim().is_empty() {
             return Err(DeskError::NoReason);
         }
-        if ask
-            .attestation
-            .as_ref()
-            .is_some_and(|said| said.reference.trim().is_empty())
-        {
+        if ask.attestation.as_ref().is_some_and(|said| said.reference.trim().is_empty()) {
             return Err(DeskError::NoReference);
         }
         let mut tx = self.tenant(ask.tenant).await?;
-        let case = cases::by_number(&mut tx, ask.tenant, ask.case)
-            .await?
-            .ok_or(DeskError::NoSuchCase(ask.case))?;
+        let case = cases::by_number(&mut tx, ask.tenant, ask.case).await?.ok_or(DeskError::NoSuchCase(ask.case))?;
         if let Some(known) = actions::by_key(&mut tx, ask.tenant, ask.idempotency_key).await? {
             let same = known.case == case.id && known.action == ask.action && known.reason == ask.reason;
-            let taken = Taken {
-                action: known.id,
-                repeated: true,
-                also: Vec::new(),
-            };
-            return if same {
-                Ok(taken)
-            } else {
-                Err(DeskError::KeyReused(ask.idempotency_key.to_owned()))
-            };
+            let taken = Taken { action: known.id, repeated: true, also: Vec::new() };
+            return if same { Ok(taken) } else { Err(DeskError::KeyReused(ask.idempotency_key.to_owned())) };
         }
+        let step = case.step.ok_or(DeskError::NoStep(case.number))?;
+        if ask.action == Action::CancelOrder {
+            orders::lock(&mut tx, step).await?;
+        }
+        let step = steps::lock(&mut tx, step).await?;
+        // What was read before the lock may have changed meanwhile.
+        let case = cases::by_id(&mut tx, case.id).await?;
         if !case.state.is_active() {
             return Err(DeskError::CaseIsOver(case.number, case.state));
         }
-        let step = steps::lock(&mut tx, case.step.ok_or(DeskError::NoStep(case.number))?).await?;
         let mut work = Work::on(self, tx, step).await?;
         let action = work.take(case, ask, ask.idempotency_key).await?;
         let run = work.run.id;
@@ -102,11 +94,7 @@ impl Desk {
             }
         }
         tx.commit().await?;
-        Ok(Taken {
-            action,
-            repeated: false,
-            also,
-        })
+        Ok(Taken { action, repeated: false, also })
     }
 }
 
@@ -114,12 +102,7 @@ impl Work<'_> {
     async fn take(&mut self, mut case: Case, ask: &Recovery<'_>, key: &str) -> Result<ActionId, DeskError> {
         let facts = self.facts();
         let is_undo = case.classification == classification::UNDO_REQUIRED;
-        let target = Target {
-            op: self.op,
-            step: &facts,
-            branches: &self.branches,
-            is_undo,
-        };
+        let target = Target { op: self.op, step: &facts, branches: &self.branches, is_undo };
         let accepted = guard(ask.action, &target, ask.attestation.as_ref(), &ask.outputs)?;
         let action = self.store_action(&case, ask, key).await?;
         move_case(&mut self.tx, &mut case, CaseEvent::ActionRequested).await?;
@@ -176,34 +159,19 @@ impl Work<'_> {
             action,
             step: self.step.key,
             process_instance_id: self.step.process_instance_id.clone(),
-            seen: self
-                .step
-                .last_action
-                .map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string()),
+            seen: self.step.last_action.map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string()),
             take: ask.action,
         };
         self.step.gate = Some(action);
         let outputs = self.step.outputs.clone();
         self.stand(StepState::Parked, &outputs, None).await?;
-        Ok(commands::insert(
-            &mut self.tx,
-            CommandId(Uuid::now_v7()),
-            ask.tenant,
-            &command,
-            Some(action),
-        )
-        .await?)
+        Ok(commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), ask.tenant, &command, Some(action)).await?)
     }
 
     /// Every unresolved attempt of the generation is about the same key, so what is attested settles all of them.
     async fn attest(&mut self, principal: &str, said: &Attestation, outcome: &Outcome) -> Result<(), DeskError> {
         let detail = json!(said);
-        let unresolved: Vec<_> = self
-            .attempts
-            .iter()
-            .filter(|a| a.is_unresolved())
-            .map(|a| a.id)
-            .collect();
+        let unresolved: Vec<_> = self.attempts.iter().filter(|a| a.is_unresolved()).map(|a| a.id).collect();
         for attempt in unresolved {
             attempts::append_evidence(
                 &mut self.tx,
@@ -228,15 +196,7 @@ impl Work<'_> {
         move_case(&mut self.tx, case, CaseEvent::ActionStarted).await?;
         complete_action(&mut self.tx, case, action, "attested as undone outside").await?;
         move_case(&mut self.tx, case, CaseEvent::Resolved).await?;
-        crate::cases::event(
-            &mut self.tx,
-            case,
-            CaseEvent::Resolved,
-            "desk",
-            Some(ask.reason),
-            &Value::Null,
-        )
-        .await
+        crate::cases::event(&mut self.tx, case, CaseEvent::Resolved, "desk", Some(ask.reason), &Value::Null).await
     }
 
     /// A sibling that is parked and known not to be applied goes with the order; one that is unknown keeps its case.
@@ -244,11 +204,7 @@ impl Work<'_> {
         let Some(case) = cases::active_of_step(&mut self.tx, self.step.key).await? else {
             return Ok(None);
         };
-        let ask = Recovery {
-            attestation: None,
-            outputs: Outputs::new(),
-            ..ask.clone()
-        };
+        let ask = Recovery { attestation: None, outputs: Outputs::new(), ..ask.clone() };
         let key = format!("{}/{}", ask.idempotency_key, case.number);
         let number = case.number;
         if case.state == CaseState::Recovering {

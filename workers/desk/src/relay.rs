@@ -114,24 +114,10 @@ impl Work<'_> {
         let outputs = self.step.outputs.clone();
         // A step that goes on runs; one that the action ends is moved on by its caller.
         self.stand(StepState::Running, &outputs, None).await?;
-        actions::set_state(
-            &mut self.tx,
-            action,
-            ActionState::Started,
-            &json!({ "epoch": self.step.epoch }),
-        )
-        .await?;
+        actions::set_state(&mut self.tx, action, ActionState::Started, &json!({ "epoch": self.step.epoch })).await?;
         if let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? {
             move_case(&mut self.tx, &mut case, CaseEvent::ActionStarted).await?;
-            event(
-                &mut self.tx,
-                &case,
-                CaseEvent::ActionStarted,
-                "desk",
-                None,
-                &json!({ "action": action }),
-            )
-            .await?;
+            event(&mut self.tx, &case, CaseEvent::ActionStarted, "desk", None, &json!({ "action": action })).await?;
         }
         Ok(())
     }

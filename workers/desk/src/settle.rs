@@ -60,9 +60,7 @@ impl Desk {
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
         // A new task may stand for the step by now.
-        if work.step.external_task_id == external_task_id
-            && matches!(work.step.state, StepState::New | StepState::Running)
-        {
+        if work.step.external_task_id == external_task_id && work.may_be_abandoned(instance_gone) {
             work.settle_gone(instance_gone).await?;
         }
         work.commit().await
@@ -70,6 +68,15 @@ impl Desk {
 }
 
 impl Work<'_> {
+    /// An awaited callback has no task while it waits: only without its instance is it abandoned.
+    fn may_be_abandoned(&self, instance_gone: bool) -> bool {
+        match self.step.state {
+            StepState::New | StepState::Running => true,
+            StepState::AwaitingCallback => instance_gone,
+            _ => false,
+        }
+    }
+
     async fn settle_gone(&mut self, instance_gone: bool) -> Result<(), DeskError> {
         let open = self.attempts.iter().find(|a| a.is_open()).map(|a| (a.id, a.over_at));
         match open {
@@ -78,17 +85,13 @@ impl Work<'_> {
             None => {}
         }
         let verdict = match join(&self.attempts) {
-            Joined::Settled(_, Outcome::Success { outputs }) => Verdict::Complete {
-                outputs: outputs.clone(),
-            },
+            Joined::Settled(_, Outcome::Success { outputs }) => Verdict::Complete { outputs: outputs.clone() },
             Joined::Unresolved(..) => Verdict::Park {
                 classification: classification::TASK_GONE.into(),
                 reason: "the engine's task is gone, and whether the effect exists is not known".into(),
             },
             // Nothing was applied; without its instance the step can only be cancelled.
-            _ if instance_gone => Verdict::End {
-                ending: Ending::Cancelled,
-            },
+            _ if instance_gone => Verdict::End { ending: Ending::Cancelled },
             // The instance lives: it is between two tasks, and the next claim tells.
             _ => return Ok(steps::seen(&mut self.tx, self.step.key).await?),
         };
@@ -109,32 +112,18 @@ impl Work<'_> {
                 attempts::set_next_read(&mut self.tx, attempt, next).await?;
             } else {
                 self.stand(StepState::Running, &Outputs::new(), None).await?;
-                let command = EngineCommand::Callback {
-                    attempt,
-                    process_instance_id: self.step.process_instance_id.clone(),
-                };
-                commands::insert(
-                    &mut self.tx,
-                    CommandId(Uuid::now_v7()),
-                    &self.step.identity.tenant,
-                    &command,
-                    None,
-                )
-                .await?;
+                let command =
+                    EngineCommand::Callback { attempt, process_instance_id: self.step.process_instance_id.clone() };
+                commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &self.step.identity.tenant, &command, None)
+                    .await?;
             }
         }
-        Ok(Recorded {
-            verdict: None,
-            case: None,
-        })
+        Ok(Recorded { verdict: None, case: None })
     }
 
     /// Evidence for a step that is parked or over: the case learns of it, nothing is reported.
     pub(crate) async fn late(&mut self, attempt: AttemptId) -> Result<Recorded, DeskError> {
-        let none = Recorded {
-            verdict: None,
-            case: self.step.case,
-        };
+        let none = Recorded { verdict: None, case: self.step.case };
         let Some(facts) = self.attempts.iter().find(|a| a.id == attempt).cloned() else {
             return Ok(none);
         };
@@ -158,12 +147,9 @@ impl Work<'_> {
             _ => None,
         };
         if let (Some((action, reason)), StepState::Parked) = (found, self.step.state) {
-            let detection = Detection {
-                recommended: Some(action),
-                ..Detection::new(classification::OUTCOME_UNKNOWN, reason)
-            };
-            self.detect("lookups", &format!("{attempt}:settled"), &detection)
-                .await?;
+            let detection =
+                Detection { recommended: Some(action), ..Detection::new(classification::OUTCOME_UNKNOWN, reason) };
+            self.detect("lookups", &format!("{attempt}:settled"), &detection).await?;
         }
         Ok(none)
     }

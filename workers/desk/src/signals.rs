@@ -53,22 +53,17 @@ impl Desk {
             external_reference: Some(&task.external_task_id),
             match_key: &key,
         };
-        self.case_without_step(tx, &at, &detection, &task.external_task_id)
-            .await
+        self.case_without_step(tx, &at, &detection, &task.external_task_id).await
     }
 
     /// An instance that merely ended, without one of its named end events: someone deleted it, or a path ended silently.
     pub async fn ended_silently(&self, run: fallout_core::ids::RunId, how: &str) -> Result<CaseNumber, DeskError> {
         let mut tx = self.system("orders").await?;
-        let run = orders::run(&mut tx, run)
-            .await?
-            .ok_or(fallout_store::StoreError::Stale("the order run"))?;
+        let run = orders::run(&mut tx, run).await?.ok_or(fallout_store::StoreError::Stale("the order run"))?;
         orders::set_ended(&mut tx, run.id, "ended", None).await?;
         let reason = format!("order {} ended {how}, not at a named end event", run.external_id);
         let detection = Detection::new(classification::ENGINE_CANNOT_ADVANCE, reason);
-        let key = ["v1", &run.business_key, &detection.classification]
-            .map(fallout_core::template::encode)
-            .join("|");
+        let key = ["v1", &run.business_key, &detection.classification].map(fallout_core::template::encode).join("|");
         let at = Opening {
             tenant: &run.tenant,
             source: "orders",
@@ -81,9 +76,7 @@ impl Desk {
             external_reference: None,
             match_key: &key,
         };
-        let number = self
-            .case_without_step(&mut tx, &at, &detection, &run.business_key)
-            .await?;
+        let number = self.case_without_step(&mut tx, &at, &detection, &run.business_key).await?;
         tx.commit().await?;
         Ok(number)
     }

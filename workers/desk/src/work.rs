@@ -43,10 +43,7 @@ impl<'a> Work<'a> {
         let run = run.ok_or(DeskError::Store(fallout_store::StoreError::Stale("the order run")))?;
         let definition = definitions::get(&mut tx, &step.process_definition_id).await?;
         let (catches, branches) = match definition {
-            Some(mut d) => (
-                d.catches.remove(&step.activity_id).unwrap_or_else(Catches::none),
-                d.branches,
-            ),
+            Some(mut d) => (d.catches.remove(&step.activity_id).unwrap_or_else(Catches::none), d.branches),
             None => (Catches::none(), Default::default()),
         };
         let mut work = Work {
@@ -69,9 +66,7 @@ impl<'a> Work<'a> {
         self.attempts = attempts::of_latest_generation(&mut self.tx, self.step.key).await?;
         self.generation = match self.attempts.last() {
             Some(last) => last.generation,
-            None => attempts::latest_intent(&mut self.tx, self.step.key)
-                .await?
-                .map_or(0, |i| i.generation),
+            None => attempts::latest_intent(&mut self.tx, self.step.key).await?.map_or(0, |i| i.generation),
         };
         Ok(())
     }
@@ -92,12 +87,7 @@ impl<'a> Work<'a> {
     }
 
     pub fn situation(&self) -> Situation<'_> {
-        Situation {
-            epoch: self.step.epoch,
-            catches: &self.catches,
-            handled: &self.step.handled_codes,
-            now: self.now,
-        }
+        Situation { epoch: self.step.epoch, catches: &self.catches, handled: &self.step.handled_codes, now: self.now }
     }
 
     pub fn decide(&self) -> Option<Verdict> {
@@ -106,10 +96,7 @@ impl<'a> Work<'a> {
 
     /// Whether the step can still move by itself; a parked or ended one only takes evidence.
     pub fn is_live(&self) -> bool {
-        matches!(
-            self.step.state,
-            StepState::New | StepState::Running | StepState::AwaitingCallback
-        )
+        matches!(self.step.state, StepState::New | StepState::Running | StepState::AwaitingCallback)
     }
 
     /// The sender of an open attempt is certainly gone: anything may have happened.
@@ -117,23 +104,14 @@ impl<'a> Work<'a> {
         let evidence = Evidence::of(Phase::Unproven);
         let outcome = classify(self.op, &evidence, &Err("an answer".into()), false);
         let detail = json!({ "reached": "unproven", "why": "nobody reported by the end of the sender's time" });
-        attempts::append_evidence(
-            &mut self.tx,
-            &self.step.identity.tenant,
-            attempt,
-            Source::Crash,
-            &detail,
-        )
-        .await?;
+        attempts::append_evidence(&mut self.tx, &self.step.identity.tenant, attempt, Source::Crash, &detail).await?;
         attempts::set_outcome(&mut self.tx, attempt, &outcome, None).await?;
         self.reload().await
     }
 
     /// Gives an attempt its outcome, and the lookups controller its next read.
     pub async fn set_outcome(&mut self, attempt: AttemptId, outcome: &Outcome) -> Result<(), DeskError> {
-        let pending = matches!(outcome, Outcome::Pending)
-            .then_some(self.op.accepted.as_ref())
-            .flatten();
+        let pending = matches!(outcome, Outcome::Pending).then_some(self.op.accepted.as_ref()).flatten();
         let after = |ms: u32| self.now + chrono::Duration::milliseconds(i64::from(ms));
         let deadline = pending.map(|a| after(a.callback_deadline_ms));
         let next_read = pending.map(|a| after(a.poll_after_ms));
@@ -159,24 +137,16 @@ impl<'a> Work<'a> {
             }
             Verdict::AwaitCallback { .. } => self.stand(StepState::AwaitingCallback, &none, None).await?,
             Verdict::End { ending } => {
-                let state = if *ending == Ending::Skipped {
-                    StepState::Skipped
-                } else {
-                    StepState::Cancelled
-                };
+                let state = if *ending == Ending::Skipped { StepState::Skipped } else { StepState::Cancelled };
                 self.stand(state, &none, None).await?;
             }
-            Verdict::RaiseError {
-                code, handled: true, ..
-            } => {
+            Verdict::RaiseError { code, handled: true, .. } => {
                 self.stand(StepState::Rejected, &none, Some(code)).await?;
                 self.resolve_case("the caller handles the rejection itself").await?;
             }
-            Verdict::RaiseError {
-                code,
-                message,
-                handled: false,
-            } => return self.park(attempt, code, message, true).await,
+            Verdict::RaiseError { code, message, handled: false } => {
+                return self.park(attempt, code, message, true).await;
+            }
             Verdict::Park { classification, reason } => return self.park(attempt, classification, reason, false).await,
             Verdict::RetryAfter { .. } | Verdict::ReplayAfter { .. } | Verdict::LookUpAfter { .. } => {
                 self.stand(StepState::Running, &none, None).await?;
@@ -193,19 +163,15 @@ impl<'a> Work<'a> {
         waits: bool,
     ) -> Result<Option<CaseNumber>, DeskError> {
         self.stand(StepState::Parked, &Outputs::new(), None).await?;
-        if let (Some(lookup), Some(last)) = (
-            &self.op.lookup,
-            self.attempts.iter().rev().find(|a| a.is_unresolved() && !a.is_open()),
-        ) {
+        if let (Some(lookup), Some(last)) =
+            (&self.op.lookup, self.attempts.iter().rev().find(|a| a.is_unresolved() && !a.is_open()))
+        {
             // A person is asked, and so is the downstream, ever more slowly.
             let next = self.now
                 + chrono::Duration::milliseconds(fallout_core::lookup::interval_ms(lookup, last.reads.len() + 1));
             attempts::set_next_read(&mut self.tx, last.id, Some(next)).await?;
         }
-        let detection = Detection {
-            waits,
-            ..Detection::new(code, reason)
-        };
+        let detection = Detection { waits, ..Detection::new(code, reason) };
         let event = attempt.map_or_else(
             || format!("{}:{}:{code}", self.step.key, self.step.epoch),
             |a| format!("{a}:{}:{code}", self.step.epoch),

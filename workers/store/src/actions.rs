@@ -79,17 +79,14 @@ pub async fn by_key(tx: &mut Tx, tenant: &str, idempotency_key: &str) -> Result<
         tenant,
         idempotency_key,
     );
-    row.fetch_optional(tx.conn())
-        .await?
-        .map(StoredAction::try_from)
-        .transpose()
+    row.fetch_optional(tx.conn()).await?.map(StoredAction::try_from).transpose()
 }
 
 pub async fn by_id(tx: &mut Tx, id: ActionId) -> Result<StoredAction, StoreError> {
     let row = sqlx::query_as!(
         Row,
         "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload
-         from fallout_recovery_action where id = $1 for update",
+         from fallout_recovery_action where id = $1",
         id.0,
     );
     row.fetch_one(tx.conn()).await?.try_into()
@@ -102,11 +99,7 @@ pub async fn of_case(tx: &mut Tx, case: CaseId) -> Result<Vec<StoredAction>, Sto
          from fallout_recovery_action where fallout_case_id = $1 order by created_at",
         case.0,
     );
-    rows.fetch_all(tx.conn())
-        .await?
-        .into_iter()
-        .map(StoredAction::try_from)
-        .collect()
+    rows.fetch_all(tx.conn()).await?.into_iter().map(StoredAction::try_from).collect()
 }
 
 pub async fn set_state(tx: &mut Tx, id: ActionId, state: ActionState, result: &Value) -> Result<(), StoreError> {

@@ -93,9 +93,8 @@ pub async fn open(tx: &mut Tx, tenant: &str, step: StepKey, new: &NewAttempt<'_>
 
 /// The step of an attempt, and whether the attempt is settled.
 pub async fn step_of(tx: &mut Tx, attempt: AttemptId) -> Result<Option<StepKey>, StoreError> {
-    let id = sqlx::query_scalar!("select step_id from attempt where id = $1", attempt.0)
-        .fetch_optional(tx.conn())
-        .await?;
+    let id =
+        sqlx::query_scalar!("select step_id from attempt where id = $1", attempt.0).fetch_optional(tx.conn()).await?;
     Ok(id.map(StepKey))
 }
 
@@ -183,43 +182,29 @@ pub async fn set_outcome(
 }
 
 pub async fn add_read(tx: &mut Tx, attempt: AttemptId, read: &LookupRead) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update attempt set reads = reads || $2 where id = $1",
-        attempt.0,
-        Json(read) as _
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// When the lookups controller reads next; `None` when it need not.
-pub async fn set_next_read(tx: &mut Tx, attempt: AttemptId, at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
-    sqlx::query!("update attempt set next_read_at = $2 where id = $1", attempt.0, at)
+    sqlx::query!("update attempt set reads = reads || $2 where id = $1", attempt.0, Json(read) as _)
         .execute(tx.conn())
         .await?;
     Ok(())
 }
 
+/// When the lookups controller reads next; `None` when it need not.
+pub async fn set_next_read(tx: &mut Tx, attempt: AttemptId, at: Option<DateTime<Utc>>) -> Result<(), StoreError> {
+    sqlx::query!("update attempt set next_read_at = $2 where id = $1", attempt.0, at).execute(tx.conn()).await?;
+    Ok(())
+}
+
 pub async fn set_verdict(tx: &mut Tx, attempt: AttemptId, verdict: &Verdict) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update attempt set verdict = $2 where id = $1",
-        attempt.0,
-        Json(verdict) as _
-    )
-    .execute(tx.conn())
-    .await?;
+    sqlx::query!("update attempt set verdict = $2 where id = $1", attempt.0, Json(verdict) as _)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 
 pub async fn set_reported(tx: &mut Tx, attempt: AttemptId, report: uuid::Uuid) -> Result<(), StoreError> {
-    sqlx::query!(
-        "update attempt set reported_at = clock_timestamp(), report_id = $2 where id = $1",
-        attempt.0,
-        report
-    )
-    .execute(tx.conn())
-    .await?;
+    sqlx::query!("update attempt set reported_at = clock_timestamp(), report_id = $2 where id = $1", attempt.0, report)
+        .execute(tx.conn())
+        .await?;
     Ok(())
 }
 

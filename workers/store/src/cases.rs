@@ -1,4 +1,4 @@
-//! Cases and their timeline.
+//! Cases and their timeline. A case of a step changes only under the step's row lock: one order of locks, no deadlock.
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
@@ -60,8 +60,7 @@ pub async fn open(tx: &mut Tx, new: &NewCase<'_>) -> Result<CaseNumber, StoreErr
 }
 
 fn parse_number(text: &str) -> Result<CaseNumber, StoreError> {
-    text.parse()
-        .map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
+    text.parse().map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
 }
 
 struct Row {
@@ -89,12 +88,12 @@ impl TryFrom<Row> for Case {
     }
 }
 
-/// The step's active case, held until the transaction ends.
+/// The step's active case.
 pub async fn active_of_step(tx: &mut Tx, step: StepKey) -> Result<Option<Case>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case
-         where step_id = $1 and status not in ('resolved', 'closed', 'force_closed', 'duplicate') for update",
+         where step_id = $1 and status not in ('resolved', 'closed', 'force_closed', 'duplicate') ",
         step.0,
     );
     row.fetch_optional(tx.conn()).await?.map(Case::try_from).transpose()
@@ -117,7 +116,7 @@ pub async fn by_number(tx: &mut Tx, tenant: &str, number: CaseNumber) -> Result<
     let row = sqlx::query_as!(
         Row,
         "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case
-         where tenant_id = $1 and case_number = $2 for update",
+         where tenant_id = $1 and case_number = $2",
         tenant,
         number.to_string(),
     );
@@ -127,7 +126,7 @@ pub async fn by_number(tx: &mut Tx, tenant: &str, number: CaseNumber) -> Result<
 pub async fn by_id(tx: &mut Tx, id: CaseId) -> Result<Case, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case where id = $1 for update",
+        "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case where id = $1",
         id.0,
     );
     row.fetch_one(tx.conn()).await?.try_into()

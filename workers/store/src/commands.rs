@@ -48,13 +48,7 @@ pub async fn take(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<Pending>,
         limit,
     );
     let taken = rows.fetch_all(tx.conn()).await?.into_iter();
-    Ok(taken
-        .map(|r| Pending {
-            id: CommandId(r.id),
-            command: r.payload.0,
-            tries: r.tries,
-        })
-        .collect())
+    Ok(taken.map(|r| Pending { id: CommandId(r.id), command: r.payload.0, tries: r.tries }).collect())
 }
 
 pub async fn end(tx: &mut Tx, id: CommandId, done: bool, note: Option<&str>) -> Result<(), StoreError> {

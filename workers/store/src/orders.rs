@@ -118,7 +118,7 @@ pub async fn run(tx: &mut Tx, id: RunId) -> Result<Option<Run>, StoreError> {
         Row,
         r#"select r.id, r.order_id, r.tenant_id, o.external_id, o.customer_id, r.business_key, r.process_instance_id, r.state,
                   r.cancel_requested, r.end_event, r.created_at
-           from order_run r join product_order o on o.id = r.order_id where r.id = $1 for update of r"#,
+           from order_run r join product_order o on o.id = r.order_id where r.id = $1"#,
         id.0,
     );
     Ok(row.fetch_optional(tx.conn()).await?.map(Run::from))
@@ -126,10 +126,7 @@ pub async fn run(tx: &mut Tx, id: RunId) -> Result<Option<Run>, StoreError> {
 
 /// The run that a process instance belongs to as its root.
 pub async fn run_of_instance(tx: &mut Tx, process_instance_id: &str) -> Result<Option<RunId>, StoreError> {
-    let id = sqlx::query_scalar!(
-        "select id from order_run where process_instance_id = $1",
-        process_instance_id
-    );
+    let id = sqlx::query_scalar!("select id from order_run where process_instance_id = $1", process_instance_id);
     Ok(id.fetch_optional(tx.conn()).await?.map(RunId))
 }
 
@@ -162,10 +159,19 @@ pub async fn set_ended(tx: &mut Tx, id: RunId, state: &str, end_event: Option<&s
     Ok(done.execute(tx.conn()).await?.rows_affected() == 1)
 }
 
+/// Holds the run for whoever takes several of its steps: two such transactions must not meet half-way.
+pub async fn lock(tx: &mut Tx, step: fallout_core::ids::StepKey) -> Result<(), StoreError> {
+    sqlx::query!(
+        "select r.id from order_run r join step s on s.order_run_id = r.id where s.id = $1 for no key update of r",
+        step.0,
+    )
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(())
+}
+
 pub async fn request_cancel(tx: &mut Tx, id: RunId) -> Result<(), StoreError> {
-    sqlx::query!("update order_run set cancel_requested = true where id = $1", id.0)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!("update order_run set cancel_requested = true where id = $1", id.0).execute(tx.conn()).await?;
     Ok(())
 }
 

@@ -34,9 +34,8 @@ pub async fn applied_migrations(tx: &mut Tx) -> Result<i64, StoreError> {
         return Ok(0);
     }
     // Not a checked query: the table is sqlx's own and is missing where `make sqlx` checks ours.
-    let count: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations where success")
-        .fetch_one(tx.conn())
-        .await?;
+    let count: i64 =
+        sqlx::query_scalar("select count(*) from _sqlx_migrations where success").fetch_one(tx.conn()).await?;
     Ok(count)
 }
 

@@ -140,6 +140,22 @@ pub async fn lock(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
     row.fetch_one(tx.conn()).await?.try_into()
 }
 
+/// The step as it stands, for readers.
+pub async fn get(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
+                  s.epoch, s.gate, s.last_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
+                  s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
+                  (select c.case_number from fallout_case c where c.step_id = s.id
+                    and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
+           from step s join order_run r on r.id = s.order_run_id join product_order o on o.id = r.order_id
+           where s.id = $1"#,
+        key.0,
+    );
+    row.fetch_one(tx.conn()).await?.try_into()
+}
+
 /// Every step of a run, in the order they became known.
 pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
     let rows = sqlx::query_as!(
@@ -153,11 +169,7 @@ pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
            where s.order_run_id = $1 order by s.created_at, s.id"#,
         run.0,
     );
-    rows.fetch_all(tx.conn())
-        .await?
-        .into_iter()
-        .map(Step::try_from)
-        .collect()
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Step::try_from).collect()
 }
 
 /// Where the step stands after a decision.
@@ -187,9 +199,7 @@ pub async fn set(tx: &mut Tx, key: StepKey, from: StepState, to: &Standing<'_>) 
 
 /// An applied effect is attested to be undone outside.
 pub async fn set_undone(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
-    sqlx::query!("update step set undone = true, updated_at = now() where id = $1", key.0)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!("update step set undone = true, updated_at = now() where id = $1", key.0).execute(tx.conn()).await?;
     Ok(())
 }
 
@@ -201,19 +211,17 @@ pub async fn outputs(tx: &mut Tx, run: RunId, line: &str) -> Result<BTreeMap<Str
         run.0,
         line,
     );
-    Ok(rows
-        .fetch_all(tx.conn())
-        .await?
-        .into_iter()
-        .map(|r| (r.step_code, r.outputs.0))
-        .collect())
+    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (r.step_code, r.outputs.0)).collect())
 }
 
-/// Steps at work whose task was not seen for a while: the gone-tasks controller asks the engine for them.
+/// Steps whose task was not seen for a while: at work, or past the time their callback had. The gone-tasks controller asks
+/// the engine for them.
 pub async fn quiet(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey, String, String)>, StoreError> {
     let rows = sqlx::query!(
         "select s.id, s.external_task_id, s.process_instance_id from step s
-         where s.state in ('new', 'running') and s.updated_at < now() - make_interval(secs => $1)
+         where s.state in ('new', 'running', 'awaiting_callback') and s.updated_at < now() - make_interval(secs => $1)
+           and not exists (select 1 from attempt a where a.step_id = s.id and a.state = 'unknown'
+                           and a.callback_deadline > now() - make_interval(secs => $1))
          order by s.updated_at limit $2",
         seconds,
         limit,
@@ -228,8 +236,6 @@ pub async fn quiet(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey
 
 /// Asked for and found in place: not quiet for now.
 pub async fn seen(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
-    sqlx::query!("update step set updated_at = now() where id = $1", key.0)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query!("update step set updated_at = now() where id = $1", key.0).execute(tx.conn()).await?;
     Ok(())
 }

@@ -37,9 +37,7 @@ impl Store {
             .max_connections(connections)
             // A caller that waits longer than this has a database that is away.
             .acquire_timeout(Duration::from_secs(5));
-        Ok(Store {
-            pool: pool.connect_lazy_with(options),
-        })
+        Ok(Store { pool: pool.connect_lazy_with(options) })
     }
 
     pub async fn begin(&self, scope: &Scope) -> Result<Tx, StoreError> {
@@ -75,9 +73,7 @@ impl Tx {
 
     /// The transaction's time in the database: the only clock that decisions use.
     pub async fn now(&mut self) -> Result<DateTime<Utc>, StoreError> {
-        Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#)
-            .fetch_one(self.conn())
-            .await?)
+        Ok(sqlx::query_scalar!(r#"select clock_timestamp() as "now!""#).fetch_one(self.conn()).await?)
     }
 
     /// A place to come back to: what fails after it can be undone alone.

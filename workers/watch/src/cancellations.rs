@@ -6,10 +6,7 @@ use fallout_core::command::UNDONE_MESSAGE;
 use crate::{Watch, WatchError};
 
 pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
-    let query = EventSubscriptionQuery {
-        event_name: Some(UNDONE_MESSAGE),
-        ..Default::default()
-    };
+    let query = EventSubscriptionQuery { event_name: Some(UNDONE_MESSAGE), ..Default::default() };
     for waiting in watch.engine.event_subscriptions(&query).await? {
         if let Some(instance) = waiting.process_instance_id {
             watch.desk.settle_cancellation(&instance).await?;

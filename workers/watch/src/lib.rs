@@ -120,11 +120,7 @@ pub struct Ticker {
 
 impl Ticker {
     pub fn new(watch: Watch, controller: Controller) -> Self {
-        Ticker {
-            watch,
-            controller,
-            orders: orders::Cursor::default(),
-        }
+        Ticker { watch, controller, orders: orders::Cursor::default() }
     }
 
     /// Does what is due; the number of things done, 0 when there was nothing.

@@ -34,12 +34,7 @@ pub(crate) async fn tick(watch: &Watch, cursor: &mut Cursor) -> Result<usize, Wa
         };
         for instance in watch.engine.historic_process_instances(&query).await? {
             cursor.seen = cursor.seen.max(instance.end_time);
-            if let Some(run) = watch
-                .desk
-                .run_of_instance(&instance.id)
-                .await?
-                .filter(|r| r.state == "running")
-            {
+            if let Some(run) = watch.desk.run_of_instance(&instance.id).await?.filter(|r| r.state == "running") {
                 note(watch, &run, &instance).await?;
                 ended += 1;
             }
@@ -63,11 +58,9 @@ async fn sweep(watch: &Watch, cursor: &mut Cursor) -> Result<usize, WatchError> 
                 ended += 1;
             }
             Some(instance) => cursor.seen = cursor.seen.or(Some(instance.start_time)),
-            None => tracing::warn!(
-                order = run.external_id,
-                instance = id,
-                "the engine's history does not know this run"
-            ),
+            None => {
+                tracing::warn!(order = run.external_id, instance = id, "the engine's history does not know this run")
+            }
         }
     }
     Ok(ended)
@@ -81,19 +74,13 @@ async fn note(watch: &Watch, run: &Run, instance: &HistoricProcessInstance) -> R
         ..Default::default()
     };
     let reached = watch.engine.historic_activity_instances(&query).await?;
-    let end = ENDS
-        .iter()
-        .find(|(event, _)| reached.iter().any(|a| a.activity_id == *event && !a.canceled));
+    let end = ENDS.iter().find(|(event, _)| reached.iter().any(|a| a.activity_id == *event && !a.canceled));
     match end {
         Some((event, state)) if instance.state == InstanceState::Completed => {
             watch.desk.run_ended(run.id, state, event).await?;
         }
         _ => {
-            let how = if instance.state == InstanceState::Completed {
-                "silently"
-            } else {
-                "because it was deleted"
-            };
+            let how = if instance.state == InstanceState::Completed { "silently" } else { "because it was deleted" };
             let case = watch.desk.ended_silently(run.id, how).await?;
             tracing::warn!(order = run.external_id, case = %case, "an order ended without reaching a named end event");
         }

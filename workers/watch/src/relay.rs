@@ -47,43 +47,21 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
 
 async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
     let sent = match &pending.command {
-        EngineCommand::Start {
-            run,
-            process_key,
-            business_key,
-            variables,
-        } => {
+        EngineCommand::Start { run, process_key, business_key, variables } => {
             let variables = start_variables(variables);
             start(watch, *run, process_key, business_key, &variables, pending.tries).await
         }
-        EngineCommand::Recover {
-            action,
-            process_instance_id,
-            seen,
-            take,
-            ..
-        } => recover(watch, *action, process_instance_id, seen, *take, pending.tries).await,
-        EngineCommand::Callback {
-            process_instance_id, ..
-        } => message(watch, CALLBACK_MESSAGE, process_instance_id, pending.tries).await,
-        EngineCommand::Undone {
-            process_instance_id, ..
-        } => message(watch, UNDONE_MESSAGE, process_instance_id, pending.tries).await,
-        EngineCommand::Incident {
-            case,
-            process_instance_id,
-            external_task_id,
-            summary,
-        } => {
-            incident(
-                watch,
-                *case,
-                process_instance_id,
-                external_task_id,
-                summary,
-                pending.tries,
-            )
-            .await
+        EngineCommand::Recover { action, process_instance_id, seen, take, .. } => {
+            recover(watch, *action, process_instance_id, seen, *take, pending.tries).await
+        }
+        EngineCommand::Callback { process_instance_id, .. } => {
+            message(watch, CALLBACK_MESSAGE, process_instance_id, pending.tries).await
+        }
+        EngineCommand::Undone { process_instance_id, .. } => {
+            message(watch, UNDONE_MESSAGE, process_instance_id, pending.tries).await
+        }
+        EngineCommand::Incident { case, process_instance_id, external_task_id, summary } => {
+            incident(watch, *case, process_instance_id, external_task_id, summary, pending.tries).await
         }
     };
     let kind = pending.command.kind();
@@ -95,10 +73,7 @@ async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
             watch.desk.command_failed(pending.id, &why).await?;
         }
         Err(e) => {
-            watch
-                .desk
-                .command_again(pending.id, pause_s(pending.tries), &e.to_string())
-                .await?;
+            watch.desk.command_again(pending.id, pause_s(pending.tries), &e.to_string()).await?;
             return Err(e);
         }
     }
@@ -175,9 +150,7 @@ async fn recover(
         }
     }
     let keys = Variables::new().with(ACTION_VARIABLE, seen);
-    let set = Variables::new()
-        .with(ACTION_VARIABLE, action.to_string())
-        .with("recoveryAction", take.word());
+    let set = Variables::new().with(ACTION_VARIABLE, action.to_string()).with("recoveryAction", take.word());
     let correlation = MessageCorrelation {
         message_name: RECOVERY_MESSAGE,
         process_instance_id: instance,
@@ -201,11 +174,7 @@ async fn recover(
 async fn read_back(watch: &Watch, action: ActionId, instance: &str, take: Action) -> Result<Option<Sent>, WatchError> {
     let values = watch.engine.historic_variables(instance, ACTION_VARIABLE).await?;
     let taken = values.iter().any(|v| v.value.as_text() == Some(&action.to_string()));
-    let ended = watch
-        .engine
-        .historic_process_instance(instance)
-        .await?
-        .is_none_or(|i| i.end_time.is_some());
+    let ended = watch.engine.historic_process_instance(instance).await?.is_none_or(|i| i.end_time.is_some());
     match (taken, take, ended) {
         // These end the called instance; until that is in history the branch is not taken.
         (true, Action::SkipStep | Action::CancelOrder, false) => {
@@ -253,24 +222,20 @@ async fn incident(
     tries: i32,
 ) -> Result<Sent, WatchError> {
     let number = case.to_string();
-    let query = IncidentQuery {
-        incident_type: Some(INCIDENT_TYPE),
-        configuration: Some(&number),
-        ..Default::default()
-    };
+    let query =
+        IncidentQuery { incident_type: Some(INCIDENT_TYPE), configuration: Some(&number), ..Default::default() };
     if tries > 0 && !watch.engine.incidents(&query).await?.is_empty() {
         return Ok(Sent::Done(Some("it is there already".into())));
     }
-    if watch.engine.external_task(task).await?.is_some() {
+    if let Some(task) = watch.engine.external_task(task).await? {
+        if task.retries == Some(0) {
+            return Ok(Sent::Done(Some("it is shown as the incident of its task".into())));
+        }
         return Ok(Sent::Again(pause_s(tries), "the rejection is not reported yet".into()));
     }
     match watch.engine.executions(instance, RECOVERY_MESSAGE).await?.first() {
         None => Ok(Sent::Done(Some("nobody waits there any more".into()))),
-        Some(execution) => match watch
-            .engine
-            .create_incident(&execution.id, INCIDENT_TYPE, &number, summary)
-            .await
-        {
+        Some(execution) => match watch.engine.create_incident(&execution.id, INCIDENT_TYPE, &number, summary).await {
             Ok(_) => Ok(Sent::Done(None)),
             Err(e @ EngineError::Away { .. }) => Err(e.into()),
             Err(e) if tries < TRIES_TO_MEET => Ok(Sent::Again(pause_s(tries), e.to_string())),
