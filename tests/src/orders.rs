@@ -9,7 +9,8 @@ pub type LineOf<'a> = (&'a str, &'a str, &'a [&'a str]);
 /// An order with these lines.
 pub fn order(id: &str, lines: &[LineOf<'_>]) -> Order {
     let item = |(line, action, needs): &LineOf<'_>| {
-        let relationships: Vec<Value> = needs.iter().map(|n| json!({ "id": n, "relationshipType": "reliesOn" })).collect();
+        let relationships: Vec<Value> =
+            needs.iter().map(|n| json!({ "id": n, "relationshipType": "reliesOn" })).collect();
         json!({ "id": line, "action": action, "quantity": 1, "productOrderItemRelationship": relationships,
                 "itemPrice": [{ "price": { "dutyFreeAmount": { "unit": "EUR", "value": 12.5 } } }] })
     };

@@ -12,7 +12,12 @@ use fallout::{
     roles::{intake, running::Running, setup::Setup},
 };
 use fallout_camunda::{ExternalTaskQuery, ProcessInstanceQuery};
-use fallout_core::{action::{Action, Attestation}, ids::CaseNumber, order::Order, step::{Outputs, StepState}};
+use fallout_core::{
+    action::{Action, Attestation},
+    ids::CaseNumber,
+    order::Order,
+    step::{Outputs, StepState},
+};
 use fallout_desk::{CaseDetail, CaseLine, DeskError, Recovery, RunView, StepView, Taken};
 use fallout_sandbox::{Book, Effect, FaultScript, Sandbox, SandboxOptions};
 
@@ -105,7 +110,9 @@ impl<'a> Scenario<'a> {
 
     /// The step of an order (and line, or "") as the ledger knows it.
     pub async fn step(&self, order: &str, line: &str, step: &str) -> Result<Option<StepView>> {
-        let is = |v: &StepView| v.step.identity.order == order && v.step.identity.line == line && v.step.identity.step == step;
+        let is = |v: &StepView| {
+            v.step.identity.order == order && v.step.identity.line == line && v.step.identity.step == step
+        };
         Ok(self.ledger().await?.into_iter().flat_map(|v| v.steps).find(is))
     }
 
@@ -125,7 +132,10 @@ impl<'a> Scenario<'a> {
         }
         let mut stand = Vec::new();
         for view in self.ledger().await? {
-            let steps = view.steps.iter().map(|s| format!("{}/{}={}", s.step.identity.line, s.step.identity.step, s.step.state));
+            let steps = view
+                .steps
+                .iter()
+                .map(|s| format!("{}/{}={}", s.step.identity.line, s.step.identity.step, s.step.state));
             stand.push(format!("{} {}: {}", view.run.external_id, view.run.state, steps.collect::<Vec<_>>().join(" ")));
         }
         anyhow::bail!("waited in vain until {what}\n  {}", stand.join("\n  "))
@@ -152,7 +162,13 @@ impl<'a> Scenario<'a> {
     }
 
     /// A recovery as an operator would command it.
-    pub async fn recover(&self, case: &str, action: Action, attest: Option<bool>, outputs: Outputs) -> Result<Taken, DeskError> {
+    pub async fn recover(
+        &self,
+        case: &str,
+        action: Action,
+        attest: Option<bool>,
+        outputs: Outputs,
+    ) -> Result<Taken, DeskError> {
         let key = uuid::Uuid::now_v7().to_string();
         let attestation = attest.map(|applied| Attestation { applied, reference: "TICKET-1".into() });
         self.setup.desk.recover(&Recovery { attestation, outputs, ..self.command(case, action, &key) }).await
@@ -175,7 +191,8 @@ impl<'a> Scenario<'a> {
 
     /// Waits until the case is resolved.
     pub async fn resolved(&self, number: &str) -> Result<()> {
-        self.wait(&format!("{number} is resolved"), async || Ok(self.case(number).await?.case.status == "resolved")).await
+        self.wait(&format!("{number} is resolved"), async || Ok(self.case(number).await?.case.status == "resolved"))
+            .await
     }
 
     /// Retries the parked step of an order that has one active case.
@@ -217,7 +234,8 @@ impl<'a> Scenario<'a> {
             }
             for step in &view.steps {
                 let instance = Some(step.step.process_instance_id.as_str());
-                let query = ExternalTaskQuery { process_instance_id: instance, locked: Some(true), ..Default::default() };
+                let query =
+                    ExternalTaskQuery { process_instance_id: instance, locked: Some(true), ..Default::default() };
                 let locked = self.setup.engine.external_tasks(&query).await?;
                 anyhow::ensure!(locked.is_empty(), "the task of {} is still locked", step.step.identity);
             }
@@ -228,7 +246,11 @@ impl<'a> Scenario<'a> {
     /// Ends what is left in the engine: the next scenario's workers serve the same topics.
     async fn tidy(&self) -> Result<()> {
         for run in self.setup.desk.runs(&self.tenant).await? {
-            let query = ProcessInstanceQuery { business_key: Some(&run.business_key), process_definition_key: Some(PROCESS), ..Default::default() };
+            let query = ProcessInstanceQuery {
+                business_key: Some(&run.business_key),
+                process_definition_key: Some(PROCESS),
+                ..Default::default()
+            };
             for instance in self.setup.engine.process_instances(&query).await? {
                 self.setup.engine.delete_process_instance(&instance.id).await?;
             }

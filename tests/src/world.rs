@@ -6,7 +6,10 @@ use std::{
     time::Duration,
 };
 
-use fallout::{config::{Secret, Settings}, roles::setup::Setup};
+use fallout::{
+    config::{Secret, Settings},
+    roles::setup::Setup,
+};
 use fallout_embedded::{Engine, EngineOptions, Postgres, PostgresOptions, Product, suitable_dir};
 
 #[derive(Debug)]
@@ -33,7 +36,10 @@ impl World {
     }
 
     fn start() -> World {
-        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).parent().expect("tests is a folder of the workspace").to_path_buf();
+        let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+            .parent()
+            .expect("tests is a folder of the workspace")
+            .to_path_buf();
         let dir = suitable_dir(&root.join("target/test-servers").join(product().name().to_lowercase()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("the folder for the test servers can be made");

@@ -137,7 +137,8 @@ fn an_unknown_outcome_without_key_and_lookup_is_never_tried_again() {
 fn every_rejection_parks_its_order_at_its_own_step_without_an_effect() {
     let name = |step: &str| -> &'static str { format!("rejected-{step}").leak() };
     let what = |code: &str| -> &'static str { format!("behaviour = 'reject'; code = '{code}'").leak() };
-    let rows: Vec<Row> = REJECTIONS.iter().map(|(step, code)| (name(step), *step, what(code), Parks(code), 0)).collect();
+    let rows: Vec<Row> =
+        REJECTIONS.iter().map(|(step, code)| (name(step), *step, what(code), Parks(code), 0)).collect();
     check("rejections", &rows, async |_| {});
 }
 

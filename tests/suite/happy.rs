@@ -17,8 +17,14 @@ fn an_order_with_every_kind_of_line_completes_with_each_effect_once() {
         assert_eq!((effects.intended, effects.applied), (8, 8), "{:?}", effects.findings);
         let operations: BTreeSet<String> = s.book()?.into_iter().map(|e| e.operation).collect();
         let expected = [
-            "billing.activate", "contract.notify", "inventory.reserve", "payment.authorize", "payment.capture",
-            "provisioning.add", "provisioning.cease", "provisioning.modify",
+            "billing.activate",
+            "contract.notify",
+            "inventory.reserve",
+            "payment.authorize",
+            "payment.capture",
+            "provisioning.add",
+            "provisioning.cease",
+            "provisioning.modify",
         ];
         assert_eq!(operations, expected.map(str::to_owned).into());
         assert!(s.cases().await?.is_empty());

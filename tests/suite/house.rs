@@ -47,7 +47,11 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
 
 #[test]
 fn the_arrows_between_crates_are_those_of_the_architecture() {
-    let output = Command::new(env!("CARGO")).args(["metadata", "--format-version=1", "--no-deps", "--offline"]).current_dir(root()).output().unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["metadata", "--format-version=1", "--no-deps", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
     let metadata: Value = serde_json::from_slice(&output.stdout).unwrap();
     let packages = metadata["packages"].as_array().unwrap();
     let ours: BTreeSet<&str> = packages.iter().map(|p| p["name"].as_str().unwrap()).collect();
@@ -68,7 +72,8 @@ fn the_arrows_between_crates_are_those_of_the_architecture() {
 fn core_depends_on_nothing_that_could_act() {
     let manifest = fs::read_to_string(root().join("fallout-core/Cargo.toml")).unwrap();
     let section = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
-    let names: BTreeSet<&str> = section.lines().filter_map(|l| l.split(['.', ' ', '=']).next()).filter(|n| !n.is_empty()).collect();
+    let names: BTreeSet<&str> =
+        section.lines().filter_map(|l| l.split(['.', ' ', '=']).next()).filter(|n| !n.is_empty()).collect();
     assert_eq!(names, ["chrono", "serde", "serde_json", "thiserror", "uuid"].into());
 }
 
@@ -81,8 +86,10 @@ fn every_file_says_in_its_first_line_what_it_is_for() {
 
 #[test]
 fn sql_stands_in_the_store_only() {
-    let is_sql = |text: &str| ["sqlx::query", "query!(", "query_as!(", "query_scalar!("].iter().any(|s| text.contains(s));
-    let elsewhere = sources().into_iter().filter(|p| !name(p).starts_with("workers/store/") && !name(p).ends_with("house.rs"));
+    let is_sql =
+        |text: &str| ["sqlx::query", "query!(", "query_as!(", "query_scalar!("].iter().any(|s| text.contains(s));
+    let elsewhere =
+        sources().into_iter().filter(|p| !name(p).starts_with("workers/store/") && !name(p).ends_with("house.rs"));
     let found: Vec<String> = elsewhere.filter(|p| is_sql(&fs::read_to_string(p).unwrap())).map(|p| name(&p)).collect();
     assert!(found.is_empty(), "{found:?}");
 }
@@ -99,7 +106,11 @@ fn checked(file: &str, after: &str) -> BTreeSet<String> {
 
 #[test]
 fn the_words_in_the_database_are_the_words_of_the_rules() {
-    use fallout_core::{action::ActionState, case::{CaseState, Severity}, step::{Direction, StepState}};
+    use fallout_core::{
+        action::ActionState,
+        case::{CaseState, Severity},
+        step::{Direction, StepState},
+    };
     let words = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<BTreeSet<_>>();
     let states = StepState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
     assert_eq!(checked("0002_ledger.sql", "state                 text not null default 'new'"), words(&states));
@@ -111,4 +122,25 @@ fn the_words_in_the_database_are_the_words_of_the_rules() {
     assert_eq!(checked("0003_fallout.sql", "severity                text"), words(&severities));
     let actions = ActionState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
     assert_eq!(checked("0003_fallout.sql", "status          text not null default 'requested'"), words(&actions));
+}
+
+/// The first quoted word after each place where `text` has `mark`.
+fn quoted_after(text: &str, mark: &str) -> BTreeSet<String> {
+    text.split(mark).skip(1).filter_map(|rest| rest.split('"').nth(1)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_spans_of_the_fleet_are_those_of_the_telemetry_page() {
+    let page = fs::read_to_string(root().join("docs/TELEMETRY.md")).unwrap();
+    let section = page.split("## Spans").nth(1).unwrap();
+    let told: BTreeSet<String> = section
+        .lines()
+        .filter(|l| l.starts_with("| `"))
+        .filter_map(|l| l.split('`').nth(1))
+        .map(str::to_owned)
+        .collect();
+    let of_fleet = sources().into_iter().filter(|p| name(p).starts_with("workers/fleet/src/"));
+    let made: BTreeSet<String> =
+        of_fleet.flat_map(|p| quoted_after(&fs::read_to_string(p).unwrap(), "_span!(")).collect();
+    assert_eq!(told, made);
 }

@@ -21,8 +21,13 @@ fn position(served: &[String], line: &str) -> usize {
 #[test]
 fn a_line_is_served_after_every_line_it_relies_on() {
     let chain: &[LineOf] = &[("3", "delete", &["2"]), ("2", "modify", &["1"]), ("1", "add", &[])];
-    let diamond: &[LineOf] =
-        &[("d", "add", &["b", "c"]), ("b", "add", &["a"]), ("c", "modify", &["a", "n"]), ("n", "noChange", &[]), ("a", "add", &[])];
+    let diamond: &[LineOf] = &[
+        ("d", "add", &["b", "c"]),
+        ("b", "add", &["a"]),
+        ("c", "modify", &["a", "n"]),
+        ("n", "noChange", &[]),
+        ("a", "add", &[]),
+    ];
     scenario("lines", "", async |s| {
         s.start();
         s.accept(vec![order("chain", chain), order("diamond", diamond)]).await?;
@@ -42,8 +47,13 @@ fn a_line_is_served_after_every_line_it_relies_on() {
 
 #[test]
 fn a_parked_line_blocks_its_dependents_and_nothing_else() {
-    let lines: &[LineOf] =
-        &[("a", "add", &[]), ("b", "add", &[]), ("b1", "modify", &["b"]), ("b2", "add", &["b1", "a"]), ("a1", "modify", &["a"])];
+    let lines: &[LineOf] = &[
+        ("a", "add", &[]),
+        ("b", "add", &[]),
+        ("b1", "modify", &["b"]),
+        ("b2", "add", &["b1", "a"]),
+        ("a1", "modify", &["a"]),
+    ];
     let faults = "[[fault]]\nstep = 'provision'\nline = 'b'\nattempt = '1'\nbehaviour = 'reject'\ncode = 'PRODUCT_NOT_AVAILABLE'";
     scenario("blocked", faults, async |s| {
         s.start();
@@ -85,7 +95,8 @@ fn several_parked_lines_have_a_case_each_and_recover_one_by_one() {
 #[test]
 fn an_order_for_later_waits_for_its_date_in_a_timer() {
     let line = r#"[{"id": "1", "action": "add"}]"#;
-    let later = format!(r#"[{{"id": "later", "requestedStartDate": "2999-01-01T00:00:00Z", "productOrderItem": {line}}}]"#);
+    let later =
+        format!(r#"[{{"id": "later", "requestedStartDate": "2999-01-01T00:00:00Z", "productOrderItem": {line}}}]"#);
     scenario("later", "", async |s| {
         s.start();
         s.accept(read(&later)).await?;

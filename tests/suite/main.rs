@@ -8,4 +8,5 @@ mod happy;
 mod house;
 mod lines;
 mod processes;
+mod program;
 mod recovery;

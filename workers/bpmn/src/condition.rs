@@ -66,10 +66,7 @@ fn equals(text: &str) -> Option<Equals> {
 fn compare(variable: &str, literal: &str) -> Option<Equals> {
     let is_name = !variable.is_empty() && variable.chars().all(|c| c.is_alphanumeric() || c == '_');
     let literal = literal.strip_prefix('\'')?.strip_suffix('\'')?;
-    (is_name && !literal.contains('\'')).then(|| Equals {
-        variable: variable.to_owned(),
-        literal: literal.to_owned(),
-    })
+    (is_name && !literal.contains('\'')).then(|| Equals { variable: variable.to_owned(), literal: literal.to_owned() })
 }
 
 #[cfg(test)]
@@ -79,14 +76,8 @@ mod tests {
     fn check(expression: &str, expected: Option<&[&[(&str, &str)]]>) {
         let found = Condition::parse(expression).map(|condition| condition.alternatives);
         let expected = expected.map(|alternatives| {
-            let equals = |(v, l): &(&str, &str)| Equals {
-                variable: (*v).into(),
-                literal: (*l).into(),
-            };
-            alternatives
-                .iter()
-                .map(|all| all.iter().map(equals).collect::<Vec<_>>())
-                .collect::<Vec<_>>()
+            let equals = |(v, l): &(&str, &str)| Equals { variable: (*v).into(), literal: (*l).into() };
+            alternatives.iter().map(|all| all.iter().map(equals).collect::<Vec<_>>()).collect::<Vec<_>>()
         });
         assert_eq!(found, expected, "{expression}");
     }

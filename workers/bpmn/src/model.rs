@@ -137,9 +137,7 @@ impl Process {
 
     /// The exclusive gateways that come directly after this node.
     pub fn gateways_after<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Node> {
-        self.outgoing(id)
-            .filter_map(|flow| self.node(&flow.target))
-            .filter(|node| node.kind == Kind::ExclusiveGateway)
+        self.outgoing(id).filter_map(|flow| self.node(&flow.target)).filter(|node| node.kind == Kind::ExclusiveGateway)
     }
 }
 
@@ -180,11 +178,7 @@ impl Mapping {
         };
         let parts: Vec<&str> = inner.split('\'').collect();
         // odd parts are inside quotes; the even part before tells whether it is a result or a comparison
-        parts
-            .chunks_exact(2)
-            .filter(|pair| pair[0].trim_end().ends_with(['?', ':']))
-            .map(|pair| pair[1])
-            .collect()
+        parts.chunks_exact(2).filter(|pair| pair[0].trim_end().ends_with(['?', ':'])).map(|pair| pair[1]).collect()
     }
 }
 

@@ -38,11 +38,7 @@ impl Process {
                 ErrorCatch::Code(code) => codes.insert(code.clone()),
             };
         }
-        if codes.is_empty() {
-            Catches::None
-        } else {
-            Catches::Codes(codes)
-        }
+        if codes.is_empty() { Catches::None } else { Catches::Codes(codes) }
     }
 
     fn error_catches_around(&self, activity_id: &str) -> Vec<&ErrorCatch> {
@@ -63,9 +59,7 @@ impl Process {
 
     fn event_subprocesses_beside<'a>(&'a self, node: &'a Node) -> impl Iterator<Item = &'a Node> {
         // an error raised inside an event subprocess is not caught by that same one
-        self.nodes
-            .iter()
-            .filter(move |n| n.kind == Kind::EventSubProcess && n.parent == node.parent && n.id != node.id)
+        self.nodes.iter().filter(move |n| n.kind == Kind::EventSubProcess && n.parent == node.parent && n.id != node.id)
     }
 
     fn start_error(&self, event_subprocess: &Node) -> Option<&ErrorCatch> {
@@ -78,10 +72,7 @@ impl Process {
     /// The recovery actions that have a branch: what `recoveryAction` is compared with on the flows out of
     /// the gateways that the recovery message leads to.
     pub fn recovery_branches(&self) -> BTreeSet<String> {
-        self.recovery_waits()
-            .flat_map(|node| self.branches_after(node))
-            .map(str::to_owned)
-            .collect()
+        self.recovery_waits().flat_map(|node| self.branches_after(node)).map(str::to_owned).collect()
     }
 
     pub(crate) fn branches_after<'a>(&'a self, node: &'a Node) -> BTreeSet<&'a str> {
@@ -93,9 +84,7 @@ impl Process {
     }
 
     pub(crate) fn recovery_waits(&self) -> impl Iterator<Item = &Node> {
-        self.nodes
-            .iter()
-            .filter(|node| node.message.as_deref() == Some(RECOVERY_MESSAGE))
+        self.nodes.iter().filter(|node| node.message.as_deref() == Some(RECOVERY_MESSAGE))
     }
 
     pub(crate) fn recovery_gateways(&self) -> impl Iterator<Item = &Node> {
@@ -106,15 +95,9 @@ impl Process {
 impl Model {
     /// Every topic that is named in the model: by its external tasks, or passed as `stepTopic` by its calls.
     pub fn topics(&self) -> BTreeSet<&str> {
-        let tasks = self
-            .processes
-            .iter()
-            .flat_map(Process::external_tasks)
-            .map(|(_, topic)| topic);
+        let tasks = self.processes.iter().flat_map(Process::external_tasks).map(|(_, topic)| topic);
         let calls = self.processes.iter().flat_map(Process::calls);
-        let passed = calls
-            .filter_map(|(_, call)| call.input("stepTopic"))
-            .flat_map(|mapping| mapping.literals());
+        let passed = calls.filter_map(|(_, call)| call.input("stepTopic")).flat_map(|mapping| mapping.literals());
         tasks.filter(|topic| !is_expression(topic)).chain(passed).collect()
     }
 }

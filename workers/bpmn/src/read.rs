@@ -17,11 +17,7 @@ pub enum BpmnError {
     #[error("the file holds no executable BPMN process; mark one with isExecutable=\"true\"")]
     NoProcess,
     #[error("{at}: <{element}> has no attribute {attribute}")]
-    Missing {
-        at: Position,
-        element: String,
-        attribute: &'static str,
-    },
+    Missing { at: Position, element: String, attribute: &'static str },
 }
 
 impl Model {
@@ -53,11 +49,7 @@ impl<'a> Reader<'a> {
                 .filter_map(move |x| Some((x.attribute("id")?, x.attribute(value)?)))
                 .collect()
         };
-        Reader {
-            document,
-            messages: by_id("message", "name"),
-            error_codes: by_id("error", "errorCode"),
-        }
+        Reader { document, messages: by_id("message", "name"), error_codes: by_id("error", "errorCode") }
     }
 
     fn process(&self, xml: Xml<'_, '_>) -> Result<Process, BpmnError> {
@@ -161,10 +153,8 @@ impl<'a> Reader<'a> {
     }
 
     fn message(&self, xml: Xml<'_, '_>) -> Option<String> {
-        let waits = matches!(
-            xml.tag_name().name(),
-            "receiveTask" | "boundaryEvent" | "intermediateCatchEvent" | "startEvent"
-        );
+        let waits =
+            matches!(xml.tag_name().name(), "receiveTask" | "boundaryEvent" | "intermediateCatchEvent" | "startEvent");
         let holder = child(xml, "messageEventDefinition").unwrap_or(xml);
         let name = self.messages.get(holder.attribute("messageRef")?)?;
         waits.then(|| (*name).to_owned())
@@ -175,19 +165,12 @@ impl<'a> Reader<'a> {
     }
 
     fn missing(&self, xml: Xml<'_, '_>, attribute: &'static str) -> BpmnError {
-        BpmnError::Missing {
-            at: self.position(xml),
-            element: xml.tag_name().name().to_owned(),
-            attribute,
-        }
+        BpmnError::Missing { at: self.position(xml), element: xml.tag_name().name().to_owned(), attribute }
     }
 
     fn position(&self, xml: Xml<'_, '_>) -> Position {
         let at = self.document.text_pos_at(xml.range().start);
-        Position {
-            line: at.row,
-            column: at.col,
-        }
+        Position { line: at.row, column: at.col }
     }
 }
 

@@ -38,12 +38,7 @@ fn an_ending_without_branch_is_refused() {
         "validateEnding == 'GONE'",
         &[(Rule::EndingWithoutBranch, "validate")],
     );
-    check(
-        ORDER,
-        "lineEnding == 'DONE' || ",
-        "",
-        &[(Rule::EndingWithoutBranch, "provision")],
-    );
+    check(ORDER, "lineEnding == 'DONE' || ", "", &[(Rule::EndingWithoutBranch, "provision")]);
     check(
         ORDER,
         r#"<camunda:out source="stepEnding" target="billEnding" />"#,
@@ -62,12 +57,7 @@ fn an_ending_without_branch_is_refused() {
 fn a_flow_beside_the_gateway_is_refused() {
     let beside =
         r#"<bpmn:sequenceFlow id="beside" sourceRef="bill" targetRef="notify" /><bpmn:endEvent id="orderCompleted""#;
-    check(
-        ORDER,
-        r#"<bpmn:endEvent id="orderCompleted""#,
-        beside,
-        &[(Rule::EndingWithoutBranch, "bill")],
-    );
+    check(ORDER, r#"<bpmn:endEvent id="orderCompleted""#, beside, &[(Rule::EndingWithoutBranch, "bill")]);
 }
 
 #[test]
@@ -86,10 +76,7 @@ fn a_condition_that_lets_unknown_values_through_is_refused() {
         ORDER,
         "${notifyEnding == 'CANCELLED'}",
         "${notifyEnding != 'DONE'}",
-        &[
-            (Rule::EndingWithoutBranch, "notify"),
-            (Rule::ConditionUnreadable, "notifyEnded"),
-        ],
+        &[(Rule::EndingWithoutBranch, "notify"), (Rule::ConditionUnreadable, "notifyEnded")],
     );
     check(
         STEP,
@@ -113,25 +100,13 @@ fn a_handled_code_needs_a_branch_of_its_own() {
         ",CREDIT_CHECK_FAILED,LIMIT,",
         &[(Rule::HandledCodeWithoutBranch, "authorize")],
     );
-    check(
-        ORDER,
-        " && authorizeCode == 'CREDIT_CHECK_FAILED'"
-            .replace('&', "&amp;")
-            .as_str(),
-        "",
-        &[],
-    );
+    check(ORDER, " && authorizeCode == 'CREDIT_CHECK_FAILED'".replace('&', "&amp;").as_str(), "", &[]);
 }
 
 #[test]
 fn handled_codes_that_the_step_cannot_match_are_refused() {
     for wrong in ["CREDIT_CHECK_FAILED", "${codes}", ",CREDIT_CHECK_FAILED, ,", ",,"] {
-        check(
-            ORDER,
-            ",CREDIT_CHECK_FAILED,",
-            wrong,
-            &[(Rule::HandledCodesUnreadable, "authorize")],
-        );
+        check(ORDER, ",CREDIT_CHECK_FAILED,", wrong, &[(Rule::HandledCodesUnreadable, "authorize")]);
     }
 }
 
@@ -157,38 +132,18 @@ fn a_recovery_message_that_leads_past_the_gateway_is_refused() {
 
 #[test]
 fn a_model_without_history_time_to_live_is_refused() {
-    check(
-        STEP,
-        r#" camunda:historyTimeToLive="P90D""#,
-        "",
-        &[(Rule::NoHistoryTimeToLive, "recoverable-step")],
-    );
+    check(STEP, r#" camunda:historyTimeToLive="P90D""#, "", &[(Rule::NoHistoryTimeToLive, "recoverable-step")]);
 }
 
 #[test]
 fn a_call_that_is_not_bound_or_not_complete_is_refused() {
-    check(
-        ORDER,
-        r#" camunda:calledElementBinding="deployment""#,
-        "",
-        &[(Rule::CallNotBound, "validate")],
-    );
-    check(
-        ORDER,
-        r#"<camunda:in source="tenantId" target="tenantId" />"#,
-        "",
-        &[(Rule::CallIncomplete, "validate")],
-    );
+    check(ORDER, r#" camunda:calledElementBinding="deployment""#, "", &[(Rule::CallNotBound, "validate")]);
+    check(ORDER, r#"<camunda:in source="tenantId" target="tenantId" />"#, "", &[(Rule::CallIncomplete, "validate")]);
 }
 
 #[test]
 fn an_external_task_without_async_boundaries_is_refused() {
-    check(
-        STEP,
-        r#" camunda:asyncAfter="true""#,
-        "",
-        &[(Rule::TaskNotAsync, "perform")],
-    );
+    check(STEP, r#" camunda:asyncAfter="true""#, "", &[(Rule::TaskNotAsync, "perform")]);
 }
 
 const TASK: &str = r#"<b:serviceTask id="a" camunda:type="external" camunda:topic="t" camunda:asyncBefore="true" camunda:asyncAfter="true"/>"#;
@@ -230,18 +185,11 @@ fn codes_are_caught_on_the_activity_around_it_and_beside_it() {
     check_catches(TASK, Catches::None);
     check_catches(&format!("{TASK}{}", boundary("a", all)), Catches::All);
     check_catches(
-        &format!(
-            r#"<b:subProcess id="s">{TASK}{}</b:subProcess>{}"#,
-            boundary("a", no),
-            boundary("s", never)
-        ),
+        &format!(r#"<b:subProcess id="s">{TASK}{}</b:subProcess>{}"#, boundary("a", no), boundary("s", never)),
         codes(&["NEVER", "NO"]),
     );
     check_catches(&format!("{TASK}{}", handler(no)), codes(&["NO"]));
-    check_catches(
-        &format!(r#"<b:subProcess id="s">{TASK}</b:subProcess>{}"#, handler(all)),
-        Catches::All,
-    );
+    check_catches(&format!(r#"<b:subProcess id="s">{TASK}</b:subProcess>{}"#, handler(all)), Catches::All);
 }
 
 #[test]
@@ -269,8 +217,5 @@ fn what_is_no_model_is_refused_by_name() {
     assert!(matches!(Model::parse("<b:definitions"), Err(BpmnError::Xml(_))));
     assert!(matches!(Model::parse("<definitions/>"), Err(BpmnError::NoProcess)));
     let nameless = r#"<b:definitions xmlns:b="http://www.omg.org/spec/BPMN/20100524/MODEL"><b:process isExecutable="true"/></b:definitions>"#;
-    assert_eq!(
-        Model::parse(nameless).unwrap_err().to_string(),
-        "1:70: <process> has no attribute id"
-    );
+    assert_eq!(Model::parse(nameless).unwrap_err().to_string(), "1:70: <process> has no attribute id");
 }

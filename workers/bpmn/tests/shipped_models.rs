@@ -28,9 +28,7 @@ fn shipped_models_are_fit_to_deploy() {
 fn the_step_catches_every_code_and_only_at_the_external_task() {
     let step = process(STEP, STEP_PROCESS);
     assert_eq!(
-        step.external_tasks()
-            .map(|(node, topic)| (node.id.as_str(), topic))
-            .collect::<Vec<_>>(),
+        step.external_tasks().map(|(node, topic)| (node.id.as_str(), topic)).collect::<Vec<_>>(),
         [("perform", "${stepTopic}")]
     );
     assert_eq!(step.catches("perform"), Catches::All);
@@ -40,12 +38,7 @@ fn the_step_catches_every_code_and_only_at_the_external_task() {
 #[test]
 fn the_step_offers_retry_resume_skip_and_cancel() {
     let offered = process(STEP, STEP_PROCESS).recovery_branches();
-    assert_eq!(
-        offered,
-        ["CANCEL_ORDER", "RESUME_WORKFLOW", "RETRY_STEP", "SKIP_STEP"]
-            .map(String::from)
-            .into()
-    );
+    assert_eq!(offered, ["CANCEL_ORDER", "RESUME_WORKFLOW", "RETRY_STEP", "SKIP_STEP"].map(String::from).into());
 }
 
 #[test]
@@ -96,12 +89,7 @@ fn the_order_names_its_topics() {
 fn every_element_is_drawn() {
     for (xml, id) in [(STEP, STEP_PROCESS), (ORDER, "order-fulfilment")] {
         let process = process(xml, id);
-        for id in process
-            .nodes
-            .iter()
-            .map(|n| &n.id)
-            .chain(process.flows.iter().map(|f| &f.id))
-        {
+        for id in process.nodes.iter().map(|n| &n.id).chain(process.flows.iter().map(|f| &f.id)) {
             assert_eq!(xml.matches(&format!("bpmnElement=\"{id}\"")).count(), 1, "{id}");
         }
     }

@@ -56,10 +56,7 @@ impl Engine {
     }
 
     async fn probe_left_a_trace(&self) -> Result<bool, EngineError> {
-        Ok(self
-            .count(&["history", "detail", "count"], &[("taskId", PROBE_TASK)])
-            .await?
-            > 0)
+        Ok(self.count(&["history", "detail", "count"], &[("taskId", PROBE_TASK)]).await? > 0)
     }
 
     async fn run_probe(&self) -> Result<(), EngineError> {

@@ -45,12 +45,7 @@ impl Engine {
             http = http.tls_certs_only([]);
         }
         let http = http.build().map_err(SetupError::Client)?;
-        Ok(Self(Arc::new(Inner {
-            http,
-            base,
-            auth: config.auth,
-            timeout: config.timeout,
-        })))
+        Ok(Self(Arc::new(Inner { http, base, auth: config.auth, timeout: config.timeout })))
     }
 
     /// The address in use, without credentials: for messages to people.
@@ -64,8 +59,7 @@ impl Engine {
         path: &[&str],
         query: &(impl Serialize + ?Sized),
     ) -> Result<T, EngineError> {
-        self.read_answer(path, self.request(Method::GET, path).query(query))
-            .await
+        self.read_answer(path, self.request(Method::GET, path).query(query)).await
     }
 
     /// A list by pairs, bounded by [`MAX_ROWS`](crate::MAX_ROWS).
@@ -74,10 +68,7 @@ impl Engine {
         path: &[&str],
         query: &[(&str, &str)],
     ) -> Result<Vec<T>, EngineError> {
-        let request = self
-            .request(Method::GET, path)
-            .query(query)
-            .query(&[("maxResults", crate::MAX_ROWS)]);
+        let request = self.request(Method::GET, path).query(query).query(&[("maxResults", crate::MAX_ROWS)]);
         self.read_answer(path, request).await
     }
 
@@ -89,8 +80,7 @@ impl Engine {
         sort_by: &str,
     ) -> Result<Vec<T>, EngineError> {
         let order = [("sortBy", sort_by), ("sortOrder", "asc")];
-        self.read_answer(path, self.request(Method::GET, path).query(query).query(&order))
-            .await
+        self.read_answer(path, self.request(Method::GET, path).query(query).query(&order)).await
     }
 
     /// A read whose request is already put together.
@@ -118,10 +108,7 @@ impl Engine {
         body: &(impl Serialize + ?Sized),
         waiting: Duration,
     ) -> Result<T, EngineError> {
-        let request = self
-            .request(Method::POST, path)
-            .json(body)
-            .timeout(self.0.timeout.saturating_add(waiting));
+        let request = self.request(Method::POST, path).json(body).timeout(self.0.timeout.saturating_add(waiting));
         judge(Purpose::Effect, self.exchange(path, request).await)?.json(Purpose::Effect)
     }
 
@@ -141,10 +128,7 @@ impl Engine {
 
     pub(crate) fn request(&self, method: Method, path: &[&str]) -> RequestBuilder {
         let mut url = self.0.base.clone();
-        url.path_segments_mut()
-            .expect("an http URL can have a path")
-            .pop_if_empty()
-            .extend(path);
+        url.path_segments_mut().expect("an http URL can have a path").pop_if_empty().extend(path);
         let request = self.0.http.request(method, url).timeout(self.0.timeout);
         match &self.0.auth {
             Auth::None => request,

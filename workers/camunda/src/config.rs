@@ -31,9 +31,7 @@ impl EngineConfig {
     pub(crate) fn checked_url(&self) -> Result<Url, SetupError> {
         let url = Url::parse(&self.base_url).map_err(|source| SetupError::NotAUrl { source: source.into() })?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(SetupError::Scheme {
-                scheme: url.scheme().to_owned(),
-            });
+            return Err(SetupError::Scheme { scheme: url.scheme().to_owned() });
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(SetupError::CredentialsInUrl);
@@ -80,9 +78,7 @@ impl fmt::Debug for Secret {
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     #[error("the engine address is not a URL; expected something like http://host:8080/engine-rest")]
-    NotAUrl {
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    NotAUrl { source: Box<dyn std::error::Error + Send + Sync> },
     #[error("the engine address begins with {scheme}:, expected http: or https:")]
     Scheme { scheme: String },
     #[error("the engine address carries a user name or password; put them into the authentication settings")]
@@ -103,19 +99,13 @@ mod tests {
         assert!(refused("engine:8080/engine-rest").contains("engine:"));
         assert!(refused("not a url").contains("not a URL"));
         assert!(refused("http://demo:geheim@host/engine-rest").contains("authentication settings"));
-        let swapped = EngineConfig {
-            connect_timeout: Duration::from_secs(60),
-            ..EngineConfig::new("http://host")
-        };
+        let swapped = EngineConfig { connect_timeout: Duration::from_secs(60), ..EngineConfig::new("http://host") };
         assert!(matches!(swapped.checked_url(), Err(SetupError::Timeouts)));
     }
 
     #[test]
     fn a_secret_is_not_printed() {
-        let auth = Auth::Basic {
-            user: "demo".into(),
-            password: Secret::new("geheim"),
-        };
+        let auth = Auth::Basic { user: "demo".into(), password: Secret::new("geheim") };
         assert!(!format!("{auth:?}").contains("geheim"));
     }
 }

@@ -110,11 +110,7 @@ impl Engine {
         Ok(Deployment {
             id: row.id,
             name: row.name,
-            process_definitions: row
-                .deployed_process_definitions
-                .unwrap_or_default()
-                .into_values()
-                .collect(),
+            process_definitions: row.deployed_process_definitions.unwrap_or_default().into_values().collect(),
         })
     }
 
@@ -128,21 +124,13 @@ impl Engine {
             #[serde(rename = "bpmn20Xml")]
             text: String,
         }
-        Ok(self
-            .find::<Xml>(&["process-definition", id, "xml"])
-            .await?
-            .map(|xml| xml.text))
+        Ok(self.find::<Xml>(&["process-definition", id, "xml"]).await?.map(|xml| xml.text))
     }
 
     /// All versions, newest last; or only the latest one (`latest`), which is what a start by key uses.
     pub async fn process_definitions(&self, key: &str, latest: bool) -> Result<Vec<ProcessDefinition>, EngineError> {
         let latest = if latest { "true" } else { "false" };
-        let query = [
-            ("key", key),
-            ("latestVersion", latest),
-            ("sortBy", "version"),
-            ("sortOrder", "asc"),
-        ];
+        let query = [("key", key), ("latestVersion", latest), ("sortBy", "version"), ("sortOrder", "asc")];
         self.read_rows(&["process-definition"], &query).await
     }
 }
@@ -155,23 +143,15 @@ fn parse_problems(exchange: &Exchange) -> Option<Vec<ParseProblem>> {
     let report: ParseReport = serde_json::from_slice(&answer.body).ok()?;
     if let Some(details) = report.details {
         let of_file = |(file, report): (String, FileReport)| {
-            report.errors.into_iter().map(move |problem| ParseProblem {
-                file: file.clone(),
-                ..problem
-            })
+            report.errors.into_iter().map(move |problem| ParseProblem { file: file.clone(), ..problem })
         };
         return Some(details.into_iter().flat_map(of_file).collect());
     }
     // XML that is not well-formed is told as a fault without a place: "ENGINE-09003 Could not parse 'a.bpmn'. …".
     let (_, rest) = report.message.split_once("Could not parse '")?;
     let (file, message) = rest.split_once("'. ")?;
-    let problem = ParseProblem {
-        file: file.to_owned(),
-        message: message.to_owned(),
-        line: 0,
-        column: 0,
-        element_id: None,
-    };
+    let problem =
+        ParseProblem { file: file.to_owned(), message: message.to_owned(), line: 0, column: 0, element_id: None };
     Some(vec![problem])
 }
 
@@ -181,10 +161,7 @@ mod tests {
     use crate::error::Answer;
 
     fn problems(status: u16, body: &str) -> Option<Vec<ParseProblem>> {
-        parse_problems(&Exchange::Answered(Answer {
-            status,
-            body: body.into(),
-        }))
+        parse_problems(&Exchange::Answered(Answer { status, body: body.into() }))
     }
 
     #[test]
@@ -192,10 +169,7 @@ mod tests {
         let body = r#"{"type":"ParseException","message":"ENGINE-09005 …","code":0,"details":{"bad.bpmn":{"errors":[
             {"message":"External tasks must specify a 'topic'","line":3,"column":36,"mainElementId":"t"}],"warnings":[]}}}"#;
         let found = problems(400, body).unwrap();
-        assert_eq!(
-            (found[0].file.as_str(), found[0].line, found[0].column),
-            ("bad.bpmn", 3, 36)
-        );
+        assert_eq!((found[0].file.as_str(), found[0].line, found[0].column), ("bad.bpmn", 3, 36));
         assert_eq!(found[0].element_id.as_deref(), Some("t"));
     }
 
@@ -203,18 +177,12 @@ mod tests {
     fn broken_xml_names_its_file() {
         let body = r#"{"type":"ProcessEngineException","message":"ENGINE-09003 Could not parse 'b.bpmn'. Ends early.","code":0}"#;
         let found = problems(500, body).unwrap();
-        assert_eq!(
-            (found[0].file.as_str(), found[0].message.as_str()),
-            ("b.bpmn", "Ends early.")
-        );
+        assert_eq!((found[0].file.as_str(), found[0].message.as_str()), ("b.bpmn", "Ends early."));
     }
 
     #[test]
     fn other_faults_are_not_about_the_models() {
-        assert_eq!(
-            problems(500, r#"{"type":"ProcessEngineException","message":"no","code":0}"#),
-            None
-        );
+        assert_eq!(problems(500, r#"{"type":"ProcessEngineException","message":"no","code":0}"#), None);
         assert_eq!(problems(200, r#"{"id":"d","name":"n"}"#), None);
     }
 }

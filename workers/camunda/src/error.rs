@@ -84,16 +84,10 @@ fn judge_refusal(purpose: Purpose, answer: &Answer) -> EngineError {
     let code = body.as_ref().and_then(|b| b.code).unwrap_or(0);
     let (kind, message) = match body {
         Some(b) => (b.r#type, b.message.unwrap_or_default()),
-        None => (
-            format!("HTTP {}", answer.status),
-            "not an answer of the engine; check the engine address".to_owned(),
-        ),
+        None => (format!("HTTP {}", answer.status), "not an answer of the engine; check the engine address".to_owned()),
     };
     match answer.status {
-        401 | 403 => EngineError::Unauthorised {
-            status: answer.status,
-            message,
-        },
+        401 | 403 => EngineError::Unauthorised { status: answer.status, message },
         // A path that the server does not serve is not a task that is gone.
         404 if known && kind != "NotFoundException" => EngineError::NotFound { message },
         429 => EngineError::Conflict { message },
@@ -123,11 +117,7 @@ impl Answer {
     }
 
     pub(crate) fn empty(&self) -> Result<(), EngineError> {
-        if self.status == 204 {
-            Ok(())
-        } else {
-            Err(EngineError::Unknown { source: None })
-        }
+        if self.status == 204 { Ok(()) } else { Err(EngineError::Unknown { source: None }) }
     }
 }
 
@@ -198,15 +188,7 @@ mod tests {
             (504, "", "away", "unknown"),
         ];
         for (status, body, read, effect) in table {
-            let judged = |purpose| {
-                judge(
-                    purpose,
-                    Exchange::Answered(Answer {
-                        status,
-                        body: body.into(),
-                    }),
-                )
-            };
+            let judged = |purpose| judge(purpose, Exchange::Answered(Answer { status, body: body.into() }));
             assert_eq!(name(&judged(Purpose::Read)), read, "read {status} {body}");
             assert_eq!(name(&judged(Purpose::Effect)), effect, "effect {status} {body}");
         }
@@ -221,18 +203,9 @@ mod tests {
 
     #[test]
     fn an_effect_with_an_unreadable_answer_may_have_happened() {
-        let answer = Answer {
-            status: 200,
-            body: b"<html>".to_vec(),
-        };
-        assert!(matches!(
-            answer.json::<u8>(Purpose::Read),
-            Err(EngineError::Unreadable { .. })
-        ));
-        assert!(matches!(
-            answer.json::<u8>(Purpose::Effect),
-            Err(EngineError::Unknown { .. })
-        ));
+        let answer = Answer { status: 200, body: b"<html>".to_vec() };
+        assert!(matches!(answer.json::<u8>(Purpose::Read), Err(EngineError::Unreadable { .. })));
+        assert!(matches!(answer.json::<u8>(Purpose::Effect), Err(EngineError::Unknown { .. })));
         assert!(matches!(answer.empty(), Err(EngineError::Unknown { .. })));
     }
 }

@@ -107,18 +107,14 @@ impl Engine {
     }
 
     pub async fn external_tasks(&self, query: &ExternalTaskQuery<'_>) -> Result<Vec<ExternalTask>, EngineError> {
-        let query = ExternalTaskQuery {
-            max_results: query.max_results.or(Some(MAX_ROWS)),
-            ..query.clone()
-        };
+        let query = ExternalTaskQuery { max_results: query.max_results.or(Some(MAX_ROWS)), ..query.clone() };
         self.read_sorted(&["external-task"], &query, "id").await
     }
 
     /// Above 0 it resolves the task's incident; it does not wake a pending long poll.
     pub async fn set_external_task_retries(&self, id: &str, retries: u32) -> Result<(), EngineError> {
         let body = serde_json::json!({ "retries": retries });
-        self.command(Method::PUT, &["external-task", id, "retries"], Some(&body))
-            .await
+        self.command(Method::PUT, &["external-task", id, "retries"], Some(&body)).await
     }
 }
 

@@ -200,11 +200,8 @@ impl Engine {
         process_instance_id: &str,
         name: &str,
     ) -> Result<Vec<HistoricVariable>, EngineError> {
-        let query = [
-            ("processInstanceId", process_instance_id),
-            ("variableName", name),
-            ("deserializeValues", "false"),
-        ];
+        let query =
+            [("processInstanceId", process_instance_id), ("variableName", name), ("deserializeValues", "false")];
         self.read_rows(&["history", "variable-instance"], &query).await
     }
 
@@ -228,28 +225,16 @@ impl Engine {
         &self,
         query: &HistoricInstanceQuery<'_>,
     ) -> Result<Vec<HistoricProcessInstance>, EngineError> {
-        let query = HistoricInstanceQuery {
-            max_results: query.max_results.or(Some(MAX_ROWS)),
-            ..query.clone()
-        };
+        let query = HistoricInstanceQuery { max_results: query.max_results.or(Some(MAX_ROWS)), ..query.clone() };
         let ended = query.finished_after.is_some() || query.finished == Some(true);
-        self.read_sorted(
-            &["history", "process-instance"],
-            &query,
-            if ended { "endTime" } else { "startTime" },
-        )
-        .await
+        self.read_sorted(&["history", "process-instance"], &query, if ended { "endTime" } else { "startTime" }).await
     }
 
     pub async fn historic_activity_instances(
         &self,
         query: &HistoricActivityQuery<'_>,
     ) -> Result<Vec<HistoricActivityInstance>, EngineError> {
-        let query = HistoricActivityQuery {
-            max_results: query.max_results.or(Some(MAX_ROWS)),
-            ..query.clone()
-        };
-        self.read_sorted(&["history", "activity-instance"], &query, "startTime")
-            .await
+        let query = HistoricActivityQuery { max_results: query.max_results.or(Some(MAX_ROWS)), ..query.clone() };
+        self.read_sorted(&["history", "activity-instance"], &query, "startTime").await
     }
 }

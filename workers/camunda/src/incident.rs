@@ -50,16 +50,12 @@ impl Engine {
         message: &str,
     ) -> Result<Incident, EngineError> {
         let body = json!({ "incidentType": incident_type, "configuration": configuration, "message": message });
-        self.ask(&["execution", execution_id, "create-incident"], &body, Duration::ZERO)
-            .await
+        self.ask(&["execution", execution_id, "create-incident"], &body, Duration::ZERO).await
     }
 
     /// Oldest first.
     pub async fn incidents(&self, query: &IncidentQuery<'_>) -> Result<Vec<Incident>, EngineError> {
-        let query = IncidentQuery {
-            max_results: query.max_results.or(Some(MAX_ROWS)),
-            ..query.clone()
-        };
+        let query = IncidentQuery { max_results: query.max_results.or(Some(MAX_ROWS)), ..query.clone() };
         self.read_sorted(&["incident"], &query, "incidentTimestamp").await
     }
 
@@ -71,7 +67,6 @@ impl Engine {
     /// Replaces the annotation; an incident that is gone is `Refused`.
     pub async fn annotate_incident(&self, id: &str, annotation: &str) -> Result<(), EngineError> {
         let body = json!({ "annotation": annotation });
-        self.command(Method::PUT, &["incident", id, "annotation"], Some(&body))
-            .await
+        self.command(Method::PUT, &["incident", id, "annotation"], Some(&body)).await
     }
 }

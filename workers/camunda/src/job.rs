@@ -24,20 +24,12 @@ pub struct Job {
 
 impl Engine {
     pub async fn jobs(&self, process_instance_id: &str) -> Result<Vec<Job>, EngineError> {
-        self.read_rows(&["job"], &[("processInstanceId", process_instance_id)])
-            .await
+        self.read_rows(&["job"], &[("processInstanceId", process_instance_id)]).await
     }
 
     /// Above 0 it resolves the job's incident and the job executor tries again.
     pub async fn set_job_retries(&self, id: &str, retries: u32) -> Result<(), EngineError> {
-        match self
-            .command(
-                Method::PUT,
-                &["job", id, "retries"],
-                Some(&json!({ "retries": retries })),
-            )
-            .await
-        {
+        match self.command(Method::PUT, &["job", id, "retries"], Some(&json!({ "retries": retries }))).await {
             // The engine answers 500 here instead of 404.
             Err(EngineError::Fault { message, .. }) if message.contains("No job found") => {
                 Err(EngineError::NotFound { message })

@@ -57,10 +57,7 @@ impl Engine {
             message: &'a MessageCorrelation<'a>,
             result_enabled: bool,
         }
-        let body = Body {
-            message,
-            result_enabled: true,
-        };
+        let body = Body { message, result_enabled: true };
         match self.ask::<Vec<ResultRow>>(&["message"], &body, Duration::ZERO).await {
             Ok(rows) => correlated(rows),
             Err(EngineError::Refused { message, .. }) if message.contains("MismatchingMessageCorrelationException") => {
@@ -73,13 +70,9 @@ impl Engine {
 
 fn correlated(rows: Vec<ResultRow>) -> Result<Correlation, EngineError> {
     match rows.into_iter().find_map(|row| row.execution) {
-        Some(ExecutionRow {
-            id,
-            process_instance_id,
-        }) => Ok(Correlation::Correlated(Correlated {
-            execution_id: id,
-            process_instance_id,
-        })),
+        Some(ExecutionRow { id, process_instance_id }) => {
+            Ok(Correlation::Correlated(Correlated { execution_id: id, process_instance_id }))
+        }
         // Something was correlated that was not the instance addressed: only a read can tell what.
         None => Err(EngineError::Unknown { source: None }),
     }

@@ -70,12 +70,7 @@ pub struct Failure<'a> {
 impl Engine {
     /// Runs everything up to the next wait state inside the call.
     pub async fn complete(&self, task_id: &str, worker_id: &str, variables: &Variables) -> Result<(), ReportError> {
-        self.report(
-            task_id,
-            "complete",
-            &json!({ "workerId": worker_id, "variables": variables }),
-        )
-        .await
+        self.report(task_id, "complete", &json!({ "workerId": worker_id, "variables": variables })).await
     }
 
     pub async fn failure(&self, task_id: &str, worker_id: &str, failure: Failure<'_>) -> Result<(), ReportError> {
@@ -122,9 +117,7 @@ impl Engine {
     }
 
     async fn report(&self, task_id: &str, verb: &str, body: &impl Serialize) -> Result<(), ReportError> {
-        self.command(Method::POST, &["external-task", task_id, verb], Some(body))
-            .await
-            .map_err(ReportError::from)
+        self.command(Method::POST, &["external-task", task_id, verb], Some(body)).await.map_err(ReportError::from)
     }
 }
 
@@ -133,13 +126,10 @@ impl From<EngineError> for ReportError {
         match error {
             EngineError::NotFound { .. } => ReportError::Gone,
             EngineError::Refused { kind, message } => refused(kind, message),
-            EngineError::Unauthorised { status, message } => ReportError::Refused {
-                kind: format!("HTTP {status}"),
-                message,
-            },
-            EngineError::Fault {
-                code: COLUMN_TOO_SMALL, ..
-            } => ReportError::TooLarge,
+            EngineError::Unauthorised { status, message } => {
+                ReportError::Refused { kind: format!("HTTP {status}"), message }
+            }
+            EngineError::Fault { code: COLUMN_TOO_SMALL, .. } => ReportError::TooLarge,
             EngineError::Fault { code, message, .. } => ReportError::EngineFault { code, message },
             cause @ (EngineError::Away { .. } | EngineError::Conflict { .. }) => ReportError::Retry { cause },
             cause @ (EngineError::Unknown { .. } | EngineError::Unreadable { .. }) => ReportError::Unknown { cause },
@@ -151,9 +141,7 @@ impl From<EngineError> for ReportError {
 fn refused(kind: String, message: String) -> ReportError {
     if let Some((_, rest)) = message.split_once("is locked by worker '") {
         let holder = rest.rsplit_once('\'').map_or(rest, |(holder, _)| holder);
-        return ReportError::Superseded {
-            holder: (holder != "null").then(|| holder.to_owned()),
-        };
+        return ReportError::Superseded { holder: (holder != "null").then(|| holder.to_owned()) };
     }
     if message.ends_with("is suspended.") {
         return ReportError::Suspended;
@@ -171,11 +159,7 @@ fn cut(message: &str) -> String {
         units += c.len_utf16();
         units <= MAX_MESSAGE_UNITS
     };
-    message
-        .chars()
-        .take_while(fits)
-        .map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c })
-        .collect()
+    message.chars().take_while(fits).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
 
 pub(crate) fn whole_millis(duration: Duration) -> u64 {
@@ -207,13 +191,7 @@ mod tests {
     fn every_answer_to_a_report_has_its_decision() {
         // status, type, message, code, decision; as answered by Camunda 7.24.0
         let table = [
-            (
-                404,
-                "RestException",
-                "External task with id t does not exist",
-                0,
-                "gone",
-            ),
+            (404, "RestException", "External task with id t does not exist", 0, "gone"),
             (
                 400,
                 "RestException",
@@ -228,13 +206,7 @@ mod tests {
                 0,
                 "superseded by nobody",
             ),
-            (
-                400,
-                "RestException",
-                "ENGINE-03043 ExternalTask with id 't' is suspended.",
-                0,
-                "suspended",
-            ),
+            (400, "RestException", "ENGINE-03043 ExternalTask with id 't' is suspended.", 0, "suspended"),
             (
                 400,
                 "RestException",
@@ -242,20 +214,8 @@ mod tests {
                 0,
                 "expired",
             ),
-            (
-                400,
-                "RestException",
-                "Unsupported value type 'Nope'",
-                0,
-                "refused: RestException",
-            ),
-            (
-                400,
-                "InvalidRequestException",
-                "Cannot convert value",
-                0,
-                "refused: InvalidRequestException",
-            ),
+            (400, "RestException", "Unsupported value type 'Nope'", 0, "refused: RestException"),
+            (400, "InvalidRequestException", "Cannot convert value", 0, "refused: InvalidRequestException"),
             (401, "", "", 0, "refused: HTTP 401"),
             (403, "AuthorizationException", "no", 0, "refused: HTTP 403"),
             (500, "OptimisticLockingException", "", 1, "retry"),
@@ -269,9 +229,7 @@ mod tests {
             (504, "", "", 0, "unknown"),
         ];
         for (status, kind, message, code, expected) in table {
-            let body = json!({ "type": kind, "message": message, "code": code })
-                .to_string()
-                .into_bytes();
+            let body = json!({ "type": kind, "message": message, "code": code }).to_string().into_bytes();
             let error = judge(Purpose::Effect, Exchange::Answered(Answer { status, body })).unwrap_err();
             assert_eq!(name(&error.into()), expected, "{status} {kind} {message}");
         }

@@ -73,8 +73,7 @@ impl Engine {
         variables: &Variables,
     ) -> Result<ProcessInstance, EngineError> {
         let body = json!({ "businessKey": business_key, "variables": variables });
-        self.ask(&["process-definition", "key", key, "start"], &body, Duration::ZERO)
-            .await
+        self.ask(&["process-definition", "key", key, "start"], &body, Duration::ZERO).await
     }
 
     pub async fn process_instance(&self, id: &str) -> Result<Option<ProcessInstance>, EngineError> {
@@ -85,10 +84,7 @@ impl Engine {
         &self,
         query: &ProcessInstanceQuery<'_>,
     ) -> Result<Vec<ProcessInstance>, EngineError> {
-        let query = ProcessInstanceQuery {
-            max_results: query.max_results.or(Some(MAX_ROWS)),
-            ..query.clone()
-        };
+        let query = ProcessInstanceQuery { max_results: query.max_results.or(Some(MAX_ROWS)), ..query.clone() };
         self.read_sorted(&["process-instance"], &query, "instanceId").await
     }
 
@@ -104,13 +100,11 @@ impl Engine {
 
     async fn set_suspended(&self, id: &str, suspended: bool) -> Result<(), EngineError> {
         let body = json!({ "suspended": suspended });
-        self.command(Method::PUT, &["process-instance", id, "suspended"], Some(&body))
-            .await
+        self.command(Method::PUT, &["process-instance", id, "suspended"], Some(&body)).await
     }
 
     pub async fn delete_process_instance(&self, id: &str) -> Result<(), EngineError> {
-        self.command(Method::DELETE, &["process-instance", id], None::<&()>)
-            .await
+        self.command(Method::DELETE, &["process-instance", id], None::<&()>).await
     }
 
     /// `None` when the instance is not running (any more).
@@ -131,9 +125,9 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let path = ["process-instance", process_instance_id, "variables", name];
         match self.command(Method::PUT, &path, Some(value)).await {
-            Err(error) if missing_execution(&error) => Err(EngineError::NotFound {
-                message: format!("process instance {process_instance_id}"),
-            }),
+            Err(error) if missing_execution(&error) => {
+                Err(EngineError::NotFound { message: format!("process instance {process_instance_id}") })
+            }
             other => other,
         }
     }
@@ -156,14 +150,10 @@ impl Engine {
         &self,
         query: &EventSubscriptionQuery<'_>,
     ) -> Result<Vec<EventSubscription>, EngineError> {
-        let query = EventSubscriptionQuery {
-            max_results: query.max_results.or(Some(MAX_ROWS)),
-            ..query.clone()
-        };
+        let query = EventSubscriptionQuery { max_results: query.max_results.or(Some(MAX_ROWS)), ..query.clone() };
         let path = ["event-subscription"];
         let fixed = [("eventType", "message"), ("sortBy", "created"), ("sortOrder", "asc")];
-        self.read_answer(&path, self.request(Method::GET, &path).query(&query).query(&fixed))
-            .await
+        self.read_answer(&path, self.request(Method::GET, &path).query(&query).query(&fixed)).await
     }
 }
 

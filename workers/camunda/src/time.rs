@@ -6,9 +6,7 @@ use serde::{Deserialize, Deserializer, Serializer, de::Error};
 const FORMAT: &str = "%Y-%m-%dT%H:%M:%S%.3f%z";
 
 pub(crate) fn parse(text: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_str(text, FORMAT)
-        .ok()
-        .map(|t| t.with_timezone(&Utc))
+    DateTime::parse_from_str(text, FORMAT).ok().map(|t| t.with_timezone(&Utc))
 }
 
 pub(crate) fn format(time: &DateTime<Utc>) -> String {
@@ -35,9 +33,9 @@ pub(crate) mod option {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<DateTime<Utc>>, D::Error> {
         match Option::<String>::deserialize(from)? {
             None => Ok(None),
-            Some(text) => parse(&text)
-                .map(Some)
-                .ok_or_else(|| D::Error::custom("not an instant as the engine writes it")),
+            Some(text) => {
+                parse(&text).map(Some).ok_or_else(|| D::Error::custom("not an instant as the engine writes it"))
+            }
         }
     }
 }

@@ -179,12 +179,7 @@ impl fmt::Debug for Variables {
 
 impl<N: Into<String>, V: Into<Variable>> FromIterator<(N, V)> for Variables {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(pairs: I) -> Self {
-        Self(
-            pairs
-                .into_iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
-        )
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
     }
 }
 
@@ -212,31 +207,16 @@ mod tests {
             .with("ratio", 0.5)
             .with("date", date)
             .with("null", Variable::Null)
-            .with(
-                "json",
-                Variable::Other {
-                    type_name: "Json".into(),
-                    value: json!("{}"),
-                },
-            );
+            .with("json", Variable::Other { type_name: "Json".into(), value: json!("{}") });
         let read: Variables = serde_json::from_value(serde_json::to_value(&all).unwrap()).unwrap();
         assert!(read == all, "{read:?}");
-        assert_eq!(
-            serde_json::to_value(Variable::from("x")).unwrap(),
-            json!({"type": "String", "value": "x"})
-        );
+        assert_eq!(serde_json::to_value(Variable::from("x")).unwrap(), json!({"type": "String", "value": "x"}));
     }
 
     #[test]
     fn what_does_not_fit_its_type_is_kept_as_it_came() {
         let read: Variable = serde_json::from_value(json!({"type": "Integer", "value": 3_000_000_000_i64})).unwrap();
-        assert_eq!(
-            read,
-            Variable::Other {
-                type_name: "Integer".into(),
-                value: json!(3_000_000_000_i64)
-            }
-        );
+        assert_eq!(read, Variable::Other { type_name: "Integer".into(), value: json!(3_000_000_000_i64) });
         let null: Variable = serde_json::from_value(json!({"type": "String", "value": null})).unwrap();
         assert_eq!(null, Variable::Null);
     }

@@ -31,9 +31,7 @@ async fn read_request(stream: &mut TcpStream) -> String {
         let n = stream.read(&mut buffer).await.unwrap_or(0);
         text.push_str(&String::from_utf8_lossy(&buffer[..n]));
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text.as_str(), ""));
-        let length = head
-            .lines()
-            .find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
+        let length = head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length: ")?.parse().ok());
         if n == 0 || (text.contains("\r\n\r\n") && body.len() >= length.unwrap_or(0)) {
             return text;
         }
@@ -58,16 +56,8 @@ async fn a_refused_connection_proves_that_nothing_was_applied() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", free.local_addr().unwrap());
     drop(free);
-    assert!(matches!(
-        complete(&address).await,
-        Err(ReportError::Retry {
-            cause: EngineError::Away { .. }
-        })
-    ));
-    assert!(matches!(
-        engine(&address).version().await,
-        Err(EngineError::Away { .. })
-    ));
+    assert!(matches!(complete(&address).await, Err(ReportError::Retry { cause: EngineError::Away { .. } })));
+    assert!(matches!(engine(&address).version().await, Err(EngineError::Away { .. })));
 }
 
 #[tokio::test]
@@ -76,10 +66,7 @@ async fn a_connection_closed_without_an_answer_proves_nothing() {
     assert!(matches!(complete(&address).await, Err(ReportError::Unknown { .. })));
     requests.recv().await.unwrap();
     assert!(requests.try_recv().is_err(), "a report is never repeated by the client");
-    assert!(
-        matches!(engine(&address).version().await, Err(EngineError::Away { .. })),
-        "a read can just be repeated"
-    );
+    assert!(matches!(engine(&address).version().await, Err(EngineError::Away { .. })), "a read can just be repeated");
 }
 
 #[tokio::test]
@@ -118,10 +105,7 @@ async fn a_redirect_is_refused_and_not_followed() {
 async fn a_success_that_the_engine_does_not_give_is_not_believed() {
     let (address, _requests) = server("HTTP/1.1 200 OK\r\ncontent-length: 7\r\n\r\nwelcome").await;
     assert!(matches!(complete(&address).await, Err(ReportError::Unknown { .. })));
-    assert!(matches!(
-        engine(&address).version().await,
-        Err(EngineError::Unreadable { .. })
-    ));
+    assert!(matches!(engine(&address).version().await, Err(EngineError::Unreadable { .. })));
 }
 
 #[tokio::test]
@@ -154,23 +138,10 @@ async fn a_fetch_sends_what_the_engine_needs() {
 #[tokio::test]
 async fn ids_are_escaped_in_paths_and_credentials_are_sent() {
     let (address, mut requests) = server("HTTP/1.1 204 No Content\r\n\r\n").await;
-    let auth = Auth::Basic {
-        user: "demo".into(),
-        password: Secret::new("demo"),
-    };
-    let engine = Engine::new(EngineConfig {
-        auth,
-        ..EngineConfig::new(format!("{address}/"))
-    })
-    .unwrap();
+    let auth = Auth::Basic { user: "demo".into(), password: Secret::new("demo") };
+    let engine = Engine::new(EngineConfig { auth, ..EngineConfig::new(format!("{address}/")) }).unwrap();
     engine.unlock("a/b?c").await.unwrap();
     let sent = requests.recv().await.unwrap();
-    assert!(
-        sent.starts_with("POST /engine-rest/external-task/a%2Fb%3Fc/unlock HTTP/1.1\r\n"),
-        "{sent}"
-    );
-    assert!(
-        sent.to_lowercase().contains("authorization: basic zgvtbzpkzw1v"),
-        "{sent}"
-    );
+    assert!(sent.starts_with("POST /engine-rest/external-task/a%2Fb%3Fc/unlock HTTP/1.1\r\n"), "{sent}");
+    assert!(sent.to_lowercase().contains("authorization: basic zgvtbzpkzw1v"), "{sent}");
 }

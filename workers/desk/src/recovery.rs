@@ -163,8 +163,10 @@ impl Work<'_> {
             take: ask.action,
         };
         self.step.gate = Some(action);
-        let outputs = self.step.outputs.clone();
-        self.stand(StepState::Parked, &outputs, None).await?;
+        // A skip's outputs count from here on: the engine goes on to later steps before anyone can tell us that it did.
+        let none = Outputs::new();
+        let outputs = if ask.action == Action::SkipStep { &ask.outputs } else { &none };
+        self.stand(StepState::Parked, outputs, None).await?;
         Ok(commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), ask.tenant, &command, Some(action)).await?)
     }
 

@@ -4,7 +4,7 @@ use fallout_core::{
     action::{Action, ActionState},
     case::CaseEvent,
     ids::{ActionId, CommandId, RunId},
-    step::StepState,
+    step::{Outputs, StepState},
 };
 use fallout_store::{actions, cases, commands, commands::Pending, orders, steps};
 use serde_json::json;
@@ -96,8 +96,7 @@ impl Desk {
         if work.step.gate == Some(action) {
             let mut case = cases::by_id(&mut work.tx, stored.case).await?;
             work.step.gate = None;
-            let outputs = work.step.outputs.clone();
-            work.stand(StepState::Parked, &outputs, None).await?;
+            work.stand(StepState::Parked, &Outputs::new(), None).await?;
             fail_action(&mut work.tx, &case, action, why).await?;
             move_case(&mut work.tx, &mut case, CaseEvent::ActionFailed).await?;
         }

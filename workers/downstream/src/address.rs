@@ -55,11 +55,7 @@ pub(crate) fn check_all(addresses: BTreeMap<String, Address>) -> Result<BTreeMap
             Err(why) => problems.push(format!("downstream {name}: {why}")),
         }
     }
-    if problems.is_empty() {
-        Ok(targets)
-    } else {
-        Err(ConfigError { problems })
-    }
+    if problems.is_empty() { Ok(targets) } else { Err(ConfigError { problems }) }
 }
 
 /// Messages never repeat the address: it may hold a password.
@@ -79,11 +75,7 @@ fn check(address: &Address) -> Result<Target, String> {
         return Err("the address holds a query or fragment, expected at most a path".into());
     }
     let authorization = address.bearer.as_ref().map(bearer).transpose()?;
-    Ok(Target {
-        base: url.as_str().trim_end_matches('/').to_owned(),
-        https,
-        authorization,
-    })
+    Ok(Target { base: url.as_str().trim_end_matches('/').to_owned(), https, authorization })
 }
 
 fn bearer(secret: &Secret) -> Result<HeaderValue, String> {
@@ -98,10 +90,7 @@ mod tests {
     use super::*;
 
     fn address(url: &str, bearer: &str) -> Address {
-        Address {
-            url: url.into(),
-            bearer: Some(Secret::new(bearer)),
-        }
+        Address { url: url.into(), bearer: Some(Secret::new(bearer)) }
     }
 
     #[test]
@@ -116,10 +105,7 @@ mod tests {
         ];
         let error = check_all(bad.map(|(name, address)| (name.to_owned(), address)).into()).unwrap_err();
         assert_eq!(error.problems.len(), 5, "{error}");
-        assert!(
-            !error.to_string().contains("geheim") && !error.to_string().contains("gehe"),
-            "{error}"
-        );
+        assert!(!error.to_string().contains("geheim") && !error.to_string().contains("gehe"), "{error}");
     }
 
     #[test]

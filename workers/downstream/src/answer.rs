@@ -37,18 +37,10 @@ pub(crate) async fn read(mut response: Response, deadline: Instant) -> Answer {
             Err(_) => break (Body::Cut, Some("the answer did not end in time".to_owned())),
         }
         if bytes.len() > MOST_BYTES {
-            break (
-                Body::TooLong,
-                Some(format!("the answer is longer than {MOST_BYTES} bytes")),
-            );
+            break (Body::TooLong, Some(format!("the answer is longer than {MOST_BYTES} bytes")));
         }
     };
-    Answer {
-        status,
-        body,
-        retry_after_ms,
-        error,
-    }
+    Answer { status, body, retry_after_ms, error }
 }
 
 fn whole(bytes: &[u8]) -> Body {

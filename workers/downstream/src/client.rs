@@ -51,16 +51,9 @@ fn build(kind: Kind) -> Result<Client, String> {
         // then prove nothing.
         .tcp_user_timeout(Duration::from_millis(kind.total_ms.into()));
     // Without TLS no certificates are needed, and loading them fails on machines that have none.
-    let builder = if kind.https {
-        builder
-    } else {
-        builder.tls_certs_only([])
-    };
+    let builder = if kind.https { builder } else { builder.tls_certs_only([]) };
     builder.build().map_err(|error| match kind.https {
-        true => format!(
-            "no client for https ({}); install ca-certificates",
-            crate::exchange::chain(error)
-        ),
+        true => format!("no client for https ({}); install ca-certificates", crate::exchange::chain(error)),
         false => format!("no client for http ({})", crate::exchange::chain(error)),
     })
 }

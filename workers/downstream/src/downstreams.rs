@@ -33,14 +33,8 @@ impl Downstreams {
         let targets = address::check_all(addresses)?;
         let clients = Clients::default();
         if targets.values().any(|target| target.https) {
-            let any = Kind {
-                https: true,
-                connect_ms: 500,
-                total_ms: 1_000,
-            };
-            clients.of(any).map_err(|problem| ConfigError {
-                problems: vec![problem],
-            })?;
+            let any = Kind { https: true, connect_ms: 500, total_ms: 1_000 };
+            clients.of(any).map_err(|problem| ConfigError { problems: vec![problem] })?;
         }
         Ok(Downstreams { targets, clients })
     }
@@ -53,37 +47,24 @@ impl Downstreams {
     /// Sends the request once and says what that proved. No byte leaves after `send_until`; the exchange is over at the
     /// latest `timeouts.total_ms` after it began, and it runs to its end even when the caller stops waiting.
     pub async fn send(&self, op: &Operation, request: &StoredRequest, send_until: Instant) -> Evidence {
-        let built = self
-            .target(op)
-            .and_then(|target| Ok((target, request::outgoing(target, request)?)));
+        let built = self.target(op).and_then(|target| Ok((target, request::outgoing(target, request)?)));
         let exchange = match built.and_then(|(target, outgoing)| self.exchange(op, target, outgoing, send_until)) {
             Ok(exchange) => exchange,
             Err(why) => {
-                return Evidence {
-                    error: Some(why),
-                    ..Evidence::of(Phase::NotBuilt)
-                };
+                return Evidence { error: Some(why), ..Evidence::of(Phase::NotBuilt) };
             }
         };
         let running = tokio::spawn(exchange.run().in_current_span());
         running.await.unwrap_or_else(|error| {
-            tracing::error!(
-                operation = op.name,
-                "an exchange ended without saying how far it came: {error}"
-            );
-            Evidence {
-                error: Some("the exchange itself failed".into()),
-                ..Evidence::of(Phase::Unproven)
-            }
+            tracing::error!(operation = op.name, "an exchange ended without saying how far it came: {error}");
+            Evidence { error: Some("the exchange itself failed".into()), ..Evidence::of(Phase::Unproven) }
         })
     }
 
     /// Asks once whether the effect of a stored request exists. Harmless to repeat and to abandon.
     pub async fn look_up(&self, op: &Operation, key: &str, request: &StoredRequest) -> Said {
         let Some(declared) = &op.lookup else {
-            return Said::Nothing {
-                why: format!("operation {} has no lookup", op.name),
-            };
+            return Said::Nothing { why: format!("operation {} has no lookup", op.name) };
         };
         match self.lookup_exchange(op, declared, key, request) {
             Ok(exchange) => said(op, declared, &exchange.run().await),
@@ -118,17 +99,8 @@ impl Downstreams {
         outgoing: Outgoing,
         send_until: Instant,
     ) -> Result<Exchange, String> {
-        let kind = Kind {
-            https: target.https,
-            connect_ms: op.timeouts.connect_ms,
-            total_ms: op.timeouts.total_ms,
-        };
-        Ok(Exchange {
-            client: self.clients.of(kind)?,
-            outgoing,
-            send_until,
-            total: total(op),
-        })
+        let kind = Kind { https: target.https, connect_ms: op.timeouts.connect_ms, total_ms: op.timeouts.total_ms };
+        Ok(Exchange { client: self.clients.of(kind)?, outgoing, send_until, total: total(op) })
     }
 }
 
@@ -139,15 +111,8 @@ fn total(op: &Operation) -> Duration {
 /// Only a whole answer says anything about an effect.
 fn said(op: &Operation, declared: &Lookup, evidence: &Evidence) -> Said {
     match &evidence.phase {
-        Phase::Answered {
-            body: Body::Cut | Body::TooLong,
-            ..
-        } => Said::Nothing {
-            why: evidence.summary(),
-        },
+        Phase::Answered { body: Body::Cut | Body::TooLong, .. } => Said::Nothing { why: evidence.summary() },
         Phase::Answered { status, body, .. } => lookup::read(op, declared, *status, body.json()),
-        _ => Said::Nothing {
-            why: evidence.summary(),
-        },
+        _ => Said::Nothing { why: evidence.summary() },
     }
 }

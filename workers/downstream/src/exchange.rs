@@ -28,22 +28,13 @@ pub(crate) struct Exchange {
 impl Exchange {
     pub(crate) async fn run(self) -> Evidence {
         let began = Instant::now();
-        let mut evidence = if began > self.send_until {
-            Evidence::of(Phase::TooLate)
-        } else {
-            self.send(began).await
-        };
+        let mut evidence = if began > self.send_until { Evidence::of(Phase::TooLate) } else { self.send(began).await };
         evidence.elapsed_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
         evidence
     }
 
     async fn send(self, began: Instant) -> Evidence {
-        let Outgoing {
-            method,
-            url,
-            headers,
-            body,
-        } = self.outgoing;
+        let Outgoing { method, url, headers, body } = self.outgoing;
         let deadline = began + self.total;
         let is_empty = body.as_ref().is_none_or(|body| body.is_empty());
         let has_body = body.is_some();
@@ -59,30 +50,14 @@ impl Exchange {
             Ok(Err(error)) => Ended::by(error),
             Err(_) => Ended::without(format!("no answer within {} ms", self.total.as_millis())),
         };
-        Evidence {
-            error: Some(ended.error),
-            ..Evidence::of(phase(gate.close(), is_empty, ended.how))
-        }
+        Evidence { error: Some(ended.error), ..Evidence::of(phase(gate.close(), is_empty, ended.how)) }
     }
 }
 
 fn answered(answer: Answer, request_sent: bool) -> Evidence {
-    let Answer {
-        status,
-        body,
-        retry_after_ms,
-        error,
-    } = answer;
-    let phase = Phase::Answered {
-        status,
-        body,
-        request_sent,
-    };
-    Evidence {
-        error,
-        retry_after_ms,
-        ..Evidence::of(phase)
-    }
+    let Answer { status, body, retry_after_ms, error } = answer;
+    let phase = Phase::Answered { status, body, request_sent };
+    Evidence { error, retry_after_ms, ..Evidence::of(phase) }
 }
 
 /// How an exchange without an answer ended, as far as the transport's error says it.
@@ -108,10 +83,7 @@ impl Ended {
             () if is_handed_back(&error) => How::HandedBack,
             () => How::Lost,
         };
-        Ended {
-            how,
-            error: chain(error),
-        }
+        Ended { how, error: chain(error) }
     }
 
     fn without(error: String) -> Self {
@@ -121,11 +93,8 @@ impl Ended {
 
 /// hyper says "canceled" only for a request that it never began to write.
 fn is_handed_back(error: &reqwest::Error) -> bool {
-    let hyper = |error: &(dyn Error + 'static)| {
-        error
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_canceled)
-    };
+    let hyper =
+        |error: &(dyn Error + 'static)| error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_canceled);
     causes(error).any(hyper)
 }
 

@@ -51,18 +51,8 @@ pub(crate) struct GatedBody {
 pub(crate) struct Refusal;
 
 pub(crate) fn gated(body: Bytes, send_until: Instant) -> (Gate, GatedBody) {
-    let state = Arc::new(Mutex::new(State {
-        progress: Progress::Untouched,
-        closed: false,
-    }));
-    (
-        Gate(Arc::clone(&state)),
-        GatedBody {
-            rest: body,
-            send_until,
-            state,
-        },
-    )
+    let state = Arc::new(Mutex::new(State { progress: Progress::Untouched, closed: false }));
+    (Gate(Arc::clone(&state)), GatedBody { rest: body, send_until, state })
 }
 
 impl Gate {
@@ -102,11 +92,7 @@ impl Body for GatedBody {
             return Poll::Ready(Some(Err(Refusal)));
         }
         let piece = this.rest.split_to(this.rest.len().min(PIECE_BYTES));
-        state.progress = if this.rest.is_empty() {
-            Progress::Finished
-        } else {
-            Progress::Partly
-        };
+        state.progress = if this.rest.is_empty() { Progress::Finished } else { Progress::Partly };
         Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
     }
 

@@ -55,12 +55,7 @@ pub(crate) fn question(
     let kept = |(name, _): &&(String, String)| is_identity(name) && !name.eq_ignore_ascii_case(key_header);
     let kept: Vec<_> = request.headers.iter().filter(kept).cloned().collect();
     let headers = ours(headers(&kept)?, target);
-    Ok(Outgoing {
-        method: reqwest::Method::GET,
-        url: url(target, path)?,
-        headers,
-        body: None,
-    })
+    Ok(Outgoing { method: reqwest::Method::GET, url: url(target, path)?, headers, body: None })
 }
 
 fn method(method: Method) -> reqwest::Method {
@@ -81,9 +76,9 @@ fn url(target: &Target, path: &str) -> Result<Url, String> {
     let wanted = format!("{}{path}", target.base);
     match Url::parse(&wanted) {
         Ok(url) if url.as_str() == wanted && url.fragment().is_none() => Ok(url),
-        Ok(_) => Err(format!(
-            "the path {path} would call another resource; it holds dot segments or unencoded characters"
-        )),
+        Ok(_) => {
+            Err(format!("the path {path} would call another resource; it holds dot segments or unencoded characters"))
+        }
         Err(error) => Err(format!("the path {path} is not valid: {error}")),
     }
 }
@@ -101,10 +96,7 @@ fn headers(stored: &[(String, String)]) -> Result<HeaderMap, String> {
 /// What we add to every request. `close` leaves the waiting for late packets to the server, whose ports do not run out.
 fn ours(mut headers: HeaderMap, target: &Target) -> HeaderMap {
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(
-        USER_AGENT,
-        HeaderValue::from_static(concat!("fallout/", env!("CARGO_PKG_VERSION"))),
-    );
+    headers.insert(USER_AGENT, HeaderValue::from_static(concat!("fallout/", env!("CARGO_PKG_VERSION"))));
     headers.insert(CONNECTION, HeaderValue::from_static("close"));
     if let Some(authorization) = &target.authorization {
         headers.insert(AUTHORIZATION, authorization.clone());
@@ -118,11 +110,7 @@ mod tests {
 
     #[test]
     fn a_path_stays_exactly_what_was_rendered_or_is_refused() {
-        let target = Target {
-            base: "http://host:8080/api".into(),
-            https: false,
-            authorization: None,
-        };
+        let target = Target { base: "http://host:8080/api".into(), https: false, authorization: None };
         for (path, expected) in [
             ("/contracts/PO%2F1", true),
             ("/contracts/%D0%B7?x=1", true),

@@ -34,9 +34,7 @@ impl Account {
         ["postgres", "nobody"]
             .into_iter()
             .find_map(|name| lookup(Key::Name(name), true))
-            .ok_or_else(|| EmbeddedError::NoPasswdEntry {
-                user: "postgres (or nobody)".to_owned(),
-            })
+            .ok_or_else(|| EmbeddedError::NoPasswdEntry { user: "postgres (or nobody)".to_owned() })
     }
 
     /// Makes `command` run as this user. Without a change of user nothing is set: a plain user may not set groups.
@@ -59,10 +57,7 @@ impl Account {
         let path = path.ok()?; // without a working directory the start itself fails, and says so
         let mut folders: Vec<&Path> = path.ancestors().collect();
         folders.reverse();
-        folders
-            .into_iter()
-            .find(|folder| !self.may_enter(folder))
-            .map(Path::to_owned)
+        folders.into_iter().find(|folder| !self.may_enter(folder)).map(Path::to_owned)
     }
 
     fn may_enter(&self, folder: &Path) -> bool {
@@ -124,10 +119,5 @@ fn lookup(key: Key<'_>, dropped: bool) -> Option<Account> {
     }
     // SAFETY: a found entry points at NUL-terminated strings inside `buffer`, which is still alive.
     let name = unsafe { CStr::from_ptr(entry.pw_name) }.to_string_lossy().into_owned();
-    Some(Account {
-        uid: entry.pw_uid,
-        gid: entry.pw_gid,
-        name,
-        dropped,
-    })
+    Some(Account { uid: entry.pw_uid, gid: entry.pw_gid, name, dropped })
 }

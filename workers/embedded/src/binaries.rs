@@ -32,17 +32,10 @@ impl Binaries {
         };
         match wanted {
             None => Ok(newest),
-            Some(major) => found
-                .into_iter()
-                .find(|binaries| binaries.major == major)
-                .ok_or_else(|| {
-                    let data = data.to_owned();
-                    EmbeddedError::OtherMajor {
-                        data,
-                        data_major: major,
-                        found: newest.major.to_string(),
-                    }
-                }),
+            Some(major) => found.into_iter().find(|binaries| binaries.major == major).ok_or_else(|| {
+                let data = data.to_owned();
+                EmbeddedError::OtherMajor { data, data_major: major, found: newest.major.to_string() }
+            }),
         }
     }
 
@@ -55,16 +48,9 @@ fn places() -> Vec<PathBuf> {
     if let Some(folder) = env::var_os("PG_BIN") {
         return vec![folder.into()];
     }
-    let mut places: Vec<PathBuf> = env::var_os("PATH")
-        .map(|path| env::split_paths(&path).collect())
-        .unwrap_or_default();
-    places.extend(
-        fs::read_dir(DEBIAN)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path().join("bin")),
-    );
+    let mut places: Vec<PathBuf> =
+        env::var_os("PATH").map(|path| env::split_paths(&path).collect()).unwrap_or_default();
+    places.extend(fs::read_dir(DEBIAN).into_iter().flatten().flatten().map(|entry| entry.path().join("bin")));
     places
 }
 
@@ -73,30 +59,18 @@ fn searched() -> String {
 }
 
 fn probe(folder: &Path) -> Option<Binaries> {
-    if !["initdb", "postgres", "psql"]
-        .iter()
-        .all(|program| folder.join(program).is_file())
-    {
+    if !["initdb", "postgres", "psql"].iter().all(|program| folder.join(program).is_file()) {
         return None;
     }
     let output = Command::new(folder.join("postgres")).arg("--version").output().ok()?;
     let major = major_of(&String::from_utf8_lossy(&output.stdout))?;
-    Some(Binaries {
-        folder: folder.to_owned(),
-        major,
-    })
+    Some(Binaries { folder: folder.to_owned(), major })
 }
 
 /// "postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)" is 15.
 fn major_of(text: &str) -> Option<u32> {
-    let version = text
-        .split_whitespace()
-        .find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
-    version
-        .split(|other: char| !other.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    let version = text.split_whitespace().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+    version.split(|other: char| !other.is_ascii_digit()).next()?.parse().ok()
 }
 
 #[cfg(test)]

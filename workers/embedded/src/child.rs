@@ -38,21 +38,17 @@ impl Supervised {
         let (tell, told) = mpsc::channel();
         let ending = Arc::new(Ending::default());
         let theirs = Arc::clone(&ending);
-        thread::Builder::new()
-            .name("supervisor".to_owned())
-            .spawn(move || match command.spawn() {
-                Ok(child) => {
-                    // The other side waits for this message, it cannot be gone.
-                    let _ = tell.send(Ok(child.id().cast_signed()));
-                    reap(child, &theirs);
-                }
-                Err(error) => {
-                    let _ = tell.send(Err(error));
-                }
-            })?;
-        let pid = told
-            .recv()
-            .map_err(|_| io::Error::other("the supervising thread ended early"))??;
+        thread::Builder::new().name("supervisor".to_owned()).spawn(move || match command.spawn() {
+            Ok(child) => {
+                // The other side waits for this message, it cannot be gone.
+                let _ = tell.send(Ok(child.id().cast_signed()));
+                reap(child, &theirs);
+            }
+            Err(error) => {
+                let _ = tell.send(Err(error));
+            }
+        })?;
+        let pid = told.recv().map_err(|_| io::Error::other("the supervising thread ended early"))??;
         Ok(Self { pid, ending })
     }
 
@@ -72,10 +68,7 @@ impl Supervised {
     /// Waits at most `bound` for the child to end; `None`: it still runs.
     pub fn ended_within(&self, bound: Duration) -> Option<ExitStatus> {
         let status = self.ending.lock();
-        let waited = self
-            .ending
-            .changed
-            .wait_timeout_while(status, bound, |status| status.is_none());
+        let waited = self.ending.changed.wait_timeout_while(status, bound, |status| status.is_none());
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 

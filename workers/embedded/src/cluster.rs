@@ -29,15 +29,8 @@ pub(crate) fn create(directory: &Directory, binaries: &Binaries, account: &Accou
     let output = initdb.output().map_err(EmbeddedError::io("run initdb"))?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let reason = said
-            .lines()
-            .rev()
-            .find(|line| line.contains("error"))
-            .unwrap_or("initdb failed");
-        return Err(EmbeddedError::PostgresDidNotStart {
-            reason: reason.to_owned(),
-            log: beside,
-        });
+        let reason = said.lines().rev().find(|line| line.contains("error")).unwrap_or("initdb failed");
+        return Err(EmbeddedError::PostgresDidNotStart { reason: reason.to_owned(), log: beside });
     }
     fs::rename(&beside, &data).map_err(EmbeddedError::io(format!("rename {}", beside.display())))?;
     Ok(())
@@ -46,12 +39,7 @@ pub(crate) fn create(directory: &Directory, binaries: &Binaries, account: &Accou
 /// A PostgreSQL program that runs as `account` and sees nothing of our environment.
 pub(crate) fn command(binaries: &Binaries, program: &str, account: &Account) -> Command {
     let mut command = Command::new(binaries.program(program));
-    command
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("LC_ALL", "C.UTF-8")
-        .env("TZ", "UTC")
-        .current_dir("/");
+    command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/");
     account.apply(&mut command);
     command
 }
@@ -61,10 +49,7 @@ pub(crate) fn add_database(psql: &mut Command, directory: &Directory, name: &str
     let plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '_');
     if name.is_empty() || !name.chars().all(plain) {
         let source = io::Error::other("a database name has lower case letters, digits and _ only");
-        return Err(EmbeddedError::Io {
-            doing: format!("make the database {name}"),
-            source,
-        });
+        return Err(EmbeddedError::Io { doing: format!("make the database {name}"), source });
     }
     let password = directory.password(name)?;
     // The password goes in by standard input: arguments can be read by everyone on the machine.
@@ -84,11 +69,7 @@ revoke all on database :"name" from public;
 
 fn run(psql: &mut Command, script: &str) -> io::Result<()> {
     psql.args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", "-"]);
-    let mut child = psql
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()?;
+    let mut child = psql.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
     if let Some(mut input) = child.stdin.take() {
         input.write_all(script.as_bytes())?;
     }
@@ -96,7 +77,5 @@ fn run(psql: &mut Command, script: &str) -> io::Result<()> {
     if output.status.success() {
         return Ok(());
     }
-    Err(io::Error::other(
-        String::from_utf8_lossy(&output.stderr).trim().to_owned(),
-    ))
+    Err(io::Error::other(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }

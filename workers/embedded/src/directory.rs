@@ -27,10 +27,7 @@ impl Directory {
         fs::set_permissions(path, Permissions::from_mode(mode)).map_err(EmbeddedError::io(doing("set the mode of")))?;
         let path = fs::canonicalize(path).map_err(EmbeddedError::io(doing("resolve")))?;
         if let Some(blocked) = account.blocked_at(&path) {
-            return Err(EmbeddedError::Unreachable {
-                user: account.name.clone(),
-                blocked,
-            });
+            return Err(EmbeddedError::Unreachable { user: account.name.clone(), blocked });
         }
         let lock = lock(&path)?;
         Ok(Self { path, _lock: lock })
@@ -76,27 +73,16 @@ impl Directory {
 
 fn lock(dir: &Path) -> Result<File, EmbeddedError> {
     let path = dir.join("lock");
-    let open = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .read(true)
-        .write(true)
-        .open(&path);
+    let open = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path);
     let mut file = open.map_err(EmbeddedError::io(format!("open {}", path.display())))?;
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let pid = fs::read_to_string(&path).unwrap_or_default();
-            return Err(EmbeddedError::InUse {
-                dir: dir.to_owned(),
-                by: format!("process {}", pid.trim()),
-            });
+            return Err(EmbeddedError::InUse { dir: dir.to_owned(), by: format!("process {}", pid.trim()) });
         }
         Err(TryLockError::Error(source)) => {
-            return Err(EmbeddedError::Io {
-                doing: format!("lock {}", path.display()),
-                source,
-            });
+            return Err(EmbeddedError::Io { doing: format!("lock {}", path.display()), source });
         }
     }
     // Only for the message above.
@@ -116,12 +102,7 @@ fn private_folder(folder: &Path, account: &Account) -> io::Result<()> {
 /// Written beside and renamed in: a crash leaves the whole password or none.
 fn write_secret(file: &Path, secret: &str) -> io::Result<()> {
     let beside = file.with_extension("new");
-    let mut out = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&beside)?;
+    let mut out = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(&beside)?;
     out.write_all(secret.as_bytes())?;
     out.sync_all()?;
     fs::rename(beside, file)
@@ -142,11 +123,7 @@ pub(crate) fn socket_folder(directory: &Directory, account: &Account) -> Result<
     if let Ok(meta) = fs::symlink_metadata(&folder) {
         // Everyone may write in /tmp: a folder that others made, or may enter, is not ours to use.
         let ours = meta.is_dir() && meta.uid() == account.uid && meta.mode() & 0o077 == 0;
-        return if ours {
-            Ok(folder)
-        } else {
-            Err(failed(io::ErrorKind::AlreadyExists.into()))
-        };
+        return if ours { Ok(folder) } else { Err(failed(io::ErrorKind::AlreadyExists.into())) };
     }
     private_folder(&folder, account).map_err(failed)?;
     Ok(folder)

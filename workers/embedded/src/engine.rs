@@ -33,11 +33,7 @@ pub struct EngineDatabase {
 
 impl fmt::Debug for EngineDatabase {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            out,
-            "EngineDatabase({}@127.0.0.1:{}/{})",
-            self.role, self.port, self.name
-        )
+        write!(out, "EngineDatabase({}@127.0.0.1:{}/{})", self.role, self.port, self.name)
     }
 }
 
@@ -77,37 +73,17 @@ impl Engine {
     /// Each with a code: no Java, host not built, directory in use, port taken, not started.
     pub fn start(options: EngineOptions, progress: &mut dyn FnMut(Duration)) -> Result<Self, EmbeddedError> {
         let java = jvm::find_java()?;
-        let missing = options
-            .home
-            .join(options.product.name())
-            .join("classes/fallout/engine/Engine.class");
+        let missing = options.home.join(options.product.name()).join("classes/fallout/engine/Engine.class");
         if !missing.is_file() {
-            return Err(EmbeddedError::EngineNotBuilt {
-                product: options.product.name(),
-                missing,
-            });
+            return Err(EmbeddedError::EngineNotBuilt { product: options.product.name(), missing });
         }
         let account = Account::for_servers()?;
         let directory = Directory::take(&options.dir, &account)?;
         let account = able_to_read(&options, account);
         let port = port::choose(options.port, &directory.path.join("port"), "the engine")?;
-        let server = jvm::Launch {
-            options: &options,
-            directory: &directory,
-            account: &account,
-            java: &java,
-            port,
-        };
+        let server = jvm::Launch { options: &options, directory: &directory, account: &account, java: &java, port };
         let (server, version) = server.run(progress)?;
-        Ok(Self {
-            options,
-            directory,
-            account,
-            java,
-            port,
-            version,
-            server,
-        })
+        Ok(Self { options, directory, account, java, port, version, server })
     }
 
     /// For REST calls; no slash at the end.
@@ -119,11 +95,7 @@ impl Engine {
     /// For a browser; user `demo`, password `demo` unless ENGINE_ADMIN_PASSWORD was set at the first start.
     #[must_use]
     pub fn cockpit_url(&self) -> String {
-        format!(
-            "http://127.0.0.1:{}/{}/app/cockpit/default/",
-            self.port,
-            self.product().name()
-        )
+        format!("http://127.0.0.1:{}/{}/app/cockpit/default/", self.port, self.product().name())
     }
 
     #[must_use]
@@ -165,13 +137,7 @@ impl Engine {
     pub fn restart(&mut self, progress: &mut dyn FnMut(Duration)) -> Result<(), EmbeddedError> {
         self.stop();
         let (options, directory, account, java) = (&self.options, &self.directory, &self.account, &self.java);
-        let launch = jvm::Launch {
-            options,
-            directory,
-            account,
-            java,
-            port: self.port,
-        };
+        let launch = jvm::Launch { options, directory, account, java, port: self.port };
         (self.server, self.version) = launch.run(progress)?;
         Ok(())
     }
@@ -186,14 +152,8 @@ impl Drop for Engine {
 /// A host that the servers' user cannot read (a clone below /root) runs as we do.
 fn able_to_read(options: &EngineOptions, account: Account) -> Account {
     if account.dropped && account.blocked_at(&options.home).is_some() {
-        tracing::warn!(
-            user = account.name,
-            "the engine's files are closed to this user: the engine runs as root"
-        );
-        return Account {
-            dropped: false,
-            ..account
-        };
+        tracing::warn!(user = account.name, "the engine's files are closed to this user: the engine runs as root");
+        return Account { dropped: false, ..account };
     }
     account
 }

@@ -25,15 +25,8 @@ pub(crate) fn reason(log: &Path) -> String {
 /// The last cause is the first thing that went wrong. Spring explains some failures in a block of its own instead,
 /// and a JVM that never got as far says `Error:`.
 fn reason_in(text: &str) -> String {
-    let caused = || {
-        text.lines()
-            .rev()
-            .find_map(|line| line.trim().strip_prefix("Caused by: "))
-    };
-    let explained = || {
-        text.split_once("\nDescription:\n")
-            .and_then(|(_, rest)| first_line(rest))
-    };
+    let caused = || text.lines().rev().find_map(|line| line.trim().strip_prefix("Caused by: "));
+    let explained = || text.split_once("\nDescription:\n").and_then(|(_, rest)| first_line(rest));
     let refused = || text.lines().find(|line| line.starts_with("Error"));
     let last = || text.lines().rev().map(str::trim).find(|line| !line.is_empty());
     let found = explained().or_else(caused).or_else(refused).or_else(last);
@@ -57,10 +50,7 @@ mod tests {
         for (log, expected) in [
             (nested, "org.Last: no password"),
             (spring, "Web server failed to start. Port 1 was already in use."),
-            (
-                "Error: Could not find or load main class x\nmore",
-                "Error: Could not find or load main class x",
-            ),
+            ("Error: Could not find or load main class x\nmore", "Error: Could not find or load main class x"),
             ("", "it ended without a word"),
         ] {
             assert_eq!(reason_in(log), expected);

@@ -12,11 +12,7 @@ pub enum EmbeddedError {
     #[error(
         "the data directory {} was made by PostgreSQL {data_major}, but only version {found} is installed: install PostgreSQL {data_major}, or move the directory away to start with an empty one", data.display()
     )]
-    OtherMajor {
-        data: PathBuf,
-        data_major: u32,
-        found: String,
-    },
+    OtherMajor { data: PathBuf, data_major: u32, found: String },
     #[error(
         "user {user} has no entry in the passwd file, and PostgreSQL does not start without one: run as a user that has one, or set DATABASE_URL to a server of your own"
     )]
@@ -34,11 +30,7 @@ pub enum EmbeddedError {
     #[error("the engine host of {product} is not built ({} is missing): run `make setup`, for Operaton `scripts/engine.sh operaton`", missing.display())]
     EngineNotBuilt { product: &'static str, missing: PathBuf },
     #[error("the engine ({product}) did not start: {reason}. Its log: {}", log.display())]
-    EngineDidNotStart {
-        product: &'static str,
-        reason: String,
-        log: PathBuf,
-    },
+    EngineDidNotStart { product: &'static str, reason: String, log: PathBuf },
     #[error(
         "we run as root, so servers run as user {user}, who cannot enter {}: choose a directory that others may enter, for example below /var/lib", blocked.display()
     )]

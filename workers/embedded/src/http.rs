@@ -12,10 +12,7 @@ pub(crate) fn get(port: u16, path: &str) -> io::Result<(u16, String)> {
     let bound = Some(Duration::from_secs(10)); // an engine that has just started compiles while it answers
     stream.set_read_timeout(bound)?;
     stream.set_write_timeout(bound)?;
-    write!(
-        stream,
-        "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\r\n"
-    )?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\nAccept: application/json\r\n\r\n")?;
     let mut answer = String::new();
     stream.take(64 * 1024).read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));

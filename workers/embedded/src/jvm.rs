@@ -24,17 +24,12 @@ pub(crate) struct Launch<'a> {
 impl Launch<'_> {
     pub fn run(&self, progress: &mut dyn FnMut(Duration)) -> Result<(Supervised, String), EmbeddedError> {
         if !port::is_free(self.port) {
-            return Err(EmbeddedError::PortTaken {
-                port: self.port,
-                what: "the engine".to_owned(),
-            });
+            return Err(EmbeddedError::PortTaken { port: self.port, what: "the engine".to_owned() });
         }
         let product = self.options.product.name();
         let (log, file) = self.directory.log(&format!("{product}.log"))?;
         let mut command = self.command()?;
-        let output = file
-            .try_clone()
-            .map_err(EmbeddedError::io("share the log of the engine"))?;
+        let output = file.try_clone().map_err(EmbeddedError::io("share the log of the engine"))?;
         command.stdout(output).stderr(file);
         let server = Supervised::spawn(command, libc::SIGKILL).map_err(EmbeddedError::io("run java"))?;
         match self.await_ready(&server, progress) {
@@ -55,27 +50,17 @@ impl Launch<'_> {
         let temporary = self.directory.emptied("tmp", self.account)?;
         let database = &self.options.database;
         let mut command = Command::new(self.java);
-        command
-            .env_clear()
-            .env("PATH", "/usr/bin:/bin")
-            .env("LC_ALL", "C.UTF-8")
-            .env("TZ", "UTC")
-            .current_dir("/");
+        command.env_clear().env("PATH", "/usr/bin:/bin").env("LC_ALL", "C.UTF-8").env("TZ", "UTC").current_dir("/");
         command.env("SERVER_PORT", self.port.to_string());
         let url = format!("jdbc:postgresql://127.0.0.1:{}/{}", database.port, database.name);
-        command
-            .env("SPRING_DATASOURCE_URL", url)
-            .env("SPRING_DATASOURCE_USERNAME", &database.role);
+        command.env("SPRING_DATASOURCE_URL", url).env("SPRING_DATASOURCE_USERNAME", &database.role);
         command.env("SPRING_DATASOURCE_PASSWORD", &database.password);
         if let Some(password) = env::var_os("ENGINE_ADMIN_PASSWORD") {
             command.env("ENGINE_ADMIN_PASSWORD", password);
         }
         command.arg(format!("-Xmx{}m", self.options.heap_mb)).args(JVM_FLAGS);
         command.arg(format!("-Djava.io.tmpdir={}", temporary.display()));
-        command
-            .arg("-cp")
-            .arg(format!("{0}/classes:{0}/lib/*", home.display()))
-            .arg("fallout.engine.Engine");
+        command.arg("-cp").arg(format!("{0}/classes:{0}/lib/*", home.display())).arg("fallout.engine.Engine");
         self.account.apply(&mut command);
         Ok(command)
     }
@@ -92,10 +77,7 @@ impl Launch<'_> {
                 return Ok(version);
             }
         }
-        Err(Some(format!(
-            "REST did not answer within {} s",
-            self.options.ready_within.as_secs()
-        )))
+        Err(Some(format!("REST did not answer within {} s", self.options.ready_within.as_secs())))
     }
 }
 
@@ -122,7 +104,5 @@ pub(crate) fn find_java() -> Result<PathBuf, EmbeddedError> {
     let mut folders = home.into_iter().chain(env::split_paths(&path));
     folders
         .find_map(|folder| Some(folder.join("java")).filter(|java| java.is_file()))
-        .ok_or_else(|| EmbeddedError::NoJava {
-            searched: "JAVA_HOME and PATH".to_owned(),
-        })
+        .ok_or_else(|| EmbeddedError::NoJava { searched: "JAVA_HOME and PATH".to_owned() })
 }

@@ -13,21 +13,13 @@ const HIGHEST: u16 = 32_000;
 /// wrote down stay good over restarts.
 pub(crate) fn choose(wanted: u16, memory: &Path, what: &str) -> Result<u16, EmbeddedError> {
     if wanted != 0 {
-        return if is_free(wanted) {
-            Ok(wanted)
-        } else {
-            Err(taken(wanted, what))
-        };
+        return if is_free(wanted) { Ok(wanted) } else { Err(taken(wanted, what)) };
     }
-    let remembered = fs::read_to_string(memory)
-        .ok()
-        .and_then(|text| text.trim().parse().ok());
+    let remembered = fs::read_to_string(memory).ok().and_then(|text| text.trim().parse().ok());
     if let Some(port) = remembered.filter(|port| is_free(*port)) {
         return Ok(port);
     }
-    let port = candidates()
-        .find(|port| is_free(*port))
-        .ok_or_else(|| taken(LOWEST, what))?;
+    let port = candidates().find(|port| is_free(*port)).ok_or_else(|| taken(LOWEST, what))?;
     fs::write(memory, port.to_string()).map_err(EmbeddedError::io(format!("write {}", memory.display())))?;
     Ok(port)
 }
@@ -44,8 +36,5 @@ pub(crate) fn is_free(port: u16) -> bool {
 }
 
 fn taken(port: u16, what: &str) -> EmbeddedError {
-    EmbeddedError::PortTaken {
-        port,
-        what: what.to_owned(),
-    }
+    EmbeddedError::PortTaken { port, what: what.to_owned() }
 }

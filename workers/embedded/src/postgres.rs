@@ -58,23 +58,9 @@ impl Postgres {
         postmaster::wait_out(&data)?;
         cluster::create(&directory, &binaries, &account)?;
         let socket_dir = socket_folder(&directory, &account)?;
-        let place = Place {
-            directory: &directory,
-            binaries: &binaries,
-            account: &account,
-            socket_dir: &socket_dir,
-        };
+        let place = Place { directory: &directory, binaries: &binaries, account: &account, socket_dir: &socket_dir };
         let (server, port) = place.launch(options.port)?;
-        let postgres = Self {
-            options,
-            directory,
-            binaries,
-            account,
-            socket_dir,
-            data,
-            port,
-            server,
-        };
+        let postgres = Self { options, directory, binaries, account, socket_dir, data, port, server };
         for name in &postgres.options.databases {
             postgres.add_database(name)?;
         }
@@ -87,10 +73,7 @@ impl Postgres {
     /// When the server is down or the name is not lower case letters, digits and `_`.
     pub fn add_database(&self, name: &str) -> Result<(), EmbeddedError> {
         let mut psql = Command::new(self.binaries.program("psql"));
-        psql.env_clear()
-            .env("PGCLIENTENCODING", "UTF8")
-            .arg("-h")
-            .arg(&self.socket_dir);
+        psql.env_clear().env("PGCLIENTENCODING", "UTF8").arg("-h").arg(&self.socket_dir);
         psql.args(["-p", &self.port.to_string(), "-U", "postgres", "-d", "postgres"]);
         cluster::add_database(&mut psql, &self.directory, name)
     }
@@ -117,11 +100,7 @@ impl Postgres {
     pub fn psql_line(&self, database: &str) -> String {
         let on_path = std::env::var_os("PATH")
             .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("psql").is_file()));
-        let psql = if on_path {
-            PathBuf::from("psql")
-        } else {
-            self.binaries.program("psql")
-        };
+        let psql = if on_path { PathBuf::from("psql") } else { self.binaries.program("psql") };
         format!("{} '{}'", psql.display(), self.socket_url(database))
     }
 
@@ -131,12 +110,7 @@ impl Postgres {
     /// When the password file can be neither read nor written.
     pub fn engine_database(&self, database: &str) -> Result<EngineDatabase, EmbeddedError> {
         let (name, role) = (database.to_owned(), database.to_owned());
-        Ok(EngineDatabase {
-            port: self.port,
-            name,
-            role,
-            password: self.password(database)?,
-        })
+        Ok(EngineDatabase { port: self.port, name, role, password: self.password(database)? })
     }
 
     /// # Errors
@@ -204,15 +178,7 @@ impl Drop for Postgres {
 
 fn percent_encoded(text: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/._-".contains(&byte);
-    text.bytes()
-        .map(|byte| {
-            if plain(byte) {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
+    text.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }
 
 #[cfg(test)]

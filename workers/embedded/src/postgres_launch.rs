@@ -32,9 +32,7 @@ impl Place<'_> {
             let port = port::choose(wanted_port, &self.directory.path.join("port"), "PostgreSQL")?;
             let (log, file) = self.directory.log("postgres.log")?;
             let mut command = self.command(port);
-            let output = file
-                .try_clone()
-                .map_err(EmbeddedError::io("share the log of PostgreSQL"))?;
+            let output = file.try_clone().map_err(EmbeddedError::io("share the log of PostgreSQL"))?;
             command.stdout(output).stderr(file);
             let server = Supervised::spawn(command, libc::SIGINT).map_err(EmbeddedError::io("run postgres"))?;
             let Err(reason) = self.await_ready(&server, port) else {
@@ -52,10 +50,7 @@ impl Place<'_> {
     /// Durability is said on the command line, where no edited file can switch it off.
     fn command(&self, port: u16) -> Command {
         let mut command = cluster::command(self.binaries, "postgres", self.account);
-        command
-            .arg("-D")
-            .arg(self.directory.path.join("data"))
-            .args(["-p", &port.to_string()]);
+        command.arg("-D").arg(self.directory.path.join("data")).args(["-p", &port.to_string()]);
         let sockets = format!("unix_socket_directories={}", self.socket_dir.display());
         for setting in [
             sockets.as_str(),

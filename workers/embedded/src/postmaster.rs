@@ -18,10 +18,7 @@ pub(crate) fn wait_out(data: &Path) -> Result<(), EmbeddedError> {
     while let Some(pid) = serving(data) {
         if started.elapsed() > GONE_WITHIN {
             let dir = data.to_owned();
-            return Err(EmbeddedError::InUse {
-                dir,
-                by: format!("a PostgreSQL server (process {pid})"),
-            });
+            return Err(EmbeddedError::InUse { dir, by: format!("a PostgreSQL server (process {pid})") });
         }
         thread::sleep(Duration::from_millis(20));
     }
@@ -48,14 +45,9 @@ fn recorded(data: &Path, line: usize) -> Option<String> {
 
 /// The sentence with which a server gave up.
 pub(crate) fn last_words(log: &Path) -> String {
-    let text = fs::read(log)
-        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-        .unwrap_or_default();
+    let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
     let fatal = text.lines().rev().find(|line| line.contains("FATAL:"));
     let last = fatal.or_else(|| text.lines().rev().find(|line| !line.trim().is_empty()));
     let last = last.unwrap_or("it ended without a word");
-    last.split_once("FATAL:")
-        .map_or(last, |(_, words)| words)
-        .trim()
-        .to_owned()
+    last.split_once("FATAL:").map_or(last, |(_, words)| words).trim().to_owned()
 }

@@ -59,10 +59,7 @@ fn a_killed_program_leaves_no_engine_and_the_next_start_is_clean() {
     let dir = workspace();
     let (mut program, pids) = program_with_servers(dir.path());
     let arguments = fs::read_to_string(format!("/proc/{}/cmdline", pids[1])).unwrap();
-    assert!(
-        arguments.contains("fallout.engine.Engine") && !arguments.contains("assword"),
-        "{arguments}"
-    );
+    assert!(arguments.contains("fallout.engine.Engine") && !arguments.contains("assword"), "{arguments}");
     program.kill().unwrap();
     program.wait().unwrap();
     wait_until("engine and server end", || !pids.iter().any(|pid| alive(*pid)));
@@ -70,11 +67,7 @@ fn a_killed_program_leaves_no_engine_and_the_next_start_is_clean() {
     let postgres = start(&dir.path().join("postgres"));
     let (started, mut calls) = (Instant::now(), 0);
     let mut engine = Engine::start(engine_options(dir.path(), &postgres), &mut |_| calls += 1).unwrap();
-    eprintln!(
-        "start on a filled database: {:?}, {} MB",
-        started.elapsed(),
-        resident_mb(engine.pid())
-    );
+    eprintln!("start on a filled database: {:?}, {} MB", started.elapsed(), resident_mb(engine.pid()));
     assert!(calls > 1, "progress is told");
     assert_eq!(engine.version(), "7.24.0");
     assert!(cockpit_answers(&engine));
@@ -106,32 +99,19 @@ fn an_engine_that_cannot_start_says_why_in_one_sentence() {
 fn an_engine_host_that_is_not_built_is_named() {
     let dir = workspace();
     let postgres = start(&dir.path().join("postgres"));
-    let options = EngineOptions {
-        home: dir.path().to_owned(),
-        ..engine_options(dir.path(), &postgres)
-    };
+    let options = EngineOptions { home: dir.path().to_owned(), ..engine_options(dir.path(), &postgres) };
     let error = Engine::start(options, &mut |_| {}).unwrap_err();
-    assert!(
-        matches!(error, EmbeddedError::EngineNotBuilt { product: "camunda", .. }),
-        "{error}"
-    );
+    assert!(matches!(error, EmbeddedError::EngineNotBuilt { product: "camunda", .. }), "{error}");
 }
 
 #[test]
 fn operaton_starts_from_the_same_settings() {
     let dir = workspace();
     let postgres = start(&dir.path().join("postgres"));
-    let options = EngineOptions {
-        product: Product::Operaton,
-        ..engine_options(dir.path(), &postgres)
-    };
+    let options = EngineOptions { product: Product::Operaton, ..engine_options(dir.path(), &postgres) };
     let started = Instant::now();
     let engine = Engine::start(options, &mut |_| {}).unwrap();
-    eprintln!(
-        "operaton on an empty database: {:?}, {} MB",
-        started.elapsed(),
-        resident_mb(engine.pid())
-    );
+    eprintln!("operaton on an empty database: {:?}, {} MB", started.elapsed(), resident_mb(engine.pid()));
     assert_eq!(engine.version(), "1.0.3");
     assert!(cockpit_answers(&engine));
 }

@@ -18,16 +18,9 @@ fn helper() {
 }
 
 fn ask(url: &str, sql: &str) -> Result<String, String> {
-    let output = Command::new("psql")
-        .args(["-X", "-At", "-c", sql, url])
-        .output()
-        .unwrap();
+    let output = Command::new("psql").args(["-X", "-At", "-c", sql, url]).output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-    if output.status.success() {
-        Ok(text(&output.stdout))
-    } else {
-        Err(text(&output.stderr))
-    }
+    if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
 #[test]
@@ -59,16 +52,10 @@ fn the_server_is_durable_and_each_role_reaches_only_its_own_database() {
     assert_eq!(ask(&postgres.socket_url("fallout"), settings).unwrap(), "on on on");
 
     let tcp = |role: &str, password: &str, database: &str| {
-        format!(
-            "postgres://{role}:{password}@127.0.0.1:{}/{database}",
-            postgres.tcp_port()
-        )
+        format!("postgres://{role}:{password}@127.0.0.1:{}/{database}", postgres.tcp_port())
     };
     let password = postgres.password("camunda").unwrap();
-    assert_eq!(
-        ask(&tcp("camunda", &password, "camunda"), "select current_user").unwrap(),
-        "camunda"
-    );
+    assert_eq!(ask(&tcp("camunda", &password, "camunda"), "select current_user").unwrap(), "camunda");
     let refused = [
         ("another password", tcp("camunda", "guess", "camunda")),
         ("another database", tcp("camunda", &password, "fallout")),
@@ -77,10 +64,7 @@ fn the_server_is_durable_and_each_role_reaches_only_its_own_database() {
     for (what, url) in refused {
         assert!(ask(&url, "select 1").is_err(), "{what} is refused");
     }
-    assert_eq!(
-        ask(&postgres.admin_url("fallout"), "select current_user").unwrap(),
-        "postgres"
-    );
+    assert_eq!(ask(&postgres.admin_url("fallout"), "select current_user").unwrap(), "postgres");
     postgres.add_database("more").unwrap();
     postgres.add_database("more").unwrap();
     assert!(postgres.add_database("x; drop").is_err());
@@ -98,10 +82,7 @@ fn a_killed_program_leaves_no_server_and_the_next_start_is_clean() {
     assert!(!alive(pids[0]), "the old server has ended");
     assert_eq!(ask(&next.socket_url("fallout"), "select 1").unwrap(), "1");
     let log = fs::read_to_string(dir.path().join("postgres.log")).unwrap();
-    assert!(
-        !log.contains("not properly shut down"),
-        "the death signal is a clean shutdown: {log}"
-    );
+    assert!(!log.contains("not properly shut down"), "the death signal is a clean shutdown: {log}");
 }
 
 #[test]
@@ -130,10 +111,7 @@ fn a_second_program_on_one_directory_is_refused() {
     let (mut program, pids) = program_with_servers(dir.path());
     let error = Postgres::start(options(dir.path())).unwrap_err();
     assert_eq!(error.code(), "FO-104");
-    assert!(
-        error.to_string().contains(&format!("process {}", program.id())),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&format!("process {}", program.id())), "{error}");
     program.kill().unwrap();
     program.wait().unwrap();
     wait_until("the server ends", || !alive(pids[0]));
@@ -146,10 +124,7 @@ fn a_data_directory_of_another_major_version_is_refused_and_left_alone() {
     fs::create_dir(dir.path().join("data")).unwrap();
     fs::write(&version, "9\n").unwrap();
     let error = Postgres::start(options(dir.path())).unwrap_err();
-    assert!(
-        matches!(error, EmbeddedError::OtherMajor { data_major: 9, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, EmbeddedError::OtherMajor { data_major: 9, .. }), "{error}");
     assert_eq!(fs::read_to_string(version).unwrap(), "9\n");
 }
 
@@ -158,11 +133,7 @@ fn a_taken_port_is_named() {
     let dir = workspace();
     let other = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = other.local_addr().unwrap().port();
-    let error = Postgres::start(fallout_embedded::PostgresOptions {
-        port,
-        ..options(dir.path())
-    })
-    .unwrap_err();
+    let error = Postgres::start(fallout_embedded::PostgresOptions { port, ..options(dir.path()) }).unwrap_err();
     assert_eq!(error.code(), "FO-106");
     assert!(error.to_string().contains(&port.to_string()), "{error}");
 }
@@ -194,10 +165,7 @@ fn a_folder_closed_to_the_servers_user_is_named_and_a_suitable_one_proposed() {
         return; // the server runs as we do, so nothing is closed to it
     }
     let error = Postgres::start(options(&closed.join("pg"))).unwrap_err();
-    assert!(
-        matches!(&error, EmbeddedError::Unreachable { blocked, .. } if *blocked == closed),
-        "{error}"
-    );
+    assert!(matches!(&error, EmbeddedError::Unreachable { blocked, .. } if *blocked == closed), "{error}");
     assert!(suitable_dir(&closed.join("pg")).starts_with("/var/lib/fallout"));
     assert_eq!(suitable_dir(&dir.path().join("pg")), dir.path().join("pg"));
 }

@@ -28,11 +28,7 @@ impl Output {
 
     /// The result of a command, once: `value` with `--json`, else `text`.
     pub fn data(self, value: &impl Serialize, text: impl FnOnce() -> String) -> io::Result<()> {
-        let text = if self.json {
-            serde_json::to_string(value)?
-        } else {
-            text()
-        };
+        let text = if self.json { serde_json::to_string(value)? } else { text() };
         quietly(writeln!(anstream::stdout().lock(), "{}", text.trim_end()))
     }
 
@@ -53,10 +49,7 @@ fn quietly(result: io::Result<()>) -> io::Result<()> {
 /// A table for people; cells hold plain text, since a colour would count as width.
 pub fn table<const N: usize>(headers: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> String {
     let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .set_header(headers);
+    table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled).set_header(headers);
     for row in rows {
         table.add_row(row);
     }
@@ -65,34 +58,23 @@ pub fn table<const N: usize>(headers: [&str; N], rows: impl IntoIterator<Item = 
     table.lines().map(|l| line(&l)).collect::<Vec<_>>().join("\n")
 }
 
-/// Cases as people scan them: the number to name, whose it is, what to do.
+/// Cases as people scan them: the number to name, what it is, where, what to do. The owner follows from the category.
 pub fn case_table(cases: &[CaseLine]) -> String {
     let or = |text: &Option<String>| text.clone().filter(|t| !t.is_empty()).unwrap_or_else(|| "-".into());
     let row = |c: &CaseLine| {
-        let classification = or(&c.classification);
         [
             c.case_number.clone(),
             c.severity.clone(),
             c.status.clone(),
-            classification,
+            c.category.clone(),
+            or(&c.classification),
             or(&c.order),
             or(&c.line),
             or(&c.step),
-            or(&c.group),
             or(&c.recommended_action),
         ]
     };
-    let headers = [
-        "case",
-        "severity",
-        "status",
-        "classification",
-        "order",
-        "line",
-        "step",
-        "owner",
-        "recommended",
-    ];
+    let headers = ["case", "severity", "status", "category", "classification", "order", "line", "step", "recommended"];
     table(headers, cases.iter().map(row))
 }
 

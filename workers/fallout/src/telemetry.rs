@@ -78,9 +78,7 @@ fn subscriber(
         let layer = tracing_opentelemetry::layer().with_tracer(provider.tracer("fallout"));
         layer.with_filter(Targets::new().with_target("fallout", Level::INFO))
     });
-    tracing_subscriber::registry()
-        .with(logs.with_filter(filter))
-        .with(spans)
+    tracing_subscriber::registry().with(logs.with_filter(filter)).with(spans)
 }
 
 fn coloured() -> bool {
@@ -106,9 +104,7 @@ fn provider(settings: &TelemetrySettings) -> anyhow::Result<Option<SdkTracerProv
         .with_service_name("fallout")
         .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
         .build();
-    let provider = SdkTracerProvider::builder()
-        .with_batch_exporter(exporter)
-        .with_resource(resource);
+    let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource);
     Ok(Some(provider.build()))
 }
 
@@ -124,11 +120,7 @@ fn client(url: &str) -> reqwest::Result<reqwest::blocking::Client> {
 /// OTLP over HTTP has one path per kind; people name the collector.
 fn traces_endpoint(url: &str) -> String {
     let url = url.trim_end_matches('/');
-    if url.ends_with("/v1/traces") {
-        url.to_owned()
-    } else {
-        format!("{url}/v1/traces")
-    }
+    if url.ends_with("/v1/traces") { url.to_owned() } else { format!("{url}/v1/traces") }
 }
 
 #[cfg(test)]
@@ -142,10 +134,7 @@ mod tests {
     use super::*;
 
     fn settings(otlp_url: String) -> TelemetrySettings {
-        TelemetrySettings {
-            log: "text".into(),
-            otlp_url,
-        }
+        TelemetrySettings { log: "text".into(), otlp_url }
     }
 
     /// Runs one span of ours, and of someone else, under telemetry with this collector.
@@ -173,9 +162,7 @@ mod tests {
                 assert!(n > 0, "the request ends without our span");
                 request.extend_from_slice(&chunk[..n]);
             }
-            stream
-                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
-                .unwrap();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").unwrap();
             String::from_utf8_lossy(&request).into_owned()
         });
         one_span(url);

@@ -24,13 +24,7 @@ pub(crate) struct Alarms {
 
 pub(crate) fn alarms() -> (Bell, Alarms) {
     let (sender, set) = mpsc::unbounded_channel();
-    (
-        Bell(sender),
-        Alarms {
-            set,
-            due: BinaryHeap::new(),
-        },
-    )
+    (Bell(sender), Alarms { set, due: BinaryHeap::new() })
 }
 
 impl Bell {

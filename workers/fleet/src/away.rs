@@ -28,11 +28,7 @@ impl Away {
             max_elapsed_time: None,
             ..ExponentialBackoff::default()
         };
-        Away {
-            whom,
-            said: false,
-            pauses,
-        }
+        Away { whom, said: false, pauses }
     }
 
     /// It did not answer: how long to wait before the next try. Only the first of a row is said.

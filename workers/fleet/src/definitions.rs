@@ -34,10 +34,7 @@ impl Definitions {
         }
         if !ledger.knows(id).await? {
             let xml = engine.process_definition_xml(id).await;
-            let xml = xml.map_err(|cause| NotLearnt::Engine {
-                definition: id.clone(),
-                cause,
-            })?;
+            let xml = xml.map_err(|cause| NotLearnt::Engine { definition: id.clone(), cause })?;
             ledger.learn(definition(id, xml.as_deref().unwrap_or_default())).await?;
         }
         known.insert(id.clone());
@@ -52,10 +49,7 @@ fn definition(id: &str, xml: &str) -> Definition {
     let model = Model::parse(xml).inspect_err(|error| {
         tracing::error!("the model of {id} cannot be read, so no error is raised in it: {error}");
     });
-    let process = model
-        .as_ref()
-        .ok()
-        .and_then(|model| model.process(&key).or_else(|| only(model)));
+    let process = model.as_ref().ok().and_then(|model| model.process(&key).or_else(|| only(model)));
     Definition {
         id: id.to_owned(),
         key,
@@ -74,10 +68,7 @@ fn catches(process: &Process) -> BTreeMap<String, Catches> {
         Read::Codes(codes) => Catches::Codes(codes),
         Read::None => Catches::none(),
     };
-    process
-        .external_tasks()
-        .map(|(node, _)| (node.id.clone(), of(&node.id)))
-        .collect()
+    process.external_tasks().map(|(node, _)| (node.id.clone(), of(&node.id))).collect()
 }
 
 #[cfg(test)]

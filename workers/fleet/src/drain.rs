@@ -22,11 +22,7 @@ pub struct Drained {
 
 impl fmt::Display for Drained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} finished, {} given back, {} left",
-            self.finished, self.given_back, self.left
-        )
+        write!(f, "{} finished, {} given back, {} left", self.finished, self.given_back, self.left)
     }
 }
 
@@ -49,11 +45,7 @@ pub(crate) async fn drain<L: Ledger>(mut rounds: Rounds<L>, limit: Duration) -> 
         let given_back = timeout(SWEEP, sweep_once(&rounds.flow, worker_id)).await;
         swept += given_back.ok().flatten().unwrap_or(0);
     }
-    Drained {
-        finished: in_hand.saturating_sub(left + not_begun),
-        given_back: not_begun + swept,
-        left,
-    }
+    Drained { finished: in_hand.saturating_sub(left + not_begun), given_back: not_begun + swept, left }
 }
 
 fn worker_id(errand: &Errand) -> Option<String> {

@@ -67,10 +67,7 @@ impl<L: Ledger> Fleet<L> {
         probes: Probes,
     ) -> Self {
         let (bell, alarms) = alarms();
-        let topics = operations
-            .keys()
-            .map(|topic| fetched_topic(topic, config.lock_duration))
-            .collect();
+        let topics = operations.keys().map(|topic| fetched_topic(topic, config.lock_duration)).collect();
         let performer = |(topic, (operation, handler))| (topic, Arc::new(Performer { operation, handler }));
         let flow = Flow {
             engine,

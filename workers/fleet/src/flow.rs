@@ -36,10 +36,7 @@ impl<L: Ledger> Flow<L> {
             }
             Ok(Claim::LookUp { attempt, request, key }) => {
                 let asked = Instant::now();
-                let said = self
-                    .downstreams
-                    .look_up(&work.performer.operation, &key, &request)
-                    .await;
+                let said = self.downstreams.look_up(&work.performer.operation, &key, &request).await;
                 self.record_read(attempt, said, asked).await
             }
             Ok(Claim::Report { attempt, verdict, case }) => Some(Settled { attempt, verdict, case }),
@@ -86,9 +83,7 @@ impl<L: Ledger> Flow<L> {
             return Evidence::of(Phase::TooLate);
         }
         self.probes.at(Point::BeforeSend);
-        let sending = self
-            .downstreams
-            .send(&work.performer.operation, &permission.request, send_until);
+        let sending = self.downstreams.send(&work.performer.operation, &permission.request, send_until);
         let evidence = AssertUnwindSafe(sending).catch_unwind().await;
         self.probes.at(Point::Sent);
         // The attempt is open: a panic from here on proves nothing about the effect.

@@ -24,10 +24,7 @@ pub(crate) fn render(handler: &dyn Handler, task: &TaskRef, context: &StepContex
         return None;
     }
     let request = guarded(|| handler.prepare(task, context));
-    Some(request.map(|request| Prepared {
-        request,
-        generation: context.next_generation,
-    }))
+    Some(request.map(|request| Prepared { request, generation: context.next_generation }))
 }
 
 pub(crate) fn read(handler: &dyn Handler, evidence: &Evidence) -> Result<Outputs, String> {

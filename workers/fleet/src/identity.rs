@@ -9,16 +9,8 @@ use fallout_core::{
 use uuid::Uuid;
 
 /// The only variables that are fetched; the model hands them down and nothing changes them but a recovery its own id.
-pub(crate) const VARIABLES: [&str; 8] = [
-    "tenantId",
-    "orderId",
-    "orderRun",
-    "lineId",
-    "stepId",
-    "stepDirection",
-    "handledCodes",
-    "recoveryActionId",
-];
+pub(crate) const VARIABLES: [&str; 8] =
+    ["tenantId", "orderId", "orderRun", "lineId", "stepId", "stepDirection", "handledCodes", "recoveryActionId"];
 
 /// What `recoveryActionId` holds before the first recovery.
 const NO_ACTION: &str = "none";
@@ -38,11 +30,7 @@ pub(crate) fn task_ref(task: &LockedTask) -> Result<TaskRef, NotAStep> {
         handled_codes: codes(text(task, "handledCodes")?),
         action: match text(task, "recoveryActionId")? {
             NO_ACTION => None,
-            id => Some(parse(
-                "recoveryActionId",
-                id,
-                "is neither none nor the id of an action",
-            )?),
+            id => Some(parse("recoveryActionId", id, "is neither none nor the id of an action")?),
         },
         external_task_id: task.id.clone(),
         worker_id: task.worker_id.clone(),
@@ -54,10 +42,7 @@ pub(crate) fn task_ref(task: &LockedTask) -> Result<TaskRef, NotAStep> {
 
 fn step(task: &LockedTask) -> Result<StepIdentity, NotAStep> {
     let name = |variable: &'static str| match text(task, variable)? {
-        "" => Err(NotAStep {
-            variable,
-            problem: "is empty",
-        }),
+        "" => Err(NotAStep { variable, problem: "is empty" }),
         name => Ok(name.to_owned()),
     };
     Ok(StepIdentity {
@@ -75,21 +60,12 @@ fn step(task: &LockedTask) -> Result<StepIdentity, NotAStep> {
 }
 
 fn run(task: &LockedTask) -> Result<i32, NotAStep> {
-    let number = task
-        .variables
-        .integer("orderRun")
-        .and_then(|run| i32::try_from(run).ok());
-    number.ok_or(NotAStep {
-        variable: "orderRun",
-        problem: "is missing or not a whole number",
-    })
+    let number = task.variables.integer("orderRun").and_then(|run| i32::try_from(run).ok());
+    number.ok_or(NotAStep { variable: "orderRun", problem: "is missing or not a whole number" })
 }
 
 fn text<'a>(task: &'a LockedTask, variable: &'static str) -> Result<&'a str, NotAStep> {
-    task.variables.text(variable).ok_or(NotAStep {
-        variable,
-        problem: "is missing or not a text",
-    })
+    task.variables.text(variable).ok_or(NotAStep { variable, problem: "is missing or not a text" })
 }
 
 fn parse<T: std::str::FromStr>(variable: &'static str, text: &str, problem: &'static str) -> Result<T, NotAStep> {
@@ -98,11 +74,7 @@ fn parse<T: std::str::FromStr>(variable: &'static str, text: &str, problem: &'st
 
 /// Each code stands between commas, so that an expression of the model can look for `,CODE,`.
 fn codes(text: &str) -> Vec<String> {
-    text.split(',')
-        .map(str::trim)
-        .filter(|code| !code.is_empty())
-        .map(str::to_owned)
-        .collect()
+    text.split(',').map(str::trim).filter(|code| !code.is_empty()).map(str::to_owned).collect()
 }
 
 /// The engine's column; a longer id fails every fetch.

@@ -34,20 +34,12 @@ fn task(variables: Variables) -> LockedTask {
 #[test]
 fn a_step_is_read_from_its_variables() {
     let read = task_ref(&task(variables())).unwrap();
-    assert_eq!(
-        (read.step.order.as_str(), read.step.run, read.step.line.as_str()),
-        ("ord-1", 1, "")
-    );
+    assert_eq!((read.step.order.as_str(), read.step.run, read.step.line.as_str()), ("ord-1", 1, ""));
     assert_eq!(read.handled_codes, ["CREDIT_CHECK_FAILED"]);
     assert_eq!(read.action, None);
     let recovered = task_ref(&task(variables().with("recoveryActionId", ACTION))).unwrap();
     assert_eq!(recovered.action.unwrap().to_string(), ACTION);
-    assert!(
-        task_ref(&task(variables().with("handledCodes", ",")))
-            .unwrap()
-            .handled_codes
-            .is_empty()
-    );
+    assert!(task_ref(&task(variables().with("handledCodes", ","))).unwrap().handled_codes.is_empty());
 }
 
 #[test]
@@ -67,22 +59,13 @@ fn a_task_that_is_no_step_says_which_variable_is_wrong() {
         ("recoveryActionId", Variable::from("soon")),
         ("handledCodes", Variable::Null),
     ] {
-        assert_eq!(
-            task_ref(&task(variables().with(variable, value))).unwrap_err().variable,
-            variable
-        );
+        assert_eq!(task_ref(&task(variables().with(variable, value))).unwrap_err().variable, variable);
     }
 }
 
 #[test]
 fn an_order_without_line_may_come_with_null() {
-    assert_eq!(
-        task_ref(&task(variables().with("lineId", Variable::Null)))
-            .unwrap()
-            .step
-            .line,
-        ""
-    );
+    assert_eq!(task_ref(&task(variables().with("lineId", Variable::Null))).unwrap().step.line, "");
 }
 
 #[test]

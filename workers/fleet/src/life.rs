@@ -68,10 +68,7 @@ pub(crate) struct Slot {
 impl Slot {
     pub fn new(life: &Arc<Life>, permit: OwnedSemaphorePermit) -> Self {
         life.in_hand.fetch_add(1, Ordering::SeqCst);
-        Slot {
-            life: Arc::clone(life),
-            _permit: permit,
-        }
+        Slot { life: Arc::clone(life), _permit: permit }
     }
 }
 

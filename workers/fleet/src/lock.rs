@@ -55,10 +55,7 @@ impl Lock {
             task: task.to_owned(),
             worker: worker.to_owned(),
             duration,
-            held: Mutex::new(Held {
-                until: Instant::now() + duration,
-                lost: false,
-            }),
+            held: Mutex::new(Held { until: Instant::now() + duration, lost: false }),
             turn: Turns::new(false),
         }
     }

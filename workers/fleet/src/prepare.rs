@@ -25,30 +25,13 @@ impl<L: Ledger> Flow<L> {
     pub(crate) async fn identify(&self, fetched: Vec<(LockedTask, Slot)>) -> Vec<Work> {
         let mut works = Vec::with_capacity(fetched.len());
         for (task, slot) in fetched {
-            let lock = Lock::new(
-                &self.engine,
-                &self.bell,
-                (&task.id, &task.worker_id),
-                self.lock_duration,
-            );
+            let lock = Lock::new(&self.engine, &self.bell, (&task.id, &task.worker_id), self.lock_duration);
             match (identity::task_ref(&task), self.performers.get(&task.topic_name)) {
                 (Ok(task), Some(performer)) => {
-                    works.push(Work {
-                        task,
-                        lock,
-                        performer: Arc::clone(performer),
-                        _slot: slot,
-                    });
+                    works.push(Work { task, lock, performer: Arc::clone(performer), _slot: slot });
                 }
                 (Ok(_), None) => {
-                    self.refuse(
-                        &task,
-                        &NotAStep {
-                            variable: "stepTopic",
-                            problem: "names no operation here",
-                        },
-                    )
-                    .await;
+                    self.refuse(&task, &NotAStep { variable: "stepTopic", problem: "names no operation here" }).await;
                 }
                 (Err(problem), _) => self.refuse(&task, &problem).await,
             }
@@ -58,12 +41,7 @@ impl<L: Ledger> Flow<L> {
 
     /// There is no step and so no row to hang a case on: the engine's own incident has to say it.
     async fn refuse(&self, task: &LockedTask, problem: &NotAStep) {
-        tracing::error!(
-            task = task.id,
-            topic = task.topic_name,
-            definition = task.process_definition_id,
-            "{problem}"
-        );
+        tracing::error!(task = task.id, topic = task.topic_name, definition = task.process_definition_id, "{problem}");
         let (message, variables) = (problem.to_string(), Variables::new());
         let failure = failure(&message, 0, Duration::ZERO, &variables);
         if let Err(error) = self.engine.failure(&task.id, &task.worker_id, failure).await {
@@ -87,11 +65,7 @@ impl<L: Ledger> Flow<L> {
                 works.into_iter().zip(contexts).map(render).collect()
             }
             Ok(_) => {
-                self.put_off_all(
-                    works,
-                    LedgerError::Broken("contexts do not match their tasks".into()).into(),
-                )
-                .await
+                self.put_off_all(works, LedgerError::Broken("contexts do not match their tasks".into()).into()).await
             }
             Err(problem) => self.put_off_all(works, problem).await,
         }
@@ -125,11 +99,7 @@ impl<L: Ledger> Flow<L> {
                 work.lock.hand_back(AT_ONCE).await;
             }
             LedgerError::Broken(_) => {
-                tracing::error!(
-                    "{}: {problem}; tried again after {} s",
-                    work.task.step,
-                    self.lock_duration.as_secs()
-                );
+                tracing::error!("{}: {problem}; tried again after {} s", work.task.step, self.lock_duration.as_secs());
                 work.lock.hand_back(self.lock_duration).await;
             }
         }

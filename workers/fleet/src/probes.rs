@@ -20,14 +20,8 @@ pub enum Point {
 }
 
 impl Point {
-    pub const ALL: [Point; 6] = [
-        Point::Fetched,
-        Point::Claimed,
-        Point::BeforeSend,
-        Point::Sent,
-        Point::Recorded,
-        Point::Reported,
-    ];
+    pub const ALL: [Point; 6] =
+        [Point::Fetched, Point::Claimed, Point::BeforeSend, Point::Sent, Point::Recorded, Point::Reported];
 }
 
 /// Does nothing unless told.
@@ -48,10 +42,6 @@ impl Probes {
 
 impl fmt::Debug for Probes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() {
-            "Probes(set)"
-        } else {
-            "Probes(none)"
-        })
+        f.write_str(if self.0.is_some() { "Probes(set)" } else { "Probes(none)" })
     }
 }

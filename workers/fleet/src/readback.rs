@@ -80,11 +80,7 @@ impl Telling {
 pub(crate) fn after_error(error: &ReportError, so_far: &mut SoFar) -> Next {
     match error {
         ReportError::Unknown { .. } => {
-            *so_far = SoFar {
-                unknown: true,
-                readings: 0,
-                ..*so_far
-            };
+            *so_far = SoFar { unknown: true, readings: 0, ..*so_far };
             Next::Read
         }
         ReportError::Retry { .. } => Next::Again,
@@ -94,11 +90,7 @@ pub(crate) fn after_error(error: &ReportError, so_far: &mut SoFar) -> Next {
         ReportError::Suspended => Next::Suspended,
         ReportError::EngineFault { .. } => {
             so_far.faults += 1;
-            if so_far.faults < FAULTS {
-                Next::Again
-            } else {
-                Next::Refused
-            }
+            if so_far.faults < FAULTS { Next::Again } else { Next::Refused }
         }
         ReportError::TooLarge | ReportError::Refused { .. } => Next::Refused,
     }

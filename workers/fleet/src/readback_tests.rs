@@ -15,14 +15,8 @@ fn errors() -> [ReportError; 9] {
         ReportError::Expired,
         ReportError::Suspended,
         ReportError::TooLarge,
-        ReportError::Refused {
-            kind: text(),
-            message: text(),
-        },
-        ReportError::EngineFault {
-            code: 0,
-            message: text(),
-        },
+        ReportError::Refused { kind: text(), message: text() },
+        ReportError::EngineFault { code: 0, message: text() },
     ]
 }
 
@@ -42,10 +36,7 @@ fn every_answer_to_a_report_has_its_next_step() {
     ];
     for (error, (first, later)) in errors().into_iter().zip(expected) {
         assert_eq!(after_error(&error, &mut SoFar::default()), first, "{error}");
-        let mut lost = SoFar {
-            unknown: true,
-            ..SoFar::default()
-        };
+        let mut lost = SoFar { unknown: true, ..SoFar::default() };
         assert_eq!(after_error(&error, &mut lost), later, "{error} after a lost one");
     }
 }
@@ -53,10 +44,7 @@ fn every_answer_to_a_report_has_its_next_step() {
 #[test]
 fn an_engine_that_cannot_go_on_is_asked_a_bounded_number_of_times() {
     let mut so_far = SoFar::default();
-    let fault = ReportError::EngineFault {
-        code: 0,
-        message: String::new(),
-    };
+    let fault = ReportError::EngineFault { code: 0, message: String::new() };
     let said: Vec<Next> = (0..3).map(|_| after_error(&fault, &mut so_far)).collect();
     assert_eq!(said, [Next::Again, Next::Again, Next::Refused]);
 }
@@ -90,16 +78,9 @@ fn a_reading_decides_by_the_trace_first_and_then_by_who_holds_the_task() {
 #[test]
 fn a_lost_failure_is_said_again_only_after_two_readings_without_its_trace() {
     let mut so_far = SoFar::default();
-    let untraced = Reading {
-        task: Held::Ours,
-        traced: false,
-    };
+    let untraced = Reading { task: Held::Ours, traced: false };
     assert_eq!(after_reading(Verb::Failure, untraced, &mut so_far), Next::Read);
     assert_eq!(after_reading(Verb::Failure, untraced, &mut so_far), Next::Again);
     after_error(&errors()[0], &mut so_far);
-    assert_eq!(
-        after_reading(Verb::Failure, untraced, &mut so_far),
-        Next::Read,
-        "lost again, read anew"
-    );
+    assert_eq!(after_reading(Verb::Failure, untraced, &mut so_far), Next::Read, "lost again, read anew");
 }

@@ -37,10 +37,7 @@ impl<L: Ledger> Flow<L> {
         say_parked(work, &told);
         self.probes.at(Point::Reported);
         if let Some(attempt) = settled.attempt {
-            self.keep_at(attempt, "the mark of its report", || {
-                self.ledger.reported(attempt, report)
-            })
-            .await;
+            self.keep_at(attempt, "the mark of its report", || self.ledger.reported(attempt, report)).await;
         }
     }
 
@@ -56,14 +53,9 @@ impl<L: Ledger> Flow<L> {
     async fn say(&self, work: &Work, told: &Telling, report: Uuid) -> Next {
         let end = self.insist(work, told, report).await;
         match (end, told) {
-            (
-                Next::Applied,
-                Telling::Failure {
-                    retries: 1..,
-                    retry_timeout,
-                    ..
-                },
-            ) => work.lock.look_again_in(*retry_timeout),
+            (Next::Applied, Telling::Failure { retries: 1.., retry_timeout, .. }) => {
+                work.lock.look_again_in(*retry_timeout)
+            }
             (Next::Applied, _) => {}
             (Next::NotOurs, _) => tracing::debug!("recorded but not reported: the task is not ours any more"),
             // At least a whole lock apart, so that what never succeeds keeps nobody busy.
@@ -110,17 +102,10 @@ impl<L: Ledger> Flow<L> {
         let (task, worker) = (&work.task.external_task_id, &work.task.worker_id);
         match told {
             Telling::Complete { variables } => self.engine.complete(task, worker, variables).await,
-            Telling::BpmnError {
-                code,
-                message,
-                variables,
-            } => self.engine.bpmn_error(task, worker, code, message, variables).await,
-            Telling::Failure {
-                message,
-                retries,
-                retry_timeout,
-                variables,
-            } => {
+            Telling::BpmnError { code, message, variables } => {
+                self.engine.bpmn_error(task, worker, code, message, variables).await
+            }
+            Telling::Failure { message, retries, retry_timeout, variables } => {
                 let failure = failure(message, *retries, *retry_timeout, variables);
                 self.engine.failure(task, worker, failure).await
             }
@@ -146,23 +131,14 @@ impl<L: Ledger> Flow<L> {
 
     async fn logged(&self, work: &Work, event: TaskLogEvent) -> Result<bool, EngineError> {
         let task = &work.task;
-        let log = self
-            .engine
-            .history_external_task_log(&task.external_task_id, &task.process_instance_id)
-            .await?;
-        Ok(log
-            .iter()
-            .any(|entry| entry.event == event && entry.worker_id.as_deref() == Some(&task.worker_id)))
+        let log = self.engine.history_external_task_log(&task.external_task_id, &task.process_instance_id).await?;
+        Ok(log.iter().any(|entry| entry.event == event && entry.worker_id.as_deref() == Some(&task.worker_id)))
     }
 
     /// A BPMN error leaves the same log entry as an interrupting message; only its variable is surely ours.
     async fn remembered(&self, work: &Work, report: Uuid) -> Result<bool, EngineError> {
         let report = report.to_string();
-        for variable in self
-            .engine
-            .historic_variables(&work.task.process_instance_id, "reportId")
-            .await?
-        {
+        for variable in self.engine.historic_variables(&work.task.process_instance_id, "reportId").await? {
             let values = self.engine.historic_variable_updates(&variable.id).await?;
             if values.iter().any(|value| value.value.as_text() == Some(&report)) {
                 return Ok(true);
@@ -178,13 +154,7 @@ pub(crate) fn failure<'a>(
     retry_timeout: Duration,
     variables: &'a Variables,
 ) -> Failure<'a> {
-    Failure {
-        error_message: message,
-        error_details: None,
-        retries,
-        retry_timeout,
-        variables,
-    }
+    Failure { error_message: message, error_details: None, retries, retry_timeout, variables }
 }
 
 fn after_refusal(work: &Work, error: &ReportError, so_far: &mut SoFar) -> Next {
@@ -198,9 +168,7 @@ fn after_refusal(work: &Work, error: &ReportError, so_far: &mut SoFar) -> Next {
 
 fn say_parked(work: &Work, told: &Telling) {
     match told {
-        Telling::Failure {
-            retries: 0, message, ..
-        } => tracing::info!("{} is parked: {message}", work.task.step),
+        Telling::Failure { retries: 0, message, .. } => tracing::info!("{} is parked: {message}", work.task.step),
         told => tracing::debug!("reported {}", told.verb().word()),
     }
 }

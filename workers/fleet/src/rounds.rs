@@ -104,11 +104,7 @@ impl<L: Ledger> Rounds<L> {
     }
 
     fn fetch(&mut self, errand: fn(Ask) -> Errand, permits: OwnedSemaphorePermit, wait: Option<Duration>) {
-        let ask = Ask {
-            worker_id: self.ids.next(),
-            most: permits.num_permits() as u32,
-            wait,
-        };
+        let ask = Ask { worker_id: self.ids.next(), most: permits.num_permits() as u32, wait };
         let flow = Arc::clone(&self.flow);
         let asked = ask.clone();
         let span = tracing::info_span!("receive", worker = ask.worker_id);
@@ -120,10 +116,7 @@ impl<L: Ledger> Rounds<L> {
     fn ask_ledger(&mut self) {
         if !self.under_way.values().any(|errand| matches!(errand, Errand::Ready)) {
             let flow = Arc::clone(&self.flow);
-            let id = self
-                .errands
-                .spawn(async move { Brought::Ready(flow.ledger.ready().await) })
-                .id();
+            let id = self.errands.spawn(async move { Brought::Ready(flow.ledger.ready().await) }).id();
             self.under_way.insert(id, Errand::Ready);
         }
     }
@@ -201,9 +194,7 @@ impl<L: Ledger> Rounds<L> {
     }
 
     fn is_standing(&self) -> bool {
-        self.under_way
-            .values()
-            .any(|errand| matches!(errand, Errand::Standing(_)))
+        self.under_way.values().any(|errand| matches!(errand, Errand::Standing(_)))
     }
 
     fn is_looking(&self) -> bool {
@@ -224,10 +215,9 @@ impl<L: Ledger> Rounds<L> {
     /// Not past the next alarm when this poll leaves no permit for an extra look.
     fn longest_wait(&mut self) -> Duration {
         match self.alarms.next() {
-            Some(at) if self.free() == 0 => self
-                .poll_timeout
-                .min(at.saturating_duration_since(Instant::now()))
-                .max(AT_ONCE),
+            Some(at) if self.free() == 0 => {
+                self.poll_timeout.min(at.saturating_duration_since(Instant::now())).max(AT_ONCE)
+            }
             _ => self.poll_timeout,
         }
     }

@@ -23,11 +23,7 @@ pub(crate) async fn sweep<L: Ledger>(flow: &Flow<L>, worker_id: &str) -> usize {
 
 /// `None` when the engine did not answer.
 pub(crate) async fn sweep_once<L: Ledger>(flow: &Flow<L>, worker_id: &str) -> Option<usize> {
-    let query = ExternalTaskQuery {
-        worker_id: Some(worker_id),
-        locked: Some(true),
-        ..ExternalTaskQuery::default()
-    };
+    let query = ExternalTaskQuery { worker_id: Some(worker_id), locked: Some(true), ..ExternalTaskQuery::default() };
     let tasks = flow.engine.external_tasks(&query).await.ok()?;
     let mut given_back = 0;
     for task in &tasks {

@@ -14,20 +14,9 @@ pub(crate) const SOON: Duration = Duration::from_secs(2);
 /// One call about one task, complete: a repetition says exactly the same.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Telling {
-    Complete {
-        variables: Variables,
-    },
-    BpmnError {
-        code: String,
-        message: String,
-        variables: Variables,
-    },
-    Failure {
-        message: String,
-        retries: u32,
-        retry_timeout: Duration,
-        variables: Variables,
-    },
+    Complete { variables: Variables },
+    BpmnError { code: String, message: String, variables: Variables },
+    Failure { message: String, retries: u32, retry_timeout: Duration, variables: Variables },
 }
 
 /// What a verdict comes to for the engine.
@@ -43,33 +32,19 @@ pub(crate) fn word(settled: &Settled, report: Uuid) -> Word {
     let Settled { verdict, case, .. } = settled;
     let variables = Variables::new().with("reportId", report.to_string());
     // Set on every complete: an old PENDING would send the token back to the callback wait for ever.
-    let complete = |state: &str| Telling::Complete {
-        variables: variables.clone().with("stepState", state),
-    };
+    let complete = |state: &str| Telling::Complete { variables: variables.clone().with("stepState", state) };
     Word::Tell(match verdict {
         verdict if verdict.needs_case() && case.is_none() => return Word::Wait(SOON),
         Verdict::Complete { .. } => complete("DONE"),
         Verdict::End { ending } => complete(ending.word()),
         Verdict::AwaitCallback { deadline_ms } => Telling::Complete {
-            variables: variables
-                .with("stepState", "PENDING")
-                .with("callbackDeadline", iso_8601(*deadline_ms)),
+            variables: variables.with("stepState", "PENDING").with("callbackDeadline", iso_8601(*deadline_ms)),
         },
-        Verdict::RaiseError { code, message, .. } => Telling::BpmnError {
-            code: code.clone(),
-            message: with_case(*case, message),
-            variables,
-        },
-        Verdict::RetryAfter {
-            delay_ms,
-            retries_left,
-            reason,
+        Verdict::RaiseError { code, message, .. } => {
+            Telling::BpmnError { code: code.clone(), message: with_case(*case, message), variables }
         }
-        | Verdict::ReplayAfter {
-            delay_ms,
-            retries_left,
-            reason,
-        } => {
+        Verdict::RetryAfter { delay_ms, retries_left, reason }
+        | Verdict::ReplayAfter { delay_ms, retries_left, reason } => {
             Telling::Failure {
                 message: reason.clone(),
                 // Zero would park without a case; a verdict to retry never means it.
@@ -87,20 +62,12 @@ pub(crate) fn word(settled: &Settled, report: Uuid) -> Word {
 
 /// A task of a step that waits for its recovery was raised again, in Cockpit for example.
 pub(crate) fn parked_again(case: CaseNumber) -> Telling {
-    park(
-        format!("{case} is open: the step waits for its recovery"),
-        Variables::new(),
-    )
+    park(format!("{case} is open: the step waits for its recovery"), Variables::new())
 }
 
 /// Without retries and without delay: raised retries would stay invisible until a delay is over.
 fn park(message: String, variables: Variables) -> Telling {
-    Telling::Failure {
-        message,
-        retries: 0,
-        retry_timeout: Duration::ZERO,
-        variables,
-    }
+    Telling::Failure { message, retries: 0, retry_timeout: Duration::ZERO, variables }
 }
 
 fn with_case(case: Option<CaseNumber>, message: &str) -> String {

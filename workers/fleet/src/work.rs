@@ -53,11 +53,7 @@ impl Settled {
     /// `None` when there is nothing to report.
     pub fn from_record(attempt: AttemptId, recorded: Recorded) -> Option<Self> {
         let Recorded { verdict, case } = recorded;
-        Some(Settled {
-            attempt: Some(attempt),
-            verdict: verdict?,
-            case,
-        })
+        Some(Settled { attempt: Some(attempt), verdict: verdict?, case })
     }
 }
 
@@ -67,13 +63,7 @@ impl<L: Ledger> Flow<L> {
         for (work, rendered) in self.prepare(fetched).await {
             let step = &work.task.step;
             let attempt = tracing::field::Empty;
-            let span = tracing::info_span!(
-                "process",
-                order = step.order,
-                line = step.line,
-                step = step.step,
-                attempt
-            );
+            let span = tracing::info_span!("process", order = step.order, line = step.line, step = step.step, attempt);
             let flow = Arc::clone(&self);
             // Not owned by the loop that fetches: an exchange in flight is never aborted.
             tokio::spawn(async move { flow.keep_and_go(work, rendered).await }.instrument(span));

@@ -51,18 +51,12 @@ fn cut() -> Response {
 
 pub(crate) fn rejected(code: &str) -> Reply {
     let message = code.to_lowercase().replace('_', " ");
-    Reply::Json(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        json!({"code": code, "message": message}),
-    )
+    Reply::Json(StatusCode::UNPROCESSABLE_ENTITY, json!({"code": code, "message": message}))
 }
 
 /// A request that the sandbox itself refuses: its sender does not keep to the interface.
 pub(crate) fn refused(code: &str, message: impl Into<String>) -> Reply {
-    Reply::Json(
-        StatusCode::BAD_REQUEST,
-        json!({"code": code, "message": message.into()}),
-    )
+    Reply::Json(StatusCode::BAD_REQUEST, json!({"code": code, "message": message.into()}))
 }
 
 pub(crate) fn failed(status: StatusCode, message: &str) -> Reply {

@@ -64,15 +64,9 @@ impl Book {
     /// Opens (or makes) the book for appending and returns what already stands in it. A torn last line is cut off.
     pub(crate) fn open(path: &Path) -> Result<(Self, Vec<Effect>), BookError> {
         let failed = |source| io_error(path, source);
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(path)
-            .map_err(failed)?;
-        file.try_lock()
-            .map_err(|_| BookError::InUse { path: path.to_owned() })?;
+        let mut file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path).map_err(failed)?;
+        file.try_lock().map_err(|_| BookError::InUse { path: path.to_owned() })?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed)?;
         let (effects, length) = effects(path, &bytes)?;
@@ -80,15 +74,7 @@ impl Book {
         file.seek(SeekFrom::Start(length)).map_err(failed)?;
         file.sync_all().map_err(failed)?;
         let next_seq = effects.len() as u64 + 1;
-        Ok((
-            Self {
-                path: path.to_owned(),
-                file,
-                next_seq,
-                closed: false,
-            },
-            effects,
-        ))
+        Ok((Self { path: path.to_owned(), file, next_seq, closed: false }, effects))
     }
 
     /// Writes the effect as the next line and returns only when it is on disk. `seq` and `at` are set here.
@@ -126,28 +112,19 @@ fn effects(path: &Path, bytes: &[u8]) -> Result<(Vec<Effect>, u64), BookError> {
             serde_json::from_slice::<Effect>(line)
                 .ok()
                 .filter(|effect| effect.seq == index as u64 + 1)
-                .ok_or_else(|| BookError::Damaged {
-                    path: path.to_owned(),
-                    line: index + 1,
-                })
+                .ok_or_else(|| BookError::Damaged { path: path.to_owned(), line: index + 1 })
         })
         .collect::<Result<Vec<_>, _>>()?;
     Ok((effects, whole as u64))
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the judge keeps its own time; no decision is made by it"
-)]
+#[expect(clippy::disallowed_methods, reason = "the judge keeps its own time; no decision is made by it")]
 fn now() -> DateTime<Utc> {
     std::time::SystemTime::now().into()
 }
 
 fn io_error(path: &Path, source: io::Error) -> BookError {
-    BookError::Io {
-        path: path.to_owned(),
-        source,
-    }
+    BookError::Io { path: path.to_owned(), source }
 }
 
 #[cfg(test)]
@@ -179,12 +156,7 @@ mod tests {
     }
 
     fn append_raw(path: &Path, text: &str) {
-        OpenOptions::new()
-            .append(true)
-            .open(path)
-            .unwrap()
-            .write_all(text.as_bytes())
-            .unwrap();
+        OpenOptions::new().append(true).open(path).unwrap().write_all(text.as_bytes()).unwrap();
     }
 
     #[test]
@@ -211,12 +183,7 @@ mod tests {
     fn a_line_that_was_taken_out_is_noticed() {
         let (_folder, path) = book_with(&["a", "b", "c"]);
         let text = std::fs::read_to_string(&path).unwrap();
-        let without_second: Vec<_> = text
-            .lines()
-            .enumerate()
-            .filter(|(i, _)| *i != 1)
-            .map(|(_, l)| l)
-            .collect();
+        let without_second: Vec<_> = text.lines().enumerate().filter(|(i, _)| *i != 1).map(|(_, l)| l).collect();
         std::fs::write(&path, without_second.join("\n") + "\n").unwrap();
         assert!(matches!(Book::read(&path), Err(BookError::Damaged { line: 2, .. })));
     }

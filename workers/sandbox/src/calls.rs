@@ -49,14 +49,7 @@ async fn perform(world: &Arc<World>, call: Call) -> Reply {
     let Some(fault) = fault else {
         return apply(world, call, None).await;
     };
-    tracing::debug!(
-        order,
-        line,
-        step,
-        attempt,
-        behaviour = fault.behaviour.name(),
-        "a fault meets a request"
-    );
+    tracing::debug!(order, line, step, attempt, behaviour = fault.behaviour.name(), "a fault meets a request");
     match before(world, &call, &fault).await {
         Some(reply) => reply,
         None => after(&fault.behaviour, apply(world, call, fault.lookup_after).await),
@@ -116,10 +109,7 @@ fn accept(
         world.work.spawn(async move {
             sleep(delay).await;
             let visible = visible_from(lookup_after);
-            on_disk(&working, move |world| {
-                world.records().finish(&call, &reference, code, visible)
-            })
-            .await;
+            on_disk(&working, move |world| world.records().finish(&call, &reference, code, visible)).await;
         });
     }
     reply
@@ -142,9 +132,7 @@ async fn on_disk<T: Send + 'static>(
 ) -> Option<T> {
     let writing = Arc::clone(world);
     let written = tokio::task::spawn_blocking(move || write(&writing)).await.ok()?;
-    written
-        .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "no effect was applied"))
-        .ok()
+    written.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "no effect was applied")).ok()
 }
 
 fn is_read(operation: &Operation) -> bool {
@@ -152,11 +140,8 @@ fn is_read(operation: &Operation) -> bool {
 }
 
 fn read(operation: &Operation) -> Reply {
-    let body = if operation == &operation::CHECK_CONTRACT {
-        json!({"status": "signed"})
-    } else {
-        json!({"available": true})
-    };
+    let body =
+        if operation == &operation::CHECK_CONTRACT { json!({"status": "signed"}) } else { json!({"available": true}) };
     Reply::Json(StatusCode::OK, body)
 }
 

@@ -29,15 +29,12 @@ pub(crate) fn router(downstream: Downstream, world: Arc<World>) -> Router {
         Downstream::Contract => notifications().merge(read("/contracts/{order}", &CHECK_CONTRACT)),
         Downstream::Provisioning => service_orders(),
         Downstream::Billing => activations(),
-        Downstream::Payment => keyed("/authorizations", &AUTHORIZE)
-            .merge(keyed("/deposits", &DEPOSIT))
-            .merge(keyed("/captures", &CAPTURE)),
+        Downstream::Payment => {
+            keyed("/authorizations", &AUTHORIZE).merge(keyed("/deposits", &DEPOSIT)).merge(keyed("/captures", &CAPTURE))
+        }
     };
     doors
-        .route(
-            "/health",
-            get(async || Reply::Json(StatusCode::OK, json!({"status": "up"})).send().await),
-        )
+        .route("/health", get(async || Reply::Json(StatusCode::OK, json!({"status": "up"})).send().await))
         .with_state(world)
 }
 
@@ -47,16 +44,12 @@ fn keyed(path: &'static str, operation: &'static Operation) -> Doors {
         let key = match header(&headers, "idempotency-key") {
             Ok(key) if !key.is_empty() => key,
             _ => {
-                return refused("MISSING_IDEMPOTENCY_KEY", "the header idempotency-key is missing")
-                    .send()
-                    .await;
+                return refused("MISSING_IDEMPOTENCY_KEY", "the header idempotency-key is missing").send().await;
             }
         };
         answer(world, &headers, &body, |_| Ok((operation, Some(key)))).await
     };
-    Router::new()
-        .route(path, post(handler))
-        .merge(lookup(operation.collection.unwrap_or_default()))
+    Router::new().route(path, post(handler)).merge(lookup(operation.collection.unwrap_or_default()))
 }
 
 /// Knows no keys: each processed request is an effect.
@@ -72,21 +65,14 @@ fn notifications() -> Doors {
 fn service_orders() -> Doors {
     let handler = async |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
         answer(world, &headers, &body, |body| {
-            let operation = body["action"]
-                .as_str()
-                .and_then(provisioning)
-                .ok_or("action: expected add, modify or cease")?;
-            let key = body["reference"]
-                .as_str()
-                .filter(|key| !key.is_empty())
-                .ok_or("reference: expected a text")?;
+            let operation =
+                body["action"].as_str().and_then(provisioning).ok_or("action: expected add, modify or cease")?;
+            let key = body["reference"].as_str().filter(|key| !key.is_empty()).ok_or("reference: expected a text")?;
             Ok((operation, Some(key.to_owned())))
         })
         .await
     };
-    Router::new()
-        .route("/service-orders", post(handler))
-        .merge(lookup("service-orders"))
+    Router::new().route("/service-orders", post(handler)).merge(lookup("service-orders"))
 }
 
 /// The key is the name of the resource: PUT is idempotent by its nature.
@@ -94,9 +80,7 @@ fn activations() -> Doors {
     let handler = async |State(world): State<Arc<World>>, Path(key): Path<String>, headers: HeaderMap, body: Bytes| {
         answer(world, &headers, &body, |_| Ok((&ACTIVATE, Some(key)))).await
     };
-    Router::new()
-        .route("/activations/{key}", put(handler))
-        .merge(lookup("activations"))
+    Router::new().route("/activations/{key}", put(handler)).merge(lookup("activations"))
 }
 
 fn read(path: &'static str, operation: &'static Operation) -> Doors {
@@ -141,10 +125,5 @@ fn understood(
     let identity = Identity::read(headers).map_err(|what| refused("MISSING_IDENTITY", what))?;
     let body: Value = serde_json::from_slice(body).map_err(|_| refused("MALFORMED", "the body is not JSON"))?;
     let (operation, idempotency_key) = meaning(&body).map_err(|what| refused("MALFORMED", what))?;
-    Ok(Call {
-        operation,
-        identity,
-        idempotency_key,
-        body,
-    })
+    Ok(Call { operation, identity, idempotency_key, body })
 }

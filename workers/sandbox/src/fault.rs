@@ -78,10 +78,7 @@ pub struct Attempts {
 }
 
 impl Attempts {
-    pub const ALL: Self = Self {
-        first: 1,
-        last: u32::MAX,
-    };
+    pub const ALL: Self = Self { first: 1, last: u32::MAX };
 
     /// Reads `*`, `2`, `1-3` and `>=3`.
     #[must_use]
@@ -90,20 +87,11 @@ impl Attempts {
         let range = if text.trim() == "*" {
             Self::ALL
         } else if let Some(first) = text.trim().strip_prefix(">=") {
-            Self {
-                first: number(first)?,
-                last: u32::MAX,
-            }
+            Self { first: number(first)?, last: u32::MAX }
         } else if let Some((first, last)) = text.split_once('-') {
-            Self {
-                first: number(first)?,
-                last: number(last)?,
-            }
+            Self { first: number(first)?, last: number(last)? }
         } else {
-            Self {
-                first: number(text)?,
-                last: number(text)?,
-            }
+            Self { first: number(text)?, last: number(text)? }
         };
         (range.first <= range.last).then_some(range)
     }

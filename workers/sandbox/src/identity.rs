@@ -42,9 +42,7 @@ fn direction(value: String) -> Result<String, String> {
 fn generation(value: &str) -> Result<u32, String> {
     match value {
         "" => Ok(1),
-        _ => value
-            .parse()
-            .map_err(|_| format!("x-generation is {value}, expected a number")),
+        _ => value.parse().map_err(|_| format!("x-generation is {value}, expected a number")),
     }
 }
 

@@ -13,13 +13,7 @@ pub enum Downstream {
 }
 
 impl Downstream {
-    pub const ALL: [Self; 5] = [
-        Self::Inventory,
-        Self::Contract,
-        Self::Provisioning,
-        Self::Billing,
-        Self::Payment,
-    ];
+    pub const ALL: [Self; 5] = [Self::Inventory, Self::Contract, Self::Provisioning, Self::Billing, Self::Payment];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -57,12 +51,7 @@ const fn operation(
     collection: Option<&'static str>,
     prefix: &'static str,
 ) -> Operation {
-    Operation {
-        name,
-        downstream,
-        collection,
-        prefix,
-    }
+    Operation { name, downstream, collection, prefix }
 }
 
 pub(crate) static CHECK_AVAILABILITY: Operation = operation("inventory.check", Downstream::Inventory, None, "");
@@ -70,24 +59,12 @@ pub(crate) static CHECK_CONTRACT: Operation = operation("contract.check", Downst
 pub(crate) static RESERVE: Operation =
     operation("inventory.reserve", Downstream::Inventory, Some("reservations"), "RSV");
 pub(crate) static NOTIFY: Operation = operation("contract.notify", Downstream::Contract, None, "NTF");
-pub(crate) static ADD: Operation = operation(
-    "provisioning.add",
-    Downstream::Provisioning,
-    Some("service-orders"),
-    "SVC",
-);
-pub(crate) static MODIFY: Operation = operation(
-    "provisioning.modify",
-    Downstream::Provisioning,
-    Some("service-orders"),
-    "SVC",
-);
-pub(crate) static CEASE: Operation = operation(
-    "provisioning.cease",
-    Downstream::Provisioning,
-    Some("service-orders"),
-    "SVC",
-);
+pub(crate) static ADD: Operation =
+    operation("provisioning.add", Downstream::Provisioning, Some("service-orders"), "SVC");
+pub(crate) static MODIFY: Operation =
+    operation("provisioning.modify", Downstream::Provisioning, Some("service-orders"), "SVC");
+pub(crate) static CEASE: Operation =
+    operation("provisioning.cease", Downstream::Provisioning, Some("service-orders"), "SVC");
 pub(crate) static ACTIVATE: Operation = operation("billing.activate", Downstream::Billing, Some("activations"), "BIL");
 pub(crate) static AUTHORIZE: Operation =
     operation("payment.authorize", Downstream::Payment, Some("authorizations"), "PAY");
@@ -96,11 +73,9 @@ pub(crate) static CAPTURE: Operation = operation("payment.capture", Downstream::
 
 /// The operation that the book means by a name; only effects stand in the book.
 pub(crate) fn effect(name: &str) -> Option<&'static Operation> {
-    [
-        &RESERVE, &NOTIFY, &ADD, &MODIFY, &CEASE, &ACTIVATE, &AUTHORIZE, &DEPOSIT, &CAPTURE,
-    ]
-    .into_iter()
-    .find(|operation| operation.name == name)
+    [&RESERVE, &NOTIFY, &ADD, &MODIFY, &CEASE, &ACTIVATE, &AUTHORIZE, &DEPOSIT, &CAPTURE]
+        .into_iter()
+        .find(|operation| operation.name == name)
 }
 
 /// The operation of a provisioning order by the `action` in its body.

@@ -11,18 +11,8 @@ use crate::glob::Glob;
 use crate::script::Problem;
 use crate::share::Share;
 
-const KEYS: [&str; 10] = [
-    "order",
-    "line",
-    "step",
-    "attempt",
-    "behaviour",
-    "share",
-    "ms",
-    "after_ms",
-    "code",
-    "lookup_after_ms",
-];
+const KEYS: [&str; 10] =
+    ["order", "line", "step", "attempt", "behaviour", "share", "ms", "after_ms", "code", "lookup_after_ms"];
 /// The behaviours that need nothing but their word.
 const PLAIN: [Behaviour; 12] = [
     Behaviour::Ok,
@@ -50,10 +40,7 @@ pub(crate) struct Reader<'t> {
 impl<'t> Reader<'t> {
     /// The faults of the text, of use only when there are no problems.
     pub(crate) fn read(text: &'t str) -> (Vec<Fault>, Vec<Problem>) {
-        let mut reader = Self {
-            text,
-            problems: Vec::new(),
-        };
+        let mut reader = Self { text, problems: Vec::new() };
         let faults = reader.script();
         (faults, reader.problems)
     }
@@ -96,33 +83,20 @@ impl<'t> Reader<'t> {
 
     fn behaviour(&mut self, table: &DeTable<'t>, place: Range<usize>) -> Option<Behaviour> {
         let Some(value) = table.get("behaviour") else {
-            self.problem(
-                place,
-                format!("`behaviour` is missing, expected one of {}", behaviours()),
-            );
+            self.problem(place, format!("`behaviour` is missing, expected one of {}", behaviours()));
             return None;
         };
         match value.get_ref().as_str().unwrap_or_default() {
-            "slow" => Some(Behaviour::Slow {
-                delay: self.required_millis(table, "ms", value)?,
-            }),
-            "reject" => Some(Behaviour::Reject {
-                code: self.required_code(table, value)?,
-            }),
+            "slow" => Some(Behaviour::Slow { delay: self.required_millis(table, "ms", value)? }),
+            "reject" => Some(Behaviour::Reject { code: self.required_code(table, value)? }),
             "accepted" => {
                 let after = self.required_millis(table, "after_ms", value)?;
-                Some(Behaviour::Accepted {
-                    after,
-                    code: self.code(table),
-                })
+                Some(Behaviour::Accepted { after, code: self.code(table) })
             }
             word => {
                 let found = PLAIN.into_iter().find(|behaviour| behaviour.name() == word);
                 if found.is_none() {
-                    self.problem(
-                        value.span(),
-                        format!("unknown behaviour, expected one of {}", behaviours()),
-                    );
+                    self.problem(value.span(), format!("unknown behaviour, expected one of {}", behaviours()));
                 }
                 found
             }
@@ -138,10 +112,7 @@ impl<'t> Reader<'t> {
             return Attempts::ALL;
         };
         Attempts::parse(text).unwrap_or_else(|| {
-            self.problem(
-                table["attempt"].span(),
-                "expected \"*\", \"1\", \"1-2\" or \">=3\", counting from 1",
-            );
+            self.problem(table["attempt"].span(), "expected \"*\", \"1\", \"1-2\" or \">=3\", counting from 1");
             Attempts::ALL
         })
     }
@@ -152,30 +123,22 @@ impl<'t> Reader<'t> {
             let slice = share.get("slice")?.get_ref().as_array()?;
             let ends: Vec<u64> = slice.iter().filter_map(whole_number).collect();
             match (ends.as_slice(), share.len()) {
-                (&[from, to], 2) if slice.len() == 2 => Some(Share {
-                    from,
-                    to,
-                    of: share.get("of").and_then(whole_number)?,
-                }),
+                (&[from, to], 2) if slice.len() == 2 => {
+                    Some(Share { from, to, of: share.get("of").and_then(whole_number)? })
+                }
                 _ => None,
             }
         });
         let share = numbers.filter(|share| share.from < share.to && share.to <= share.of);
         if share.is_none() {
-            self.problem(
-                value.span(),
-                "expected { slice = [from, to], of = N } with from < to <= of",
-            );
+            self.problem(value.span(), "expected { slice = [from, to], of = N } with from < to <= of");
         }
         share
     }
 
     fn code(&mut self, table: &DeTable<'t>) -> Option<String> {
         let code = self.string(table, "code")?;
-        let valid = !code.is_empty()
-            && code
-                .chars()
-                .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+        let valid = !code.is_empty() && code.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
         if !valid {
             self.problem(table["code"].span(), "expected a code like PRODUCT_NOT_AVAILABLE");
         }
@@ -231,10 +194,7 @@ impl<'t> Reader<'t> {
         };
         for key in ["ms", "after_ms", "code"] {
             if let Some(value) = table.get(key).filter(|_| !used.contains(&key)) {
-                self.problem(
-                    value.span(),
-                    format!("`{key}` means nothing for {}", fault.behaviour.name()),
-                );
+                self.problem(value.span(), format!("`{key}` means nothing for {}", fault.behaviour.name()));
             }
         }
     }
@@ -257,8 +217,5 @@ fn whole_number(value: &Value<'_>) -> Option<u64> {
 
 fn behaviours() -> String {
     let plain = PLAIN.iter().map(Behaviour::name);
-    plain
-        .chain(["slow", "reject", "accepted"])
-        .collect::<Vec<_>>()
-        .join(", ")
+    plain.chain(["slow", "reject", "accepted"]).collect::<Vec<_>>().join(", ")
 }

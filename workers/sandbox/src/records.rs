@@ -45,25 +45,13 @@ impl Records {
     /// Reads back what stands in the book, so that keys survive a restart.
     pub(crate) fn open(path: &Path) -> Result<Self, BookError> {
         let (book, effects) = Book::open(path)?;
-        let mut records = Self {
-            book,
-            by_key: HashMap::new(),
-            last_reference: 0,
-        };
+        let mut records = Self { book, by_key: HashMap::new(), last_reference: 0 };
         for effect in effects {
-            let number = effect
-                .reference
-                .rsplit('-')
-                .next()
-                .and_then(|number| number.parse().ok());
+            let number = effect.reference.rsplit('-').next().and_then(|number| number.parse().ok());
             records.last_reference = records.last_reference.max(number.unwrap_or(0));
             let collection = operation::effect(&effect.operation).and_then(|operation| operation.collection);
             if let Some(collection) = collection {
-                let record = Record {
-                    reference: effect.reference,
-                    asked: None,
-                    state: State::Completed(None),
-                };
+                let record = Record { reference: effect.reference, asked: None, state: State::Completed(None) };
                 records.by_key.insert((collection, effect.key), record);
             }
         }
@@ -73,10 +61,8 @@ impl Records {
     /// The stored answer, when the call's key has been used before.
     pub(crate) fn replay(&self, call: &Call) -> Option<Reply> {
         let record = self.by_key.get(&call.key()?)?;
-        let same = record
-            .asked
-            .as_ref()
-            .is_none_or(|(operation, body)| *operation == call.operation && *body == call.body);
+        let same =
+            record.asked.as_ref().is_none_or(|(operation, body)| *operation == call.operation && *body == call.body);
         match &record.state {
             _ if !same => Some(answer::rejected("IDEMPOTENCY_KEY_REUSED")),
             State::Stuck => None,
@@ -100,11 +86,7 @@ impl Records {
     /// Takes the call on without applying it. Says the id it will have.
     pub(crate) fn accept(&mut self, call: &Call, for_ever: bool) -> (String, Reply) {
         let reference = self.next_reference(call.operation);
-        self.remember(
-            call,
-            &reference,
-            if for_ever { State::Stuck } else { State::InProgress },
-        );
+        self.remember(call, &reference, if for_ever { State::Stuck } else { State::InProgress });
         let reply = accepted(&reference);
         (reference, reply)
     }
@@ -147,14 +129,7 @@ impl Records {
     fn remember(&mut self, call: &Call, reference: &str, state: State) {
         if let Some(key) = call.key() {
             let asked = Some((call.operation, call.body.clone()));
-            self.by_key.insert(
-                key,
-                Record {
-                    reference: reference.to_owned(),
-                    asked,
-                    state,
-                },
-            );
+            self.by_key.insert(key, Record { reference: reference.to_owned(), asked, state });
         }
     }
 

@@ -32,11 +32,7 @@ pub enum SandboxError {
     #[error(transparent)]
     Book(#[from] BookError),
     #[error("the simulated {downstream} cannot listen on port {port}: stop what uses it or name another one")]
-    Port {
-        downstream: Downstream,
-        port: u16,
-        source: io::Error,
-    },
+    Port { downstream: Downstream, port: u16, source: io::Error },
 }
 
 /// Five running downstreams. Dropped, it stops at once; [`Sandbox::drain`] first to keep delayed effects.
@@ -52,33 +48,18 @@ impl Sandbox {
     /// When the book is damaged, in use or cannot be opened, or a port is taken.
     pub async fn start(options: SandboxOptions) -> Result<Self, SandboxError> {
         let world = Arc::new(World::new(options.script, Records::open(&options.book)?));
-        let mut sandbox = Self {
-            world,
-            urls: BTreeMap::new(),
-            listeners: JoinSet::new(),
-        };
+        let mut sandbox = Self { world, urls: BTreeMap::new(), listeners: JoinSet::new() };
         for downstream in Downstream::ALL {
             let port = options.ports.get(&downstream).copied().unwrap_or(0);
-            sandbox
-                .open(downstream, port)
-                .await
-                .map_err(|source| SandboxError::Port {
-                    downstream,
-                    port,
-                    source,
-                })?;
+            sandbox.open(downstream, port).await.map_err(|source| SandboxError::Port { downstream, port, source })?;
         }
         Ok(sandbox)
     }
 
     async fn open(&mut self, downstream: Downstream, port: u16) -> io::Result<()> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await?;
-        self.urls
-            .insert(downstream.as_str(), format!("http://{}", listener.local_addr()?));
-        self.listeners.spawn(serve::listen(
-            listener,
-            door::router(downstream, Arc::clone(&self.world)),
-        ));
+        self.urls.insert(downstream.as_str(), format!("http://{}", listener.local_addr()?));
+        self.listeners.spawn(serve::listen(listener, door::router(downstream, Arc::clone(&self.world))));
         Ok(())
     }
 

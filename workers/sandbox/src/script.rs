@@ -36,21 +36,15 @@ pub enum ScriptError {
 }
 
 fn listed(problems: &[Problem]) -> String {
-    problems
-        .iter()
-        .map(|problem| format!("  {problem}"))
-        .collect::<Vec<_>>()
-        .join("\n")
+    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
 }
 
 impl FaultScript {
     /// # Errors
     /// When the file cannot be read, or as [`FaultScript::parse`].
     pub fn load(path: &Path) -> Result<Self, ScriptError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ScriptError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| ScriptError::Unreadable { path: path.to_owned(), source })?;
         Self::parse(&text)
     }
 
@@ -58,11 +52,7 @@ impl FaultScript {
     /// Every problem of the text at once.
     pub fn parse(text: &str) -> Result<Self, ScriptError> {
         let (faults, problems) = Reader::read(text);
-        if problems.is_empty() {
-            Ok(Self { faults })
-        } else {
-            Err(ScriptError::Refused { problems })
-        }
+        if problems.is_empty() { Ok(Self { faults }) } else { Err(ScriptError::Refused { problems }) }
     }
 
     #[must_use]

@@ -46,17 +46,11 @@ async fn connection(stream: TcpStream, router: Router) {
         let answer = router.call(request);
         async move {
             let Ok(response): Result<Response, std::convert::Infallible> = answer.await;
-            if response.extensions().get::<Cut>().is_some() {
-                Err(CutByScript)
-            } else {
-                Ok(response)
-            }
+            if response.extensions().get::<Cut>().is_some() { Err(CutByScript) } else { Ok(response) }
         }
     });
     let _ = stream.set_nodelay(true); // only speed
-    let served = http1::Builder::new()
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
+    let served = http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
     if let Err(error) = served {
         tracing::debug!(error = &error as &dyn std::error::Error, "a connection ended early");
     }

@@ -23,10 +23,7 @@ impl Drop for Counted {
 
 impl Work {
     pub(crate) fn new() -> Self {
-        Self {
-            tasks: Mutex::default(),
-            running: watch::Sender::new(0),
-        }
+        Self { tasks: Mutex::default(), running: watch::Sender::new(0) }
     }
 
     pub(crate) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {

@@ -36,12 +36,7 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new(script: FaultScript, records: Records) -> Self {
-        Self {
-            script,
-            work: Work::new(),
-            records: Mutex::new(records),
-            arrivals: Mutex::default(),
-        }
+        Self { script, work: Work::new(), records: Mutex::new(records), arrivals: Mutex::default() }
     }
 
     pub(crate) fn records(&self) -> MutexGuard<'_, Records> {
@@ -62,22 +57,9 @@ impl World {
     }
 
     fn count(&self, identity: &Identity, add: impl FnOnce(&mut Arrivals)) -> Arrivals {
-        let Identity {
-            order,
-            line,
-            step,
-            direction,
-            ..
-        } = identity.clone();
+        let Identity { order, line, step, direction, .. } = identity.clone();
         let mut all = self.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
-        let arrivals = all
-            .entry(StepKey {
-                order,
-                line,
-                step,
-                direction,
-            })
-            .or_default();
+        let arrivals = all.entry(StepKey { order, line, step, direction }).or_default();
         add(arrivals);
         *arrivals
     }

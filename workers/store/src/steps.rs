@@ -126,18 +126,8 @@ pub async fn touch(tx: &mut Tx, task: &TaskRef, run: RunId) -> Result<Step, Stor
 
 /// The step, held until the transaction ends.
 pub async fn lock(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
-                  s.epoch, s.gate, s.last_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
-                  s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
-                  (select c.case_number from fallout_case c where c.step_id = s.id
-                    and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
-           from step s join order_run r on r.id = s.order_run_id join product_order o on o.id = r.order_id
-           where s.id = $1 for update of s"#,
-        key.0,
-    );
-    row.fetch_one(tx.conn()).await?.try_into()
+    sqlx::query!("select id from step where id = $1 for update", key.0).fetch_one(tx.conn()).await?;
+    get(tx, key).await
 }
 
 /// The step as it stands, for readers.
@@ -203,11 +193,13 @@ pub async fn set_undone(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Outputs of every ended step of a run that count for a line: its own and those of the whole order.
+/// Outputs of every ended step of a run that count for a line: its own and those of the whole order. A step that an action
+/// has reserved counts too: the engine may have left it before we have read that back.
 pub async fn outputs(tx: &mut Tx, run: RunId, line: &str) -> Result<BTreeMap<String, Outputs>, StoreError> {
     let rows = sqlx::query!(
         r#"select step_code, outputs as "outputs: Json<Outputs>" from step
-           where order_run_id = $1 and direction = 'do' and state in ('done', 'skipped') and line_id in ('', $2)"#,
+           where order_run_id = $1 and direction = 'do' and (state in ('done', 'skipped') or gate is not null)
+             and line_id in ('', $2)"#,
         run.0,
         line,
     );

@@ -61,13 +61,7 @@ pub fn lint(model: &Model, topic_codes: &TopicCodes) -> Vec<Finding> {
 }
 
 fn find(rule: Rule, node: &Node, what: impl Into<String>, advice: impl Into<String>) -> Finding {
-    Finding {
-        rule,
-        at: node.at,
-        element: node.id.clone(),
-        what: what.into(),
-        advice: advice.into(),
-    }
+    Finding { rule, at: node.at, element: node.id.clone(), what: what.into(), advice: advice.into() }
 }
 
 fn history(process: &Process, findings: &mut Vec<Finding>) {
@@ -84,18 +78,10 @@ fn history(process: &Process, findings: &mut Vec<Finding>) {
 
 fn external_tasks(process: &Process, topic_codes: &TopicCodes, findings: &mut Vec<Finding>) {
     for (node, topic) in process.external_tasks() {
-        for (set, name) in [
-            (node.async_before, "camunda:asyncBefore"),
-            (node.async_after, "camunda:asyncAfter"),
-        ] {
+        for (set, name) in [(node.async_before, "camunda:asyncBefore"), (node.async_after, "camunda:asyncAfter")] {
             if !set {
                 let advice = format!("set {name}=\"true\": a failure beside the task must not undo or repeat it");
-                findings.push(find(
-                    Rule::TaskNotAsync,
-                    node,
-                    format!("the external task has no {name}"),
-                    advice,
-                ));
+                findings.push(find(Rule::TaskNotAsync, node, format!("the external task has no {name}"), advice));
             }
         }
         let advice = format!("catch it with an error boundary event, or call {STEP_PROCESS} instead");
@@ -109,11 +95,7 @@ fn external_tasks(process: &Process, topic_codes: &TopicCodes, findings: &mut Ve
 fn uncaught(catches: &Catches, topic: &str, topic_codes: &TopicCodes) -> Vec<String> {
     if is_expression(topic) {
         let any = "the topic is an expression, so any code may be raised, but not every code is caught";
-        return if *catches == Catches::All {
-            Vec::new()
-        } else {
-            vec![any.to_owned()]
-        };
+        return if *catches == Catches::All { Vec::new() } else { vec![any.to_owned()] };
     }
     let codes = topic_codes.get(topic).into_iter().flatten();
     let what =
@@ -155,10 +137,7 @@ fn unreadable(process: &Process, gateway: &Node, findings: &mut Vec<Finding>) {
     for flow in process.outgoing(&gateway.id) {
         let is_default = gateway.default_flow.as_deref() == Some(&flow.id);
         if flow.condition.is_none() && !is_default {
-            let what = format!(
-                "flow {} has no condition, or one that says more than comparisons with text",
-                flow.id
-            );
+            let what = format!("flow {} has no condition, or one that says more than comparisons with text", flow.id);
             let advice = "write it like ${name == 'A' || name == 'B'}, and ask anything else in a gateway of its own";
             findings.push(find(Rule::ConditionUnreadable, gateway, what, advice));
         }

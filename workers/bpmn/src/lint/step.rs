@@ -43,12 +43,7 @@ fn inputs(node: &Node, call: &Call, findings: &mut Vec<Finding>) {
     }
     if !missing.is_empty() {
         let what = format!("the step is called without {}", missing.join(", "));
-        findings.push(find(
-            Rule::CallIncomplete,
-            node,
-            what,
-            "pass each with a camunda:in mapping",
-        ));
+        findings.push(find(Rule::CallIncomplete, node, what, "pass each with a camunda:in mapping"));
     }
 }
 
@@ -72,10 +67,8 @@ fn gateways(process: &Process, node: &Node, findings: &mut Vec<Finding>) {
 
 fn endings(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Finding>) {
     let variable = call.receives(STEP_ENDING).unwrap_or_default();
-    let missing: Vec<&str> = ENDINGS
-        .into_iter()
-        .filter(|ending| !branches(process, node, &[(variable, ending)]))
-        .collect();
+    let missing: Vec<&str> =
+        ENDINGS.into_iter().filter(|ending| !branches(process, node, &[(variable, ending)])).collect();
     if !missing.is_empty() {
         let name = if variable.is_empty() { "ending" } else { variable };
         let what = format!("the step may end {}, and no branch asks about it", missing.join(", "));
@@ -89,12 +82,7 @@ fn endings(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Findi
 fn handled(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Finding>) {
     let Some(codes) = handled_codes(call) else {
         let advice = "write each code between commas, as in \",CREDIT_CHECK_FAILED,\", or ${''} for none";
-        findings.push(find(
-            Rule::HandledCodesUnreadable,
-            node,
-            "handledCodes is not a fixed list of codes",
-            advice,
-        ));
+        findings.push(find(Rule::HandledCodesUnreadable, node, "handledCodes is not a fixed list of codes", advice));
         return;
     };
     let ending = call.receives(STEP_ENDING).unwrap_or_default();
@@ -120,22 +108,12 @@ fn handled_codes(call: &Call) -> Option<Vec<&str>> {
         return Some(Vec::new());
     }
     let codes: Vec<&str> = text.strip_prefix(',')?.strip_suffix(',')?.split(',').collect();
-    codes
-        .iter()
-        .all(|code| !code.is_empty() && code.trim() == *code)
-        .then_some(codes)
+    codes.iter().all(|code| !code.is_empty() && code.trim() == *code).then_some(codes)
 }
 
 /// Whether the only way on from the call is a gateway with a flow that is surely taken for these values.
 fn branches(process: &Process, node: &Node, values: &[(&str, &str)]) -> bool {
-    let holds = |flow: &Flow| {
-        flow.condition
-            .as_ref()
-            .is_some_and(|condition| condition.holds_for(values))
-    };
+    let holds = |flow: &Flow| flow.condition.as_ref().is_some_and(|condition| condition.holds_for(values));
     let only_one = process.outgoing(&node.id).count() == 1;
-    only_one
-        && process
-            .gateways_after(&node.id)
-            .any(|gateway| process.outgoing(&gateway.id).any(holds))
+    only_one && process.gateways_after(&node.id).any(|gateway| process.outgoing(&gateway.id).any(holds))
 }

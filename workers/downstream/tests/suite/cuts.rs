@@ -15,11 +15,7 @@ use crate::{
 
 fn requests() -> [StoredRequest; 3] {
     let body = Some(r#"{"order":"ord 1","amount":12}"#);
-    [
-        request(Method::Post, body),
-        request(Method::Put, body),
-        request(Method::Post, None),
-    ]
+    [request(Method::Post, body), request(Method::Put, body), request(Method::Post, None)]
 }
 
 async fn exchange(
@@ -49,31 +45,18 @@ async fn wherever_the_answer_is_cut_the_effect_is_never_said_not_to_exist() {
     for request in requests() {
         for cut in 0..=answer.len() {
             for end in [End::Fin, End::Rst] {
-                let then = Then::Answer {
-                    bytes: answer[..cut].to_vec(),
-                    end,
-                };
+                let then = Then::Answer { bytes: answer[..cut].to_vec(), end };
                 let (evidence, arrived) = exchange(&mut server, &to, &request, Script { take: Take::All, then }).await;
                 assert!(arrived.is_complete());
                 let as_expected = match &evidence.phase {
                     Phase::Sent => cut < head || end == End::Rst,
-                    Phase::Answered {
-                        status: 201,
-                        body: Body::Cut,
-                        request_sent: true,
-                    } => cut >= head && cut < answer.len(),
-                    Phase::Answered {
-                        status: 201,
-                        body: Body::Json(_),
-                        request_sent: true,
-                    } => cut == answer.len(),
+                    Phase::Answered { status: 201, body: Body::Cut, request_sent: true } => {
+                        cut >= head && cut < answer.len()
+                    }
+                    Phase::Answered { status: 201, body: Body::Json(_), request_sent: true } => cut == answer.len(),
                     _ => false,
                 };
-                assert!(
-                    as_expected,
-                    "{end:?} after {cut} of {} bytes: {evidence:?}",
-                    answer.len()
-                );
+                assert!(as_expected, "{end:?} after {cut} of {} bytes: {evidence:?}", answer.len());
             }
         }
     }
@@ -87,10 +70,7 @@ async fn wherever_the_request_is_cut_nothing_is_called_sent_that_is_not_and_noth
         let (_, whole) = exchange(&mut server, &to, &request, answering(http("200 OK", "", "{}"))).await;
         for cut in 0..whole.bytes.len() {
             for end in [End::Fin, End::Rst] {
-                let script = Script {
-                    take: Take::Bytes(cut),
-                    then: Then::Answer { bytes: Vec::new(), end },
-                };
+                let script = Script { take: Take::Bytes(cut), then: Then::Answer { bytes: Vec::new(), end } };
                 let (evidence, arrived) = exchange(&mut server, &to, &request, script).await;
                 assert!(!arrived.is_complete());
                 // The kernel took what we wrote: only a request that was never written at all may be called unsent.
@@ -107,13 +87,7 @@ async fn wherever_the_request_is_cut_nothing_is_called_sent_that_is_not_and_noth
 
 #[tokio::test]
 async fn a_connection_that_closes_on_accept_proves_nothing_unless_the_request_was_handed_back() {
-    let accept_and_drop = Script {
-        take: Take::Bytes(0),
-        then: Then::Answer {
-            bytes: Vec::new(),
-            end: End::Rst,
-        },
-    };
+    let accept_and_drop = Script { take: Take::Bytes(0), then: Then::Answer { bytes: Vec::new(), end: End::Rst } };
     let mut server = Server::start(accept_and_drop.clone()).await;
     let to = downstreams(&server.url);
     for _ in 0..100 {

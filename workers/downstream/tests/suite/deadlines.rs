@@ -20,10 +20,7 @@ use crate::{
 };
 
 fn silence(take: Take, bytes: &[u8]) -> Script {
-    Script {
-        take,
-        then: Then::Silence { bytes: bytes.to_vec() },
-    }
+    Script { take, then: Then::Silence { bytes: bytes.to_vec() } }
 }
 
 #[tokio::test]
@@ -39,9 +36,7 @@ async fn a_refused_port_is_no_connection() {
 
 #[tokio::test]
 async fn a_name_that_does_not_exist_is_no_connection() {
-    let evidence = downstreams("http://nowhere.invalid")
-        .send(&operation(), &post(), later())
-        .await;
+    let evidence = downstreams("http://nowhere.invalid").send(&operation(), &post(), later()).await;
     assert_eq!(evidence.phase, Phase::NotConnected, "{evidence:?}");
 }
 
@@ -82,11 +77,7 @@ async fn nothing_is_even_connected_when_the_time_to_send_has_passed() {
 #[tokio::test]
 async fn no_byte_leaves_when_the_time_to_send_passes_while_the_connection_is_made() {
     let empty = |method| request(method, None);
-    tokio::join!(
-        connected_late(post()),
-        connected_late(empty(Method::Post)),
-        connected_late(empty(Method::Delete))
-    );
+    tokio::join!(connected_late(post()), connected_late(empty(Method::Post)), connected_late(empty(Method::Delete)));
 }
 
 /// The backlog has room only after the time to send; the kernel then finishes the connection.
@@ -120,12 +111,7 @@ async fn a_body_that_is_stopped_half_way_is_called_partly_sent() {
     op.timeouts.total_ms = 20_000;
     let send_until = Instant::now() + Duration::from_millis(300);
     // The server does not read before the time to send has passed; until then the body waits in full buffers.
-    let script = Script {
-        take: Take::Bytes(1),
-        then: Then::ReadOn {
-            from: send_until + Duration::from_millis(1),
-        },
-    };
+    let script = Script { take: Take::Bytes(1), then: Then::ReadOn { from: send_until + Duration::from_millis(1) } };
     let mut server = Server::start(script).await;
     let evidence = downstreams(&server.url).send(&op, &large, send_until).await;
     assert_eq!(evidence.phase, Phase::BodyPartlySent, "{evidence:?}");
@@ -155,11 +141,7 @@ async fn an_answer_that_does_not_end_in_time_is_cut() {
     answer.pop();
     let server = Server::start(silence(Take::All, &answer)).await;
     let evidence = downstreams(&server.url).send(&operation(), &post(), later()).await;
-    let expected = Phase::Answered {
-        status: 201,
-        body: Body::Cut,
-        request_sent: true,
-    };
+    let expected = Phase::Answered { status: 201, body: Body::Cut, request_sent: true };
     assert_eq!(evidence.phase, expected, "{evidence:?}");
 }
 

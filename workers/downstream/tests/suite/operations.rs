@@ -20,10 +20,7 @@ fn shipped() -> Catalogue {
         operations.insert(op.name.clone(), op);
     }
     let taxonomy = fs::read_to_string(config().join("taxonomy.toml")).unwrap();
-    Catalogue {
-        operations,
-        taxonomy: toml::from_str(&taxonomy).unwrap(),
-    }
+    Catalogue { operations, taxonomy: toml::from_str(&taxonomy).unwrap() }
 }
 
 #[test]
@@ -40,10 +37,7 @@ fn the_shipped_operations_pass_every_check() {
 fn a_missing_or_unknown_field_is_refused() {
     let text = fs::read_to_string(config().join("operations/inventory.reserve.toml")).unwrap();
     let refused = |text: String| toml::from_str::<Operation>(&text).is_err();
-    assert!(
-        refused(text.replace("on_503 = \"not_processed\"\n", "")),
-        "on_503 has no default"
-    );
+    assert!(refused(text.replace("on_503 = \"not_processed\"\n", "")), "on_503 has no default");
     assert!(refused(text.replace("consistency_delay_ms", "consistency_delay")));
 }
 
@@ -54,12 +48,7 @@ fn every_template_renders_from_the_least_that_an_order_can_be() {
     for op in shipped().operations.values() {
         let path = template::render_path(&op.request.path, &context);
         assert!(path.is_ok(), "{}: {path:?}", op.name);
-        let body = op
-            .request
-            .body
-            .as_ref()
-            .map(|body| template::render(body, &context))
-            .transpose();
+        let body = op.request.body.as_ref().map(|body| template::render(body, &context)).transpose();
         assert!(body.is_ok(), "{}: {body:?}", op.name);
     }
 }
@@ -70,12 +59,7 @@ fn every_effect_that_can_be_looked_up_is_looked_up_by_its_key() {
     for op in shipped().operations.values() {
         let Some(lookup) = &op.lookup else { continue };
         assert_eq!(template::names(&lookup.path), ["key"], "{}", op.name);
-        let reference = op
-            .request
-            .body
-            .as_ref()
-            .and_then(|body| body.get("reference"))
-            .and_then(Value::as_str);
+        let reference = op.request.body.as_ref().and_then(|body| body.get("reference")).and_then(Value::as_str);
         assert!(reference.is_none_or(|reference| reference == "{key}"), "{}", op.name);
     }
 }

@@ -95,12 +95,7 @@ impl Server {
                 tokio::spawn(async move { drop(sender.send(serve(stream, script).await)) });
             }
         });
-        Server {
-            url,
-            script,
-            arrived,
-            accepting,
-        }
+        Server { url, script, arrived, accepting }
     }
 
     pub fn now(&self, script: Script) {
@@ -168,8 +163,5 @@ pub fn http(status: &str, headers: &str, body: &str) -> Vec<u8> {
 }
 
 pub fn answering(bytes: Vec<u8>) -> Script {
-    Script {
-        take: Take::All,
-        then: Then::Answer { bytes, end: End::Fin },
-    }
+    Script { take: Take::All, then: Then::Answer { bytes, end: End::Fin } }
 }

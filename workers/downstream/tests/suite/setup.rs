@@ -42,20 +42,9 @@ pub fn operation() -> Operation {
 }
 
 pub fn request(method: Method, body: Option<&str>) -> StoredRequest {
-    let headers = [
-        ("X-Order", "ord-1"),
-        ("X-Step", "reserve"),
-        ("X-Idempotency-Key", "k.1"),
-    ];
-    let headers = headers
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .to_vec();
-    StoredRequest {
-        method,
-        path: "/things".into(),
-        headers,
-        body: body.map(str::to_owned),
-    }
+    let headers = [("X-Order", "ord-1"), ("X-Step", "reserve"), ("X-Idempotency-Key", "k.1")];
+    let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+    StoredRequest { method, path: "/things".into(), headers, body: body.map(str::to_owned) }
 }
 
 pub fn post() -> StoredRequest {
@@ -63,10 +52,7 @@ pub fn post() -> StoredRequest {
 }
 
 pub fn downstreams(url: &str) -> Downstreams {
-    let address = Address {
-        url: url.to_owned(),
-        bearer: Some(Secret::new("geheim")),
-    };
+    let address = Address { url: url.to_owned(), bearer: Some(Secret::new("geheim")) };
     Downstreams::new(BTreeMap::from([("test".to_owned(), address)])).unwrap()
 }
 

@@ -25,11 +25,7 @@ pub fn workspace() -> TempDir {
 
 pub fn options(dir: &Path) -> PostgresOptions {
     let databases = vec!["fallout".to_owned(), "camunda".to_owned()];
-    PostgresOptions {
-        dir: dir.to_owned(),
-        databases,
-        port: 0,
-    }
+    PostgresOptions { dir: dir.to_owned(), databases, port: 0 }
 }
 
 pub fn start(dir: &Path) -> Postgres {
@@ -39,20 +35,12 @@ pub fn start(dir: &Path) -> Postgres {
 /// Runs this test binary again as a program that starts servers in `dir`. Returns it with the process ids it prints.
 pub fn program_with_servers(dir: &Path) -> (Child, Vec<u32>) {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command
-        .args(["--exact", "helper", "--nocapture"])
-        .env(HELPER, dir)
-        .stdout(Stdio::piped());
+    command.args(["--exact", "helper", "--nocapture"]).env(HELPER, dir).stdout(Stdio::piped());
     let mut program = command.spawn().unwrap();
     let lines = BufReader::new(program.stdout.take().unwrap()).lines();
-    let line = lines
-        .map(Result::unwrap)
-        .find_map(|line| line.split_once("pids:").map(|(_, pids)| pids.to_owned()));
+    let line = lines.map(Result::unwrap).find_map(|line| line.split_once("pids:").map(|(_, pids)| pids.to_owned()));
     let pids = line.expect("the helper prints the process ids of its servers");
-    (
-        program,
-        pids.split_whitespace().map(|pid| pid.parse().unwrap()).collect(),
-    )
+    (program, pids.split_whitespace().map(|pid| pid.parse().unwrap()).collect())
 }
 
 /// The body of each binary's `helper`: prints the ids and waits to be killed.

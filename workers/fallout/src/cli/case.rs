@@ -147,10 +147,7 @@ fn number(text: &str) -> anyhow::Result<CaseNumber> {
 
 async fn ask(desk: &Desk, tenant: &str, recover: &Recover) -> anyhow::Result<Taken> {
     let attestation = recover.attest.zip(recover.reference.clone());
-    let attestation = attestation.map(|(said, reference)| Attestation {
-        applied: said == Attest::Applied,
-        reference,
-    });
+    let attestation = attestation.map(|(said, reference)| Attestation { applied: said == Attest::Applied, reference });
     let text = |(name, value): &(String, String)| (name.clone(), serde_json::Value::from(value.as_str()));
     let fresh = || Uuid::now_v7().to_string();
     let recovery = Recovery {
@@ -182,15 +179,9 @@ fn principal() -> String {
 fn taken_text(recover: &Recover, taken: &Taken) -> String {
     let id = &recover.id;
     if taken.repeated {
-        return format!(
-            "already done: the same command was accepted before as action {}",
-            taken.action
-        );
+        return format!("already done: the same command was accepted before as action {}", taken.action);
     }
-    let mut text = format!(
-        "accepted as action {}; see how it goes: fallout case show {id}",
-        taken.action
-    );
+    let mut text = format!("accepted as action {}; see how it goes: fallout case show {id}", taken.action);
     if !taken.also.is_empty() {
         let also: Vec<String> = taken.also.iter().map(ToString::to_string).collect();
         text += &format!("\nother parked steps of the order go with it: {}", also.join(", "));

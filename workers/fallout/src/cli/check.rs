@@ -36,23 +36,11 @@ struct Report<'a> {
 
 impl Finding {
     fn good(area: &'static str, subject: &str, detail: impl Into<String>) -> Self {
-        Self {
-            area,
-            subject: subject.to_owned(),
-            ok: true,
-            detail: detail.into(),
-            code: None,
-        }
+        Self { area, subject: subject.to_owned(), ok: true, detail: detail.into(), code: None }
     }
 
     fn bad(area: &'static str, subject: &str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
-            area,
-            subject: subject.to_owned(),
-            ok: false,
-            detail: detail.into(),
-            code: Some(code),
-        }
+        Self { area, subject: subject.to_owned(), ok: false, detail: detail.into(), code: Some(code) }
     }
 }
 
@@ -60,20 +48,11 @@ impl Finding {
 pub async fn run(_: Args, context: &Context, problems: Vec<Problem>) -> anyhow::Result<Exit> {
     let mut findings = settings(problems);
     findings.extend(catalogue_and_models(context));
-    let (engine, database) = tokio::join!(
-        engine::findings(&context.settings),
-        database::findings(&context.settings)
-    );
+    let (engine, database) = tokio::join!(engine::findings(&context.settings), database::findings(&context.settings));
     findings.extend(engine);
     findings.extend(database);
     let ok = findings.iter().all(|finding| finding.ok);
-    context.out.data(
-        &Report {
-            ok,
-            findings: &findings,
-        },
-        || text(&findings),
-    )?;
+    context.out.data(&Report { ok, findings: &findings }, || text(&findings))?;
     Ok(if ok { Exit::Done } else { Exit::Refused })
 }
 
@@ -92,10 +71,7 @@ fn several(
     if problems.is_empty() {
         return vec![Finding::good(area, subject, good())];
     }
-    problems
-        .into_iter()
-        .map(|problem| Finding::bad(area, &problem.place, code, problem.what))
-        .collect()
+    problems.into_iter().map(|problem| Finding::bad(area, &problem.place, code, problem.what)).collect()
 }
 
 fn catalogue_and_models(context: &Context) -> Vec<Finding> {
@@ -104,26 +80,18 @@ fn catalogue_and_models(context: &Context) -> Vec<Finding> {
         Ok(catalogue) => catalogue,
         Err(problems) => return several("catalogue", "files", "FO-002", problems, String::new),
     };
-    let count = || {
-        format!(
-            "{} operations, {} categories",
-            catalogue.operations.len(),
-            catalogue.taxonomy.categories.len()
-        )
-    };
+    let count =
+        || format!("{} operations, {} categories", catalogue.operations.len(), catalogue.taxonomy.categories.len());
     let mut findings = vec![Finding::good("catalogue", "files", count())];
     let mut unfit = settings.fleet.against(&catalogue);
     unfit.extend(settings.downstreams_without_address(&catalogue));
-    findings.extend(several("configuration", "operations", "FO-001", unfit, || {
-        "every operation can be sent".to_owned()
-    }));
+    findings
+        .extend(several("configuration", "operations", "FO-001", unfit, || "every operation can be sent".to_owned()));
     findings.extend(match models::load(&settings.catalogue) {
         Err(problems) => several("models", "files", "FO-014", problems, String::new),
         Ok(files) => {
             let found = models::findings(&files, &catalogue);
-            several("models", "lint", "FO-014", found, || {
-                format!("{} files, nothing to say", files.len())
-            })
+            several("models", "lint", "FO-014", found, || format!("{} files, nothing to say", files.len()))
         }
     });
     findings

@@ -52,10 +52,7 @@ pub async fn deploy(engine: &Engine, settings: &Settings) -> anyhow::Result<Depl
     if !findings.is_empty() {
         return Err(refused(&findings).into());
     }
-    let files = models
-        .iter()
-        .map(|file| (file.name.clone(), file.xml.clone().into_bytes()))
-        .collect();
+    let files = models.iter().map(|file| (file.name.clone(), file.xml.clone().into_bytes())).collect();
     let deployment = match engine.deploy(DEPLOYMENT, DEPLOYMENT, files, true).await {
         Ok(deployment) => deployment,
         Err(DeployError::Parse { problems }) => return Err(unaccepted(&problems).into()),
@@ -64,16 +61,8 @@ pub async fn deploy(engine: &Engine, settings: &Settings) -> anyhow::Result<Depl
         }
     };
     let already = deployment.process_definitions.is_empty();
-    let found = if already {
-        latest(engine, &models).await?
-    } else {
-        deployment.process_definitions
-    };
-    Ok(Deployed {
-        deployment: deployment.id,
-        already,
-        definitions: found.into_iter().map(Into::into).collect(),
-    })
+    let found = if already { latest(engine, &models).await? } else { deployment.process_definitions };
+    Ok(Deployed { deployment: deployment.id, already, definitions: found.into_iter().map(Into::into).collect() })
 }
 
 /// The newest definition of every process in these files, where there is one.
@@ -86,21 +75,11 @@ pub async fn latest(engine: &Engine, models: &[ModelFile]) -> anyhow::Result<Vec
 }
 
 pub fn keys(models: &[ModelFile]) -> BTreeSet<&str> {
-    models
-        .iter()
-        .flat_map(|file| &file.model.processes)
-        .map(|process| process.id.as_str())
-        .collect()
+    models.iter().flat_map(|file| &file.model.processes).map(|process| process.id.as_str()).collect()
 }
 
 fn refused(findings: &[impl std::fmt::Display]) -> Failure {
-    Failure::new(
-        "FO-014",
-        listed(
-            "the models would lose what happens to an order; nothing was deployed:",
-            findings,
-        ),
-    )
+    Failure::new("FO-014", listed("the models would lose what happens to an order; nothing was deployed:", findings))
 }
 
 fn unaccepted(problems: &[ParseProblem]) -> Failure {
@@ -109,37 +88,19 @@ fn unaccepted(problems: &[ParseProblem]) -> Failure {
         (file, 0) => file.to_owned(),
         (file, line) => format!("{file}:{line}:{}", p.column),
     };
-    let lines: Vec<String> = problems
-        .iter()
-        .map(|p| format!("{}: {}", place(p), p.message))
-        .collect();
-    Failure::new(
-        "FO-015",
-        listed("the engine does not accept the models; nothing was deployed:", &lines),
-    )
+    let lines: Vec<String> = problems.iter().map(|p| format!("{}: {}", place(p), p.message)).collect();
+    Failure::new("FO-015", listed("the engine does not accept the models; nothing was deployed:", &lines))
 }
 
 fn text(deployed: &Deployed) -> String {
-    let head = if deployed.already {
-        "already deployed"
-    } else {
-        "deployed"
-    };
+    let head = if deployed.already { "already deployed" } else { "deployed" };
     let row = |d: &Definition| [d.key.clone(), d.version.to_string(), d.file.clone(), d.id.clone()];
-    let rows = table(
-        ["process", "version", "file", "definition"],
-        deployed.definitions.iter().map(row),
-    );
+    let rows = table(["process", "version", "file", "definition"], deployed.definitions.iter().map(row));
     format!("{head} (deployment {})\n\n{rows}", deployed.deployment)
 }
 
 impl From<ProcessDefinition> for Definition {
     fn from(d: ProcessDefinition) -> Self {
-        Self {
-            key: d.key,
-            version: d.version,
-            id: d.id,
-            file: d.resource,
-        }
+        Self { key: d.key, version: d.version, id: d.id, file: d.resource }
     }
 }

@@ -12,12 +12,10 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "h" => 3_600_000,
         _ => return Err("expected a number with its unit, for example 90s or 5m".to_owned()),
     };
-    let number: u64 = digits
-        .parse()
-        .map_err(|_| "expected a whole number before the unit, for example 90s".to_owned())?;
+    let number: u64 =
+        digits.parse().map_err(|_| "expected a whole number before the unit, for example 90s".to_owned())?;
     let ms = number.checked_mul(ms_per_unit).filter(|ms| *ms > 0);
-    ms.map(Duration::from_millis)
-        .ok_or_else(|| "expected more than nothing, and less than for ever".to_owned())
+    ms.map(Duration::from_millis).ok_or_else(|| "expected more than nothing, and less than for ever".to_owned())
 }
 
 #[cfg(test)]
@@ -26,12 +24,7 @@ mod tests {
 
     #[test]
     fn a_duration_needs_a_number_and_a_unit() {
-        let table = [
-            ("500ms", Some(500)),
-            ("90s", Some(90_000)),
-            ("5m", Some(300_000)),
-            ("1h", Some(3_600_000)),
-        ];
+        let table = [("500ms", Some(500)), ("90s", Some(90_000)), ("5m", Some(300_000)), ("1h", Some(3_600_000))];
         let wrong = [
             ("5", None),
             ("m", None),

@@ -35,9 +35,7 @@ pub fn run(args: &Args, out: Output) -> anyhow::Result<Exit> {
         let known = categories.chain(classifications);
         // Every number is close to every other; only words can be meant.
         let hint = suggest::did_you_mean(suggest::closest(wanted, known));
-        out.note(&format!(
-            "error: {wanted} is not a code of this program{hint}\n  next: fallout explain (lists all)"
-        ));
+        out.note(&format!("error: {wanted} is not a code of this program{hint}\n  next: fallout explain (lists all)"));
         return Ok(Exit::Usage);
     };
     out.data(&page, || page.page.clone())?;
@@ -45,10 +43,7 @@ pub fn run(args: &Args, out: Output) -> anyhow::Result<Exit> {
 }
 
 fn list(out: Output) -> anyhow::Result<Exit> {
-    let json: Vec<_> = CODES
-        .iter()
-        .map(|code| json!({ "code": code.id, "title": code.title() }))
-        .collect();
+    let json: Vec<_> = CODES.iter().map(|code| json!({ "code": code.id, "title": code.title() })).collect();
     let rows = CODES.iter().map(|code| [code.id.to_owned(), code.title().to_owned()]);
     out.data(&json, || table(["code", "what"], rows))?;
     Ok(Exit::Done)
@@ -56,34 +51,19 @@ fn list(out: Output) -> anyhow::Result<Exit> {
 
 fn coded(wanted: &str) -> Option<Page<'static>> {
     let code = code(wanted)?;
-    Some(Page {
-        code: code.id,
-        title: code.title(),
-        page: code.page.to_owned(),
-    })
+    Some(Page { code: code.id, title: code.title(), page: code.page.to_owned() })
 }
 
 /// A category or classification of the taxonomy.
 fn found<'a>(wanted: &str, taxonomy: &'a Taxonomy) -> Option<Page<'a>> {
-    let classification = taxonomy
-        .classifications
-        .iter()
-        .find(|c| c.code.eq_ignore_ascii_case(wanted));
+    let classification = taxonomy.classifications.iter().find(|c| c.code.eq_ignore_ascii_case(wanted));
     let category = match classification {
         Some(classification) => taxonomy.category_of(&classification.code),
         None => taxonomy.categories.iter().find(|c| c.code.eq_ignore_ascii_case(wanted)),
     }?;
     let page = category_page(&category.runbook)?;
     Some(match classification {
-        Some(c) => Page {
-            code: &c.code,
-            title: &c.summary,
-            page: format!("{}: {}\n\n{page}", c.code, c.summary),
-        },
-        None => Page {
-            code: &category.code,
-            title: &category.name,
-            page: page.to_owned(),
-        },
+        Some(c) => Page { code: &c.code, title: &c.summary, page: format!("{}: {}\n\n{page}", c.code, c.summary) },
+        None => Page { code: &category.code, title: &category.name, page: page.to_owned() },
     })
 }

@@ -42,19 +42,13 @@ async fn migrated(store: &Store) -> anyhow::Result<Done> {
     if before < known {
         store.migrate().await?;
     }
-    Ok(Done {
-        migrations: known,
-        applied_now: known - before,
-    })
+    Ok(Done { migrations: known, applied_now: known - before })
 }
 
 /// Server version number and applied migrations.
 pub async fn facts(store: &Store) -> Result<(i32, i64), StoreError> {
     let mut tx = store.begin(&Scope::System("check")).await?;
-    Ok((
-        server::version(&mut tx).await?,
-        server::applied_migrations(&mut tx).await?,
-    ))
+    Ok((server::version(&mut tx).await?, server::applied_migrations(&mut tx).await?))
 }
 
 pub fn known_migrations() -> i64 {
@@ -65,10 +59,7 @@ pub fn new_enough(version: i32) -> Result<(), Failure> {
     if version / 10_000 >= OLDEST_POSTGRES {
         return Ok(());
     }
-    let what = format!(
-        "the server is PostgreSQL {}; {OLDEST_POSTGRES} or newer is needed",
-        version / 10_000
-    );
+    let what = format!("the server is PostgreSQL {}; {OLDEST_POSTGRES} or newer is needed", version / 10_000);
     Err(Failure::new("FO-023", what))
 }
 

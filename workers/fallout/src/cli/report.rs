@@ -24,9 +24,7 @@ pub fn text(error: &Error) -> String {
     }
     if let Some(code) = code {
         let failure = error.chain().find_map(|link| link.downcast_ref::<Failure>());
-        let next = failure
-            .map_or_else(|| code.next_step(), Failure::next_step)
-            .trim_end_matches('.');
+        let next = failure.map_or_else(|| code.next_step(), Failure::next_step).trim_end_matches('.');
         let _ = writeln!(text, "  next: {next} (fallout explain {})", code.id);
     }
     text
@@ -54,9 +52,8 @@ mod tests {
     #[test]
     fn a_failure_says_what_why_and_what_next() {
         let cause = std::io::Error::other("Connection refused");
-        let failure = Failure::new("FO-010", "the engine at http://e cannot be reached")
-            .because(cause)
-            .next("start it");
+        let failure =
+            Failure::new("FO-010", "the engine at http://e cannot be reached").because(cause).next("start it");
         let error = Error::new(failure);
         let expected = "error FO-010: the engine at http://e cannot be reached\n  \
             because: Connection refused\n  next: start it (fallout explain FO-010)\n";
@@ -87,9 +84,6 @@ mod tests {
     #[test]
     fn an_error_without_a_code_is_said_without_one() {
         let error = anyhow::anyhow!("the disk is full");
-        assert_eq!(
-            (plain(&error).as_str(), exit(&error)),
-            ("error: the disk is full\n", Exit::Failed)
-        );
+        assert_eq!((plain(&error).as_str(), exit(&error)), ("error: the disk is full\n", Exit::Failed));
     }
 }

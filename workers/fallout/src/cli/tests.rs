@@ -25,39 +25,24 @@ fn the_definition_of_the_command_line_is_sound() {
 fn help_names_every_command_with_what_it_does_and_shows_examples() {
     let wrapped = Cli::command().render_long_help().to_string();
     let help = wrapped.split_whitespace().collect::<Vec<_>>().join(" ");
-    for name in [
-        "demo", "up", "worker", "watch", "deploy", "migrate", "check", "case", "explain",
-    ] {
+    for name in ["demo", "up", "worker", "watch", "deploy", "migrate", "check", "case", "explain"] {
         let command = Cli::command();
-        let about = command
-            .find_subcommand(name)
-            .unwrap()
-            .get_about()
-            .map(ToString::to_string);
-        assert!(
-            about.as_ref().is_some_and(|about| help.contains(about.as_str())),
-            "{name}"
-        );
+        let about = command.find_subcommand(name).unwrap().get_about().map(ToString::to_string);
+        assert!(about.as_ref().is_some_and(|about| help.contains(about.as_str())), "{name}");
     }
     assert!(help.contains("fallout case recover fc-12 --action retry"));
 }
 
 #[test]
 fn global_options_stand_before_and_after_the_command() {
-    for line in [
-        "fallout --json case list",
-        "fallout case list --json",
-        "fallout case --json list",
-    ] {
+    for line in ["fallout --json case list", "fallout case list --json", "fallout case --json list"] {
         assert!(parsed(line).unwrap().json, "{line}");
     }
 }
 
 #[test]
 fn the_demo_has_its_defaults() {
-    let Command::Demo(args) = parsed("fallout demo").unwrap().command else {
-        panic!("demo")
-    };
+    let Command::Demo(args) = parsed("fallout demo").unwrap().command else { panic!("demo") };
     assert_eq!(args.deadline.as_secs(), 300);
     assert!(!args.keep && args.orders.is_none());
     assert!(refused("fallout demo --deadline 5").contains("90s or 5m"));
@@ -70,10 +55,7 @@ fn an_attestation_needs_its_reference_and_a_recovery_its_reason() {
     assert!(refused(line).contains("--reference"));
     assert!(refused("fallout case recover fc-1 --action retry").contains("--reason"));
     let line = format!("{line} --reference INC-1 --output serviceId=S=7");
-    let Command::Case(case::Args {
-        command: case::Command::Recover(args),
-    }) = parsed(&line).unwrap().command
-    else {
+    let Command::Case(case::Args { command: case::Command::Recover(args) }) = parsed(&line).unwrap().command else {
         panic!("recover")
     };
     assert_eq!(args.outputs, [("serviceId".to_owned(), "S=7".to_owned())]);
@@ -90,8 +72,5 @@ fn an_unknown_topic_is_refused_with_a_suggestion() {
         "no operation stands behind these topics:\npayment.authorise; did you mean payment.authorize?\nquote";
     assert_eq!(failure.to_string(), expected);
     assert_eq!(worker::served(&catalogue, &wanted[..1]).unwrap().len(), 1);
-    assert_eq!(
-        worker::served(&catalogue, &[]).unwrap().len(),
-        catalogue.operations.len()
-    );
+    assert_eq!(worker::served(&catalogue, &[]).unwrap().len(), catalogue.operations.len());
 }

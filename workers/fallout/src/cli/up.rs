@@ -47,20 +47,11 @@ impl Engine {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let orders = args
-        .orders
-        .as_deref()
-        .map(|file| intake::orders(Some(file)))
-        .transpose()?;
+    let orders = args.orders.as_deref().map(|file| intake::orders(Some(file))).transpose()?;
     let mut stopped = stop::on_signal().context("listening for signals")?;
     let mut settings = context.settings.clone();
     let faults = FaultScript::parse(shipped::FAULTS).context("reading the built-in fault script")?;
-    let wanted = Wanted {
-        product: args.engine.product(),
-        faults,
-        fresh: false,
-        name: "up",
-    };
+    let wanted = Wanted { product: args.engine.product(), faults, fresh: false, name: "up" };
     let servers = Servers::start(wanted, &mut settings, context.out).await?;
     let setup = Setup::new(settings)?;
     setup.store.migrate().await.context("creating our tables")?;

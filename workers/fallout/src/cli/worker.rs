@@ -53,11 +53,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 async fn serve(topics: &[String], context: &Context) -> anyhow::Result<Exit> {
     let setup = Setup::new(context.settings.clone())?;
     let stopped = stop::on_signal().context("listening for signals")?;
-    context.out.note(&format!(
-        "serving {} from {}",
-        topics.join(", "),
-        setup.engine.base_url()
-    ));
+    context.out.note(&format!("serving {} from {}", topics.join(", "), setup.engine.base_url()));
     let drained = fleet::run(&setup, topics, Probes::default(), stopped, Arc::default()).await;
     context.out.note(&told(&drained));
     Ok(Exit::Done)
@@ -65,11 +61,7 @@ async fn serve(topics: &[String], context: &Context) -> anyhow::Result<Exit> {
 
 /// How a fleet ended, for people.
 pub fn told(drained: &Drained) -> String {
-    let Drained {
-        finished,
-        given_back,
-        left,
-    } = drained;
+    let Drained { finished, given_back, left } = drained;
     format!("stopped: {finished} finished, {given_back} given back, {left} left to their locks")
 }
 
@@ -82,16 +74,9 @@ pub fn served(catalogue: &Catalogue, wanted: &[String]) -> Result<BTreeSet<Strin
         .map(|topic| format!("{topic}{}", suggest::did_you_mean(suggest::closest(topic, known()))))
         .collect();
     if !unknown.is_empty() {
-        return Err(Failure::new(
-            "FO-030",
-            listed("no operation stands behind these topics:", &unknown),
-        ));
+        return Err(Failure::new("FO-030", listed("no operation stands behind these topics:", &unknown)));
     }
-    Ok(if wanted.is_empty() {
-        known().map(str::to_owned).collect()
-    } else {
-        wanted.iter().cloned().collect()
-    })
+    Ok(if wanted.is_empty() { known().map(str::to_owned).collect() } else { wanted.iter().cloned().collect() })
 }
 
 #[derive(Serialize)]
@@ -108,25 +93,11 @@ fn list(catalogue: &Catalogue, context: &Context) -> anyhow::Result<Exit> {
         Kind::Effect => "effect",
         Kind::Read => "read",
     };
-    let row = |t: &Topic| {
-        [
-            t.topic.to_owned(),
-            t.operation.clone(),
-            t.downstream.to_owned(),
-            kind(t.kind).to_owned(),
-        ]
-    };
-    context.out.data(&topics, || {
-        table(["topic", "operation", "downstream", "kind"], topics.iter().map(row))
-    })?;
+    let row = |t: &Topic| [t.topic.to_owned(), t.operation.clone(), t.downstream.to_owned(), kind(t.kind).to_owned()];
+    context.out.data(&topics, || table(["topic", "operation", "downstream", "kind"], topics.iter().map(row)))?;
     Ok(Exit::Done)
 }
 
 fn topic<'a>((topic, op): (&'a String, &'a Operation)) -> Topic<'a> {
-    Topic {
-        topic,
-        operation: format!("{} v{}", op.name, op.version),
-        downstream: &op.downstream,
-        kind: op.kind,
-    }
+    Topic { topic, operation: format!("{} v{}", op.name, op.version), downstream: &op.downstream, kind: op.kind }
 }

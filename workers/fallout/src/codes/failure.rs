@@ -17,12 +17,7 @@ impl Failure {
     /// `id` is one of `CODES`; a test finds every one that is used in the tree there.
     pub fn new(id: &'static str, message: impl Into<String>) -> Self {
         let code = code(id).expect("a test looks for every code of the tree in the list");
-        Self {
-            code,
-            message: message.into(),
-            next: None,
-            source: None,
-        }
+        Self { code, message: message.into(), next: None, source: None }
     }
 
     #[must_use]

@@ -20,10 +20,7 @@ impl Code {
 
     /// The one thing to do first.
     pub fn next_step(&self) -> &'static str {
-        self.page
-            .lines()
-            .find_map(|line| line.strip_prefix("Next: "))
-            .unwrap_or_default()
+        self.page.lines().find_map(|line| line.strip_prefix("Next: ")).unwrap_or_default()
     }
 }
 

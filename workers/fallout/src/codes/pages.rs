@@ -22,8 +22,5 @@ pub const CATEGORY_PAGES: &[(&str, &str)] = pages![
 ];
 
 pub fn category_page(runbook: &str) -> Option<&'static str> {
-    CATEGORY_PAGES
-        .iter()
-        .find(|(name, _)| *name == runbook)
-        .map(|(_, page)| *page)
+    CATEGORY_PAGES.iter().find(|(name, _)| *name == runbook).map(|(_, page)| *page)
 }

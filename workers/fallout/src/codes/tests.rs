@@ -49,9 +49,7 @@ fn every_page_has_its_code_a_title_and_a_next_step() {
 #[test]
 fn every_page_in_the_folder_is_built_in() {
     let folder = format!("{WORKERS}/../docs/runbooks");
-    let files = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let codes = CODES.iter().map(|code| format!("{}.md", code.id));
     let built_in = codes.chain(CATEGORY_PAGES.iter().map(|(name, _)| format!("{name}.md")));
     assert_eq!(files.collect::<BTreeSet<_>>(), built_in.collect());
@@ -62,12 +60,7 @@ fn every_category_has_its_runbook() {
     let taxonomy: Taxonomy = toml::from_str(shipped::TAXONOMY).unwrap();
     for category in &taxonomy.categories {
         let page = category_page(&category.runbook).unwrap_or_else(|| panic!("{}", category.runbook));
-        for part in [
-            "**What is known.**",
-            "**What is not known.**",
-            "**Safe next step.**",
-            "fallout case show",
-        ] {
+        for part in ["**What is known.**", "**What is not known.**", "**Safe next step.**", "fallout case show"] {
             assert!(page.contains(part), "{}: {part}", category.runbook);
         }
     }
@@ -79,26 +72,10 @@ fn errors_of_our_crates_have_the_code_of_what_an_operator_does() {
     use fallout_camunda::{DeployError, EngineError};
     let id = |error: anyhow::Error| code_of(&error).map(|code| code.id);
     assert_eq!(id(EngineError::Away { source: None }.into()), Some("FO-010"));
-    assert_eq!(
-        id(EngineError::Unauthorised {
-            status: 403,
-            message: String::new()
-        }
-        .into()),
-        Some("FO-011")
-    );
+    assert_eq!(id(EngineError::Unauthorised { status: 403, message: String::new() }.into()), Some("FO-011"));
     assert_eq!(id(EngineError::Unknown { source: None }.into()), None);
-    assert_eq!(
-        id(DeployError::Engine(EngineError::Away { source: None }).into()),
-        Some("FO-010")
-    );
+    assert_eq!(id(DeployError::Engine(EngineError::Away { source: None }).into()), Some("FO-010"));
     assert_eq!(id(DeployError::Parse { problems: Vec::new() }.into()), Some("FO-015"));
-    assert_eq!(
-        id(fallout_embedded::EmbeddedError::NoJava {
-            searched: "PATH".into()
-        }
-        .into()),
-        Some("FO-107")
-    );
+    assert_eq!(id(fallout_embedded::EmbeddedError::NoJava { searched: "PATH".into() }.into()), Some("FO-107"));
     assert_eq!(id(anyhow::anyhow!("something else")), None);
 }

@@ -29,10 +29,7 @@ impl DatabaseSettings {
         let mut problems = Vec::new();
         let url = self.url.reveal();
         if !url.is_empty() && !url.starts_with("postgres://") && !url.starts_with("postgresql://") {
-            problems.push(Problem::new(
-                "database.url",
-                "expected an address that begins with postgres://",
-            ));
+            problems.push(Problem::new("database.url", "expected an address that begins with postgres://"));
         }
         // One is the listener's, one must be left for work; 500 is more than any PostgreSQL should serve to one process.
         if !(2..=500).contains(&self.connections) {

@@ -18,13 +18,7 @@ pub struct DownstreamSettings {
 }
 
 pub(super) fn problems(all: &BTreeMap<String, DownstreamSettings>) -> Vec<Problem> {
-    let told = |error: ConfigError| {
-        error
-            .problems
-            .into_iter()
-            .map(|what| Problem::new("downstreams", what))
-            .collect()
-    };
+    let told = |error: ConfigError| error.problems.into_iter().map(|what| Problem::new("downstreams", what)).collect();
     built(all).err().map_or_else(Vec::new, told)
 }
 
@@ -41,10 +35,7 @@ impl Settings {
     pub fn downstream_clients(&self, catalogue: &Catalogue) -> Result<Downstreams, Failure> {
         let missing = self.downstreams_without_address(catalogue);
         if !missing.is_empty() {
-            return Err(Failure::new(
-                "FO-001",
-                listed("the settings do not fit the operations:", &missing),
-            ));
+            return Err(Failure::new("FO-001", listed("the settings do not fit the operations:", &missing)));
         }
         built(&self.downstreams).map_err(|error| Failure::new("FO-001", error.to_string()))
     }
@@ -52,11 +43,7 @@ impl Settings {
     /// One problem per downstream that operations use and nobody configured.
     pub fn downstreams_without_address(&self, catalogue: &Catalogue) -> Vec<Problem> {
         let mut users: BTreeMap<&str, &str> = BTreeMap::new();
-        for op in catalogue
-            .operations
-            .values()
-            .filter(|op| !self.downstreams.contains_key(&op.downstream))
-        {
+        for op in catalogue.operations.values().filter(|op| !self.downstreams.contains_key(&op.downstream)) {
             users.entry(&op.downstream).or_insert(&op.name);
         }
         let problem = |(downstream, operation): (&str, &str)| {

@@ -24,8 +24,7 @@ impl EngineSettings {
             let next = "set CAMUNDA_URL, for example http://127.0.0.1:8080/engine-rest; `fallout demo` brings its own";
             return Err(Failure::new("FO-001", "no engine is named").next(next));
         }
-        self.built()
-            .map_err(|error| Failure::new("FO-001", error.to_string()).because(error))
+        self.built().map_err(|error| Failure::new("FO-001", error.to_string()).because(error))
     }
 
     fn built(&self) -> Result<Engine, SetupError> {
@@ -33,10 +32,7 @@ impl EngineSettings {
             Auth::None
         } else {
             let password = EngineSecret::new(self.password.reveal());
-            Auth::Basic {
-                user: self.user.clone(),
-                password,
-            }
+            Auth::Basic { user: self.user.clone(), password }
         };
         Engine::new(EngineConfig {
             base_url: self.url.clone(),
@@ -49,22 +45,12 @@ impl EngineSettings {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let mut problems = Vec::new();
         if self.user.is_empty() != self.password.is_empty() {
-            problems.push(Problem::new(
-                "engine.user",
-                "user and password belong together; set both or none",
-            ));
+            problems.push(Problem::new("engine.user", "user and password belong together; set both or none"));
         }
         if self.connect_timeout_ms >= self.timeout_ms {
-            problems.push(Problem::new(
-                "engine.connect_timeout_ms",
-                "must be below engine.timeout_ms",
-            ));
+            problems.push(Problem::new("engine.connect_timeout_ms", "must be below engine.timeout_ms"));
         } else if !self.url.is_empty() {
-            problems.extend(
-                self.built()
-                    .err()
-                    .map(|error| Problem::new("engine.url", chain(&error))),
-            );
+            problems.extend(self.built().err().map(|error| Problem::new("engine.url", chain(&error))));
         }
         problems
     }

@@ -59,10 +59,7 @@ impl FleetSettings {
             problems.push(Problem::new("fleet.lock_duration_ms", what));
         }
         if u64::from(self.drain_timeout_ms) < ms {
-            let what = format!(
-                "{} is too short: a call of {name} in flight may take {ms} ms",
-                self.drain_timeout_ms
-            );
+            let what = format!("{} is too short: a call of {name} in flight may take {ms} ms", self.drain_timeout_ms);
             problems.push(Problem::new("fleet.drain_timeout_ms", what));
         }
         problems

@@ -13,13 +13,8 @@ const OTHERS: [&str; 2] = ["FALLOUT_CONFIG", "FALLOUT_LOG"];
 /// Well-known names of two settings.
 const ALIASES: [(&str, &str); 2] = [("DATABASE_URL", "database.url"), ("CAMUNDA_URL", "engine.url")];
 /// Settings that name a file or folder.
-const PATHS: [&str; 5] = [
-    "catalogue.operations",
-    "catalogue.taxonomy",
-    "catalogue.models",
-    "sandbox.book",
-    "sandbox.faults",
-];
+const PATHS: [&str; 5] =
+    ["catalogue.operations", "catalogue.taxonomy", "catalogue.models", "sandbox.book", "sandbox.faults"];
 
 /// One value as somebody wrote it.
 #[derive(Debug)]
@@ -67,12 +62,7 @@ pub fn of_environment(variables: &[(OsString, OsString)], schema: &Schema) -> (V
             continue;
         };
         match value.to_str() {
-            Some(text) => given.push(Given {
-                key,
-                value: text.into(),
-                place: name.to_owned(),
-                from_variable: true,
-            }),
+            Some(text) => given.push(Given { key, value: text.into(), place: name.to_owned(), from_variable: true }),
             None => problems.push(Problem::new(name, "the value is not UTF-8")),
         }
     }
@@ -89,15 +79,10 @@ fn key_of(variable: &str) -> Option<String> {
 
 /// `FALLOUT_FLEET_PERMITS`. Other names with our prefix are left alone: Kubernetes makes some for a service called fallout.
 fn mistaken(variable: &str, schema: &Schema) -> Option<Problem> {
-    let rest = variable
-        .strip_prefix("FALLOUT_")
-        .filter(|_| !OTHERS.contains(&variable))?;
+    let rest = variable.strip_prefix("FALLOUT_").filter(|_| !OTHERS.contains(&variable))?;
     let key = rest.to_lowercase().replacen('_', ".", 1);
     schema.kind(&key)?;
-    Some(Problem::new(
-        variable,
-        format!("no such setting; did you mean {}?", variable_of(&key)),
-    ))
+    Some(Problem::new(variable, format!("no such setting; did you mean {}?", variable_of(&key))))
 }
 
 fn variable_of(key: &str) -> String {

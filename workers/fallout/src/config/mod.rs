@@ -47,10 +47,7 @@ pub struct Sources {
 
 impl Sources {
     pub fn of_process(file: Option<PathBuf>) -> Self {
-        Self {
-            file,
-            variables: std::env::vars_os().collect(),
-        }
+        Self { file, variables: std::env::vars_os().collect() }
     }
 }
 

@@ -25,11 +25,7 @@ pub fn load(settings: &CatalogueSettings) -> Result<Vec<ModelFile>, Vec<Problem>
     let mut models = Vec::new();
     for (file, xml) in files {
         match Model::parse(&xml) {
-            Ok(model) => models.push(ModelFile {
-                name: base_name(&file),
-                xml,
-                model,
-            }),
+            Ok(model) => models.push(ModelFile { name: base_name(&file), xml, model }),
             Err(error) => problems.push(Problem::new(&file, chain(&error))),
         }
     }
@@ -66,10 +62,7 @@ fn unserved<'a>(
 ) -> impl Iterator<Item = (fallout_bpmn::Position, String)> + 'a {
     let calls = process.calls().filter(|(_, call)| call.element == STEP_PROCESS);
     calls.flat_map(move |(node, call)| {
-        let topics = call
-            .input(STEP_TOPIC)
-            .map(|mapping| mapping.literals())
-            .unwrap_or_default();
+        let topics = call.input(STEP_TOPIC).map(|mapping| mapping.literals()).unwrap_or_default();
         let unknown = topics.into_iter().filter(|topic| catalogue.operation(topic).is_none());
         unknown.map(|topic| {
             let what = format!(
@@ -91,11 +84,7 @@ mod tests {
         let (name, xml) = shipped::MODELS[0];
         let xml = xml.replace("\"contract.check\"", "\"contract.chek\"");
         let model = Model::parse(&xml).unwrap();
-        let files = [ModelFile {
-            name: name.to_owned(),
-            xml,
-            model,
-        }];
+        let files = [ModelFile { name: name.to_owned(), xml, model }];
         let found = findings(&files, &Settings::default().catalogue().unwrap());
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].place.starts_with("order-fulfilment.bpmn:"));
@@ -110,10 +99,7 @@ mod tests {
         let mut settings = Settings::default().catalogue;
         settings.models = folder.path().to_owned();
         let problems = load(&settings).unwrap_err();
-        assert!(
-            problems[0].what.starts_with("the model is not well-formed XML: "),
-            "{problems:?}"
-        );
+        assert!(problems[0].what.starts_with("the model is not well-formed XML: "), "{problems:?}");
         assert!(problems[1].what.contains("no executable BPMN process"), "{problems:?}");
     }
 }

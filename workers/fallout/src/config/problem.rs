@@ -11,10 +11,7 @@ pub struct Problem {
 
 impl Problem {
     pub fn new(place: impl Into<String>, what: impl Into<String>) -> Self {
-        Self {
-            place: place.into(),
-            what: what.into(),
-        }
+        Self { place: place.into(), what: what.into() }
     }
 }
 
@@ -26,9 +23,7 @@ impl fmt::Display for Problem {
 
 /// All of them below a heading, one a line.
 pub fn listed(heading: &str, problems: &[impl fmt::Display]) -> String {
-    problems
-        .iter()
-        .fold(heading.to_owned(), |text, problem| format!("{text}\n{problem}"))
+    problems.iter().fold(heading.to_owned(), |text, problem| format!("{text}\n{problem}"))
 }
 
 /// What TOML's reader says, without the line itself: it may hold a secret.

@@ -27,18 +27,13 @@ impl Schema {
     }
 
     pub fn kind(&self, key: &str) -> Option<Kind> {
-        self.0
-            .iter()
-            .find(|(pattern, _)| fits(pattern, key))
-            .map(|(_, kind)| *kind)
+        self.0.iter().find(|(pattern, _)| fits(pattern, key)).map(|(_, kind)| *kind)
     }
 
     pub fn is_section(&self, key: &str) -> bool {
         let depth = key.split('.').count();
         let begin = |pattern: &String| pattern.split('.').take(depth).collect::<Vec<_>>().join(".");
-        self.0
-            .keys()
-            .any(|pattern| pattern.split('.').count() > depth && fits(&begin(pattern), key))
+        self.0.keys().any(|pattern| pattern.split('.').count() > depth && fits(&begin(pattern), key))
     }
 
     /// What was probably meant: a slip in one of the names, a value taken for a section, or the right name in another
@@ -93,11 +88,7 @@ pub fn flatten(table: &toml::Table) -> Vec<(String, toml::Value)> {
     for (name, value) in table {
         match value {
             toml::Value::Table(inner) if !inner.is_empty() => {
-                leaves.extend(
-                    flatten(inner)
-                        .into_iter()
-                        .map(|(key, value)| (format!("{name}.{key}"), value)),
-                );
+                leaves.extend(flatten(inner).into_iter().map(|(key, value)| (format!("{name}.{key}"), value)));
             }
             other => leaves.push((name.clone(), other.clone())),
         }

@@ -82,10 +82,7 @@ impl Settings {
         if problems.is_empty() {
             return Ok(catalogue);
         }
-        Err(Failure::new(
-            "FO-001",
-            listed("the settings do not fit the operations:", &problems),
-        ))
+        Err(Failure::new("FO-001", listed("the settings do not fit the operations:", &problems)))
     }
 }
 
@@ -114,10 +111,7 @@ impl WatchSettings {
     fn problems(&self) -> Vec<Problem> {
         let what = "expected 50 to 60000: faster keeps the database busy for nothing, slower lets cases wait";
         let good = (50..=60_000).contains(&self.tick_ms);
-        (!good)
-            .then(|| Problem::new("watch.tick_ms", what))
-            .into_iter()
-            .collect()
+        (!good).then(|| Problem::new("watch.tick_ms", what)).into_iter().collect()
     }
 }
 
@@ -132,18 +126,11 @@ impl TelemetrySettings {
     }
 
     fn problems(&self) -> Vec<Problem> {
-        let format = self
-            .format()
-            .is_none()
-            .then(|| Problem::new("telemetry.log", "expected \"text\" or \"json\""));
+        let format = self.format().is_none().then(|| Problem::new("telemetry.log", "expected \"text\" or \"json\""));
         let url = self.otlp_url.as_str();
         let http = url.is_empty() || url.starts_with("http://") || url.starts_with("https://");
-        let url = (!http).then(|| {
-            Problem::new(
-                "telemetry.otlp_url",
-                "expected an address like http://127.0.0.1:4318, or nothing",
-            )
-        });
+        let url = (!http)
+            .then(|| Problem::new("telemetry.otlp_url", "expected an address like http://127.0.0.1:4318, or nothing"));
         format.into_iter().chain(url).collect()
     }
 }

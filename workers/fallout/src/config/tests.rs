@@ -15,31 +15,18 @@ struct Given {
 fn given(file: &str, variables: &[(&'static str, &'static str)]) -> Given {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("my.toml"), file).unwrap();
-    Given {
-        folder,
-        variables: variables.to_vec(),
-    }
+    Given { folder, variables: variables.to_vec() }
 }
 
 impl Given {
     fn read(&self) -> (Settings, Vec<String>) {
         let sources = Sources {
             file: Some(self.folder.path().join("my.toml")),
-            variables: self
-                .variables
-                .iter()
-                .map(|(name, value)| (name.into(), value.into()))
-                .collect(),
+            variables: self.variables.iter().map(|(name, value)| (name.into(), value.into())).collect(),
         };
         let (settings, problems) = super::read(&sources);
         let folder = format!("{}/", self.folder.path().display());
-        (
-            settings,
-            problems
-                .iter()
-                .map(|problem| problem.to_string().replace(&folder, ""))
-                .collect(),
-        )
+        (settings, problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect())
     }
 
     fn problems(&self) -> Vec<String> {
@@ -78,19 +65,11 @@ fn the_shipped_catalogue_fits_the_defaults() {
 #[test]
 fn a_variable_wins_over_the_file_and_the_file_over_the_defaults() {
     let file = "[fleet]\npermits = 8\npoll_timeout_ms = 15000\n[downstreams.crm]\nurl = \"http://crm\"";
-    let variables = [
-        ("FALLOUT_FLEET__PERMITS", "9"),
-        ("FALLOUT_DOWNSTREAMS__CRM__BEARER", "0042"),
-        ("PATH", "/bin"),
-    ];
+    let variables = [("FALLOUT_FLEET__PERMITS", "9"), ("FALLOUT_DOWNSTREAMS__CRM__BEARER", "0042"), ("PATH", "/bin")];
     let (settings, problems) = given(file, &variables).read();
     assert_eq!(problems, Vec::<String>::new());
     assert_eq!(
-        (
-            settings.fleet.permits,
-            settings.fleet.poll_timeout_ms,
-            settings.fleet.lock_duration_ms
-        ),
+        (settings.fleet.permits, settings.fleet.poll_timeout_ms, settings.fleet.lock_duration_ms),
         (9, 15_000, 30_000)
     );
     // A secret of digits stays the text that it is.
@@ -100,10 +79,7 @@ fn a_variable_wins_over_the_file_and_the_file_over_the_defaults() {
 
 #[test]
 fn well_known_variables_name_the_two_servers() {
-    let variables = [
-        ("DATABASE_URL", "postgres://u:geheim@h/f"),
-        ("CAMUNDA_URL", "http://h:8080/engine-rest"),
-    ];
+    let variables = [("DATABASE_URL", "postgres://u:geheim@h/f"), ("CAMUNDA_URL", "http://h:8080/engine-rest")];
     let (settings, problems) = given("[engine]\nurl = \"http://other/engine-rest\"", &variables).read();
     assert_eq!(problems, Vec::<String>::new());
     assert_eq!(settings.database.url.reveal(), "postgres://u:geheim@h/f");
@@ -113,11 +89,8 @@ fn well_known_variables_name_the_two_servers() {
 #[test]
 fn every_problem_of_both_places_is_told_at_once() {
     let file = "[fleet]\npermit = 8\ndrain_timeout_ms = \"20s\"\n[fleeet]\n[engine]\nurl = 5\n[database]\npermits = 1";
-    let variables = [
-        ("FALLOUT_FLEET__LOCK_DURATION", "1"),
-        ("FALLOUT_WATCH__TICK_MS", "soon"),
-        ("FALLOUT_FLEET_PERMITS", "9"),
-    ];
+    let variables =
+        [("FALLOUT_FLEET__LOCK_DURATION", "1"), ("FALLOUT_WATCH__TICK_MS", "soon"), ("FALLOUT_FLEET_PERMITS", "9")];
     let mut problems = given(file, &variables).problems();
     problems.sort();
     let mut expected = vec![
@@ -145,16 +118,8 @@ fn a_slip_below_a_name_of_ones_own_is_recognised_too() {
 
 #[test]
 fn a_section_in_the_place_of_a_value_and_the_reverse_are_refused() {
-    refused(
-        "fleet = 5",
-        &[],
-        &["my.toml: fleet: is a section; write [fleet] and its settings below"],
-    );
-    refused(
-        "[fleet.permits]\nx = 1",
-        &[],
-        &["my.toml: fleet.permits.x: no such setting; did you mean fleet.permits?"],
-    );
+    refused("fleet = 5", &[], &["my.toml: fleet: is a section; write [fleet] and its settings below"]);
+    refused("[fleet.permits]\nx = 1", &[], &["my.toml: fleet.permits.x: no such setting; did you mean fleet.permits?"]);
     refused("[fleet]\n[downstreams]", &[], &[]);
 }
 
@@ -164,10 +129,7 @@ fn a_file_that_cannot_be_read_is_named_with_the_place_and_without_its_text() {
     assert_eq!(problems.len(), 1);
     assert!(problems[0].starts_with("my.toml:3:"), "{problems:?}");
     assert!(!problems[0].contains("gehe"), "{problems:?}");
-    let sources = Sources {
-        file: Some(PathBuf::from("nowhere.toml")),
-        variables: Vec::new(),
-    };
+    let sources = Sources { file: Some(PathBuf::from("nowhere.toml")), variables: Vec::new() };
     let problems = super::read(&sources).1;
     assert_eq!(problems[0].place, "nowhere.toml");
 }
@@ -185,15 +147,7 @@ fn two_variables_that_disagree_are_refused_and_two_that_agree_are_not() {
 
 #[test]
 fn names_that_only_share_our_prefix_are_left_alone() {
-    refused(
-        "",
-        &[
-            ("FALLOUT_SERVICE_HOST", "10.0.0.1"),
-            ("FALLOUT_PORT_8080_TCP", "x"),
-            ("FALLOUT_LOG", "debug"),
-        ],
-        &[],
-    );
+    refused("", &[("FALLOUT_SERVICE_HOST", "10.0.0.1"), ("FALLOUT_PORT_8080_TCP", "x"), ("FALLOUT_LOG", "debug")], &[]);
 }
 
 #[test]
@@ -221,14 +175,8 @@ fn a_lock_that_a_slow_call_outlives_is_refused_with_the_operation() {
     let failure = settings.catalogue().unwrap_err();
     assert_eq!(failure.code.id, "FO-001");
     let text = failure.to_string();
-    assert!(
-        text.contains("fleet.lock_duration_ms: 5000 is too short: one call of "),
-        "{text}"
-    );
-    assert!(
-        text.contains("fleet.drain_timeout_ms: 3000 is too short: a call of "),
-        "{text}"
-    );
+    assert!(text.contains("fleet.lock_duration_ms: 5000 is too short: one call of "), "{text}");
+    assert!(text.contains("fleet.drain_timeout_ms: 3000 is too short: a call of "), "{text}");
 }
 
 #[test]
@@ -251,17 +199,11 @@ fn paths_of_a_file_are_meant_from_where_it_is_and_every_bad_file_is_told() {
     fs::write(ops.join("partial.toml"), "name = \"partial\"").unwrap();
     let problems = given.read().0.catalogue.load().unwrap_err();
     let folder = format!("{}/", given.folder.path().display());
-    let problems: Vec<_> = problems
-        .iter()
-        .map(|problem| problem.to_string().replace(&folder, ""))
-        .collect();
+    let problems: Vec<_> = problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect();
     assert_eq!(problems.len(), 4, "{problems:#?}");
     assert!(problems[0].starts_with("none.toml: the file cannot be read: "));
     assert!(problems[1].starts_with("ops/broken.toml:1:"));
-    assert_eq!(
-        problems[2],
-        "ops/other.toml: defines billing.activate, so it must be called billing.activate.toml"
-    );
+    assert_eq!(problems[2], "ops/other.toml: defines billing.activate, so it must be called billing.activate.toml");
     assert!(problems[3].starts_with("ops/partial.toml:") && problems[3].contains("missing field"));
 }
 
@@ -274,9 +216,7 @@ fn what_is_wrong_in_an_operation_is_told_with_its_file() {
     fs::write(ops.join(name), good.replace("method = \"PUT\"", "method = \"GET\"")).unwrap();
     let problems = given.read().0.catalogue.load().unwrap_err();
     assert!(
-        problems
-            .iter()
-            .any(|p| p.place.ends_with("ops/billing.activate.toml") && p.what.contains("GET")),
+        problems.iter().any(|p| p.place.ends_with("ops/billing.activate.toml") && p.what.contains("GET")),
         "{problems:?}"
     );
 }

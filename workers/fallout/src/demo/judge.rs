@@ -31,50 +31,24 @@ pub struct Effects {
 type Place = (String, String, String, String, i32);
 
 fn place(effect: &Effect) -> Place {
-    let Effect {
-        order,
-        line,
-        step,
-        direction,
-        generation,
-        ..
-    } = effect;
-    (
-        order.clone(),
-        line.clone(),
-        step.clone(),
-        direction.clone(),
-        *generation as i32,
-    )
+    let Effect { order, line, step, direction, generation, .. } = effect;
+    (order.clone(), line.clone(), step.clone(), direction.clone(), *generation as i32)
 }
 
 /// Every effect in the book against every attempt in the ledger, both ways.
 pub fn effects(book: &[Effect], ledger: &[RunView]) -> Effects {
-    let mut found = Effects {
-        applied: book.len(),
-        ..Effects::default()
-    };
+    let mut found = Effects { applied: book.len(), ..Effects::default() };
     let mut applied: BTreeMap<Place, Vec<&Effect>> = BTreeMap::new();
-    book.iter()
-        .for_each(|effect| applied.entry(place(effect)).or_default().push(effect));
-    let steps = || {
-        ledger
-            .iter()
-            .flat_map(|run| run.steps.iter().map(move |step| (run, step)))
-    };
+    book.iter().for_each(|effect| applied.entry(place(effect)).or_default().push(effect));
+    let steps = || ledger.iter().flat_map(|run| run.steps.iter().map(move |step| (run, step)));
     let known: BTreeMap<Place, &str> = steps().flat_map(|(_, s)| places(s)).collect();
-    found.intended = steps()
-        .filter(|(_, s)| s.kind == Kind::Effect)
-        .map(|(_, s)| s.keys.len())
-        .sum();
+    found.intended = steps().filter(|(_, s)| s.kind == Kind::Effect).map(|(_, s)| s.keys.len()).sum();
     for (place, effects) in &applied {
         if effects.len() > 1 {
             found.duplicated += effects.len() - 1;
             found.say(place, &format!("{} effects", effects.len()));
         }
-        let explained = known
-            .get(place)
-            .is_some_and(|key| effects.iter().all(|e| e.key.is_empty() || e.key == *key));
+        let explained = known.get(place).is_some_and(|key| effects.iter().all(|e| e.key.is_empty() || e.key == *key));
         if !explained {
             found.unexplained += 1;
             found.say(place, "an effect that no attempt knows of");
@@ -92,13 +66,7 @@ fn places(step: &StepView) -> impl Iterator<Item = (Place, &str)> {
     let identity = &step.step.identity;
     step.keys.iter().map(move |(key, generation)| {
         let direction = identity.direction.word().to_owned();
-        let place = (
-            identity.order.clone(),
-            identity.line.clone(),
-            identity.step.clone(),
-            direction,
-            *generation,
-        );
+        let place = (identity.order.clone(), identity.line.clone(), identity.step.clone(), direction, *generation);
         (place, key.as_str())
     })
 }
@@ -109,22 +77,18 @@ impl Effects {
         let name = || step.identity.to_string();
         if view.kind == Kind::Effect && step.state == StepState::Done && !exists {
             self.unexplained += 1;
-            self.findings
-                .push(format!("{}: done, and its effect is not in the book", name()));
+            self.findings.push(format!("{}: done, and its effect is not in the book", name()));
         }
         let ended_without =
             matches!(step.state, StepState::Cancelled | StepState::Skipped) || run.run.state == "cancelled";
         if exists && ended_without && !step.undone && step.case.is_none() {
             self.orphaned += 1;
-            self.findings
-                .push(format!("{}: {}, and its effect stands", name(), step.state));
+            self.findings.push(format!("{}: {}, and its effect stands", name(), step.state));
         }
     }
 
     fn say(&mut self, (order, line, step, _, generation): &Place, what: &str) {
-        self.findings.push(format!(
-            "order {order} line \"{line}\" step {step} generation {generation}: {what}"
-        ));
+        self.findings.push(format!("order {order} line \"{line}\" step {step} generation {generation}: {what}"));
     }
 
     pub fn is_clean(&self) -> bool {
@@ -157,43 +121,25 @@ pub fn standing(order: &Order, view: &RunView) -> Standing {
 }
 
 fn line_steps(view: &RunView) -> BTreeMap<&str, &StepView> {
-    view.steps
-        .iter()
-        .filter(|s| !s.step.identity.line.is_empty())
-        .map(|s| (s.step.identity.line.as_str(), s))
-        .collect()
+    view.steps.iter().filter(|s| !s.step.identity.line.is_empty()).map(|s| (s.step.identity.line.as_str(), s)).collect()
 }
 
 fn lines_are_served(order: &Order, view: &RunView) -> bool {
     let steps = line_steps(view);
-    let served = |id: &str| {
-        steps
-            .get(id)
-            .is_some_and(|s| matches!(s.step.state, StepState::Done | StepState::Skipped))
-    };
-    order
-        .lines
-        .iter()
-        .all(|line| line.action == ItemAction::NoChange || served(&line.id))
+    let served = |id: &str| steps.get(id).is_some_and(|s| matches!(s.step.state, StepState::Done | StepState::Skipped));
+    order.lines.iter().all(|line| line.action == ItemAction::NoChange || served(&line.id))
 }
 
 /// A case is open, no step is at work, and every line has ended, is parked, or waits for one that is.
 fn is_parked(order: &Order, view: &RunView) -> bool {
-    let at_work = |s: &StepView| {
-        matches!(
-            s.step.state,
-            StepState::New | StepState::Running | StepState::AwaitingCallback
-        )
-    };
+    let at_work =
+        |s: &StepView| matches!(s.step.state, StepState::New | StepState::Running | StepState::AwaitingCallback);
     let with_action = |s: &StepView| s.step.gate.is_some();
     if view.steps.iter().any(|s| at_work(s) || with_action(s)) || view.steps.iter().all(|s| s.step.case.is_none()) {
         return false;
     }
     let order_waits = view.run.cancel_requested
-        || view
-            .steps
-            .iter()
-            .any(|s| s.step.identity.line.is_empty() && s.step.state == StepState::Parked);
+        || view.steps.iter().any(|s| s.step.identity.line.is_empty() && s.step.state == StepState::Parked);
     order_waits || lines_wait(order, view)
 }
 
@@ -203,9 +149,7 @@ fn lines_wait(order: &Order, view: &RunView) -> bool {
     loop {
         let before = blocked.len();
         for (index, line) in order.lines.iter().enumerate() {
-            let parked = steps
-                .get(line.id.as_str())
-                .is_some_and(|s| s.step.state == StepState::Parked);
+            let parked = steps.get(line.id.as_str()).is_some_and(|s| s.step.state == StepState::Parked);
             if parked || line.relies_on.iter().any(|need| blocked.contains(need)) {
                 blocked.insert(index);
             }

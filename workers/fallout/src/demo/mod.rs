@@ -49,12 +49,7 @@ pub struct Demo {
 impl Demo {
     pub async fn run(self, mut settings: Settings, out: Output) -> Result<Summary> {
         let orders = intake::orders(self.orders.as_deref())?;
-        let wanted = Wanted {
-            product: self.product,
-            faults: self.faults()?,
-            fresh: true,
-            name: "demo",
-        };
+        let wanted = Wanted { product: self.product, faults: self.faults()?, fresh: true, name: "demo" };
         let mut stopped = stop::on_signal().context("listening for signals")?;
         let began = Instant::now();
         let mut servers = Servers::start(wanted, &mut settings, out).await?;
@@ -68,14 +63,7 @@ impl Demo {
             orders.len(),
             servers.engine.cockpit_url()
         ));
-        let work = Work {
-            demo: &self,
-            setup: &setup,
-            orders: &orders,
-            out,
-            began: Instant::now(),
-            startup,
-        };
+        let work = Work { demo: &self, setup: &setup, orders: &orders, out, began: Instant::now(), startup };
         let summary = work.run(&mut servers, &mut stopped).await;
         servers.stop().await?;
         summary
@@ -86,11 +74,7 @@ impl Demo {
             Some(path) => FaultScript::load(path),
             None => FaultScript::parse(shipped::FAULTS),
         };
-        script.map_err(|e| {
-            Failure::new("FO-003", "the fault script cannot be used")
-                .because(e)
-                .into()
-        })
+        script.map_err(|e| Failure::new("FO-003", "the fault script cannot be used").because(e).into())
     }
 }
 
@@ -138,22 +122,16 @@ impl Work<'_> {
         let book = Book::read(&servers.book).context("reading the sandbox's book of effects")?;
         let open = self.setup.desk.cases(self.tenant(), true, None, CASES_SHOWN).await?;
         let mut by_category: BTreeMap<String, usize> = BTreeMap::new();
-        open.iter()
-            .for_each(|case| *by_category.entry(case.category.clone()).or_default() += 1);
-        let engine = summary::Product {
-            product: self.demo.product.name().into(),
-            version: servers.engine.version().into(),
-        };
+        open.iter().for_each(|case| *by_category.entry(case.category.clone()).or_default() += 1);
+        let engine =
+            summary::Product { product: self.demo.product.name().into(), version: servers.engine.version().into() };
         let mut summary = Summary {
             orders: self.orders.len(),
             completed: 0,
             cancelled: 0,
             parked: 0,
             lost: 0,
-            cases: Cases {
-                open: open.len(),
-                by_category,
-            },
+            cases: Cases { open: open.len(), by_category },
             effects: effects(&book, &ledger),
             engine,
             startup_seconds: tenths(self.startup),

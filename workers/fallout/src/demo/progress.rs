@@ -47,11 +47,7 @@ pub async fn until_quiet(
         }
     }
     line.end();
-    out.note(if *stopped.borrow() {
-        "stopped before every order had ended"
-    } else {
-        "the deadline has passed"
-    });
+    out.note(if *stopped.borrow() { "stopped before every order had ended" } else { "the deadline has passed" });
     Ok(())
 }
 
@@ -69,9 +65,7 @@ async fn is_quiet(setup: &Setup, orders: &[Order]) -> Result<bool> {
     let ledger = setup.desk.ledger(&setup.settings.tenant.id).await?;
     let by_id: BTreeMap<&str, &Order> = orders.iter().map(|o| (o.id.as_str(), o)).collect();
     let moving = |view: &fallout_desk::RunView| {
-        by_id
-            .get(view.run.external_id.as_str())
-            .is_some_and(|order| standing(order, view) == Standing::Moving)
+        by_id.get(view.run.external_id.as_str()).is_some_and(|order| standing(order, view) == Standing::Moving)
     };
     Ok(!ledger.iter().any(moving))
 }
@@ -85,11 +79,7 @@ struct Line {
 
 impl Line {
     fn new() -> Self {
-        Line {
-            live: std::io::stderr().is_terminal(),
-            said: None,
-            began: Instant::now(),
-        }
+        Line { live: std::io::stderr().is_terminal(), said: None, began: Instant::now() }
     }
 
     fn show(&mut self, runs: &[Run], cases: &[CaseLine], orders: usize) {

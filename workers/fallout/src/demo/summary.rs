@@ -55,28 +55,15 @@ impl Summary {
     /// The page.
     pub fn text(&self, next: &WhereNext) -> String {
         let mut out = String::new();
-        let Summary {
-            orders,
-            completed,
-            cancelled,
-            parked,
-            lost,
-            ..
-        } = self;
+        let Summary { orders, completed, cancelled, parked, lost, .. } = self;
         let _ = writeln!(
             out,
             "\n{orders} orders in {:.1} s on {} {}",
             self.seconds, self.engine.product, self.engine.version
         );
-        let _ = writeln!(
-            out,
-            "  completed {completed:>4}   every step done, every line's effect in the book"
-        );
+        let _ = writeln!(out, "  completed {completed:>4}   every step done, every line's effect in the book");
         let _ = writeln!(out, "  cancelled {cancelled:>4}");
-        let _ = writeln!(
-            out,
-            "  parked    {parked:>4}   waiting for a person, each with an open case"
-        );
+        let _ = writeln!(out, "  parked    {parked:>4}   waiting for a person, each with an open case");
         let _ = writeln!(out, "  lost      {lost:>4}");
         for order in &self.lost_orders {
             let _ = writeln!(out, "    {order}");
@@ -91,38 +78,25 @@ impl Summary {
     fn write_cases(&self, out: &mut String) {
         let _ = writeln!(out, "\n{} open cases", self.cases.open);
         for (category, count) in &self.cases.by_category {
-            let of: Vec<CaseLine> = self.open.iter().filter(|c| c.category == *category).cloned().collect();
-            let owner = of.first().and_then(|c| c.group.clone()).unwrap_or_default();
-            let _ = writeln!(out, "\n  {category}: {count}, owned by {owner}");
-            for line in output::case_table(&of).lines() {
-                let _ = writeln!(out, "    {line}");
-            }
+            let owner = self.open.iter().find(|c| c.category == *category).and_then(|c| c.group.as_deref());
+            let _ = writeln!(out, "  {category:<18} {count:>3}   owned by {}", owner.unwrap_or("nobody"));
+        }
+        if !self.open.is_empty() {
+            let mut open = self.open.clone();
+            open.sort_by(|a, b| (&a.category, &a.case_number).cmp(&(&b.category, &b.case_number)));
+            let _ = writeln!(out, "\n{}", output::case_table(&open));
         }
     }
 
     fn write_effects(&self, out: &mut String) {
-        let Effects {
-            intended,
-            applied,
-            duplicated,
-            unexplained,
-            orphaned,
-            findings,
-        } = &self.effects;
+        let Effects { intended, applied, duplicated, unexplained, orphaned, findings } = &self.effects;
         let _ = writeln!(out, "\nEffect check: the sandbox's book against the ledger");
         let _ = writeln!(out, "  intended {intended}, applied {applied}");
-        let _ = writeln!(
-            out,
-            "  duplicated {duplicated}   unexplained {unexplained}   orphaned {orphaned}"
-        );
+        let _ = writeln!(out, "  duplicated {duplicated}   unexplained {unexplained}   orphaned {orphaned}");
         for finding in findings {
             let _ = writeln!(out, "    {finding}");
         }
-        let verdict = if self.is_clean() {
-            "No effect twice, nothing lost."
-        } else {
-            "This run broke the promise."
-        };
+        let verdict = if self.is_clean() { "No effect twice, nothing lost." } else { "This run broke the promise." };
         let _ = writeln!(out, "  {verdict}");
     }
 }
@@ -131,10 +105,7 @@ impl WhereNext {
     fn write(&self, out: &mut String, case: Option<&CaseLine>) {
         let _ = writeln!(out, "\nWhere to look next");
         if !self.kept {
-            let _ = writeln!(
-                out,
-                "  Everything is stopped now. Run it again with --keep to look around:"
-            );
+            let _ = writeln!(out, "  Everything is stopped now. Run it again with --keep to look around:");
         }
         let _ = writeln!(out, "  Cockpit   {}   user demo, password demo", self.cockpit);
         let _ = writeln!(out, "  database  {}", self.psql);

@@ -20,9 +20,7 @@ pub struct CaptureHandler {
 
 impl CaptureHandler {
     pub fn new(op: Operation) -> Self {
-        CaptureHandler {
-            by_data: OperationHandler::new(op),
-        }
+        CaptureHandler { by_data: OperationHandler::new(op) }
     }
 }
 
@@ -48,10 +46,7 @@ impl Handler for CaptureHandler {
 /// The sum of what each item costs, in cents: quantities are whole, and money is not added up in fractions.
 fn cents(document: &Value) -> i64 {
     let items = order::items(document);
-    items
-        .into_iter()
-        .map(|item| quantity(item).saturating_mul(item_cents(item)))
-        .fold(0, i64::saturating_add)
+    items.into_iter().map(|item| quantity(item).saturating_mul(item_cents(item))).fold(0, i64::saturating_add)
 }
 
 fn quantity(item: &Value) -> i64 {
@@ -60,23 +55,13 @@ fn quantity(item: &Value) -> i64 {
 
 fn item_cents(item: &Value) -> i64 {
     let prices = item.get("itemPrice").and_then(Value::as_array).into_iter().flatten();
-    let value = |price: &Value| {
-        price
-            .pointer("/price/dutyFreeAmount/value")
-            .and_then(Value::as_f64)
-            .unwrap_or(0.0)
-    };
-    prices
-        .map(|price| (value(price) * 100.0).round() as i64)
-        .fold(0, i64::saturating_add)
+    let value = |price: &Value| price.pointer("/price/dutyFreeAmount/value").and_then(Value::as_f64).unwrap_or(0.0);
+    prices.map(|price| (value(price) * 100.0).round() as i64).fold(0, i64::saturating_add)
 }
 
 fn unit(document: &Value) -> String {
     let items = order::items(document);
-    let found = items.iter().find_map(|i| {
-        i.pointer("/itemPrice/0/price/dutyFreeAmount/unit")
-            .and_then(Value::as_str)
-    });
+    let found = items.iter().find_map(|i| i.pointer("/itemPrice/0/price/dutyFreeAmount/unit").and_then(Value::as_str));
     found.unwrap_or("EUR").to_owned()
 }
 

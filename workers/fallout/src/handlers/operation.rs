@@ -40,34 +40,20 @@ impl OperationHandler {
         if body.is_some() {
             headers.push(("Content-Type".into(), "application/json".into()));
         }
-        Ok(StoredRequest {
-            method: self.op.request.method,
-            path,
-            headers,
-            body: body.map(|b| b.to_string()),
-        })
+        Ok(StoredRequest { method: self.op.request.method, path, headers, body: body.map(|b| b.to_string()) })
     }
 }
 
 impl Handler for OperationHandler {
     fn prepare(&self, task: &TaskRef, context: &StepContext) -> Result<StoredRequest, String> {
         let values = values(task, context);
-        let body = self
-            .op
-            .request
-            .body
-            .as_ref()
-            .map(|b| template::render(b, &values))
-            .transpose();
+        let body = self.op.request.body.as_ref().map(|b| template::render(b, &values)).transpose();
         self.request(task, context, body.map_err(|e| e.to_string())?)
     }
 
     fn read(&self, evidence: &Evidence) -> Result<Outputs, String> {
         match &evidence.phase {
-            Phase::Answered {
-                body: Body::Json(value),
-                ..
-            } => self.op.read_outputs(value),
+            Phase::Answered { body: Body::Json(value), .. } => self.op.read_outputs(value),
             _ => self.op.read_outputs(&Value::Null),
         }
     }

@@ -26,16 +26,9 @@ pub async fn run(
     };
     let operations: BTreeMap<_, _> = topics
         .iter()
-        .filter_map(|topic| {
-            setup
-                .catalogue
-                .operation(topic)
-                .map(|op| (topic.clone(), (op.clone(), handler(op))))
-        })
+        .filter_map(|topic| setup.catalogue.operation(topic).map(|op| (topic.clone(), (op.clone(), handler(op)))))
         .collect();
     let ledger = Arc::new(DeskLedger(setup.desk.clone()));
     let downstreams = Arc::clone(&setup.downstreams);
-    Fleet::new(config, setup.engine.clone(), downstreams, operations, ledger, probes)
-        .run(stop, wake)
-        .await
+    Fleet::new(config, setup.engine.clone(), downstreams, operations, ledger, probes).run(stop, wake).await
 }

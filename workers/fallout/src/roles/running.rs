@@ -29,12 +29,7 @@ impl Running {
             let (setup, wake) = (setup.clone(), Arc::clone(&wake));
             tokio::spawn(async move { controllers::run(&setup, &Controller::ALL, stopped, wake).await })
         };
-        let mut running = Running {
-            setup: setup.clone(),
-            wake,
-            fleet: None,
-            watch: (stop, task),
-        };
+        let mut running = Running { setup: setup.clone(), wake, fleet: None, watch: (stop, task) };
         running.start_fleet();
         running
     }
@@ -59,10 +54,7 @@ impl Running {
     pub async fn stop(mut self) -> Result<Option<Drained>> {
         let drained = self.stop_fleet().await?;
         self.watch.0.send_replace(true);
-        self.watch
-            .1
-            .await
-            .context("the controllers ended in a way they should not")?;
+        self.watch.1.await.context("the controllers ended in a way they should not")?;
         Ok(drained)
     }
 }

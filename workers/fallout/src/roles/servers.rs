@@ -58,19 +58,9 @@ impl Servers {
         } else {
             settings.sandbox.book.clone()
         };
-        let options = SandboxOptions {
-            book: book.clone(),
-            script: wanted.faults,
-            ports: BTreeMap::new(),
-        };
-        let sandbox = Sandbox::start(options)
-            .await
-            .context("starting the simulated downstreams")?;
-        let urls: BTreeMap<String, String> = sandbox
-            .urls()
-            .iter()
-            .map(|(n, u)| ((*n).to_owned(), u.clone()))
-            .collect();
+        let options = SandboxOptions { book: book.clone(), script: wanted.faults, ports: BTreeMap::new() };
+        let sandbox = Sandbox::start(options).await.context("starting the simulated downstreams")?;
+        let urls: BTreeMap<String, String> = sandbox.urls().iter().map(|(n, u)| ((*n).to_owned(), u.clone())).collect();
         settings.database.url = Secret::new(postgres.socket_url("fallout"));
         settings.engine.url = engine.base_url();
         fill(settings, &urls);
@@ -81,14 +71,7 @@ impl Servers {
             downstreams: urls,
         };
         session.write().context("writing .fallout/session.json")?;
-        Ok(Servers {
-            engine,
-            postgres,
-            sandbox,
-            book,
-            session,
-            _ours: ours,
-        })
+        Ok(Servers { engine, postgres, sandbox, book, session, _ours: ours })
     }
 
     /// Stops everything; the engine first.
@@ -111,17 +94,9 @@ pub fn told(e: EmbeddedError) -> anyhow::Error {
 
 fn start_both(dir: &Path, product: Product, out: Output) -> Result<(Postgres, Engine), EmbeddedError> {
     out.note("starting PostgreSQL ...");
-    let engine_database = if product == Product::Camunda {
-        "camunda"
-    } else {
-        "operaton"
-    };
+    let engine_database = if product == Product::Camunda { "camunda" } else { "operaton" };
     let databases = vec!["fallout".to_owned(), engine_database.to_owned()];
-    let postgres = Postgres::start(PostgresOptions {
-        dir: dir.join("postgres"),
-        databases,
-        port: 0,
-    })?;
+    let postgres = Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 })?;
     out.note(&format!("starting {} ...", product.name()));
     let options = EngineOptions {
         product,
@@ -144,12 +119,8 @@ fn start_both(dir: &Path, product: Product, out: Output) -> Result<(Postgres, En
 
 /// Where `make setup` built the engine's host: beside the program's build folder, or below the working directory.
 pub fn engine_home() -> PathBuf {
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|exe| Some(exe.parent()?.parent()?.join("engine")));
-    beside
-        .filter(|dir| dir.is_dir())
-        .unwrap_or_else(|| PathBuf::from("target/engine"))
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.parent()?.join("engine")));
+    beside.filter(|dir| dir.is_dir()).unwrap_or_else(|| PathBuf::from("target/engine"))
 }
 
 /// The folder of this run, held by a lock as long as the file lives. Folders of runs that are over are cleared away.

@@ -41,10 +41,7 @@ impl Session {
     /// The session of a process that is still there.
     fn read() -> Option<Session> {
         let session: Session = serde_json::from_slice(&fs::read(path()).ok()?).ok()?;
-        Path::new("/proc")
-            .join(session.pid.to_string())
-            .exists()
-            .then_some(session)
+        Path::new("/proc").join(session.pid.to_string()).exists().then_some(session)
     }
 }
 
@@ -68,10 +65,7 @@ pub fn fill(settings: &mut Settings, urls: &BTreeMap<String, String>) {
     for (name, url) in urls {
         let own = settings.downstreams.entry(name.clone()).or_default();
         if own.url.is_empty() {
-            *own = DownstreamSettings {
-                url: url.clone(),
-                ..DownstreamSettings::default()
-            };
+            *own = DownstreamSettings { url: url.clone(), ..DownstreamSettings::default() };
         }
     }
 }

@@ -38,10 +38,6 @@ impl Setup {
     }
 
     pub fn watch(&self) -> Watch {
-        Watch {
-            desk: self.desk.clone(),
-            engine: self.engine.clone(),
-            downstreams: Arc::clone(&self.downstreams),
-        }
+        Watch { desk: self.desk.clone(), engine: self.engine.clone(), downstreams: Arc::clone(&self.downstreams) }
     }
 }

@@ -18,18 +18,8 @@ pub async fn run(setup: &Setup, controllers: &[Controller], stop: watch::Receive
     let mut loops = JoinSet::new();
     for &controller in controllers {
         let ticker = Ticker::new(setup.watch(), controller);
-        let woken = if controller == Controller::Relay {
-            Arc::clone(&relay)
-        } else {
-            Arc::new(Notify::new())
-        };
-        loops.spawn(go(
-            ticker,
-            controller.name(),
-            setup.settings.watch.tick(),
-            stop.clone(),
-            woken,
-        ));
+        let woken = if controller == Controller::Relay { Arc::clone(&relay) } else { Arc::new(Notify::new()) };
+        loops.spawn(go(ticker, controller.name(), setup.settings.watch.tick(), stop.clone(), woken));
     }
     let listener = listen(setup.clone(), [relay, wake]);
     let mut stop = stop;

@@ -12,21 +12,12 @@ use crate::{
 async fn evidence_is_kept_until_the_ledger_is_back_and_nothing_is_tried_meanwhile() {
     let rig = Rig::start(config(), Memory::default()).await;
     rig.engine.add("a");
-    until("the exchange has begun", || {
-        rig.downstream.in_flight.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    until("the exchange has begun", || rig.downstream.in_flight.load(Ordering::SeqCst) == 1).await;
     rig.ledger.away.store(true, Ordering::SeqCst);
     rig.let_answer();
-    until("the answer is out", || {
-        rig.downstream.in_flight.load(Ordering::SeqCst) == 0
-    })
-    .await;
+    until("the answer is out", || rig.downstream.in_flight.load(Ordering::SeqCst) == 0).await;
     rig.engine.add("b");
-    until("the new task was given back", || {
-        !rig.engine.calls("extendLock").is_empty()
-    })
-    .await;
+    until("the new task was given back", || !rig.engine.calls("extendLock").is_empty()).await;
     assert!(rig.engine.ended("a").is_none() && rig.engine.ended("b").is_none());
     rig.ledger.away.store(false, Ordering::SeqCst);
     until("both are done", || rig.engine.all_ended()).await;

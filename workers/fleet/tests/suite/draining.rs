@@ -14,34 +14,17 @@ use crate::{
 async fn a_stop_finishes_what_is_in_flight() {
     let rig = Rig::start(config(), Memory::default()).await;
     rig.engine.add("o");
-    until("the exchange has begun", || {
-        rig.downstream.in_flight.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    until("the exchange has begun", || rig.downstream.in_flight.load(Ordering::SeqCst) == 1).await;
     rig.stop();
     rig.let_answer();
     let engine = rig.engine.clone();
-    assert_eq!(
-        rig.drained().await,
-        Drained {
-            finished: 1,
-            given_back: 0,
-            left: 0
-        }
-    );
+    assert_eq!(rig.drained().await, Drained { finished: 1, given_back: 0, left: 0 });
     assert_eq!(engine.ended("o"), Some("completed"));
 }
 
 #[tokio::test]
 async fn a_stop_gives_back_what_was_fetched_and_not_begun() {
-    let rig = Rig::start(
-        config(),
-        Memory {
-            contexts: Semaphore::new(0),
-            ..Memory::default()
-        },
-    )
-    .await;
+    let rig = Rig::start(config(), Memory { contexts: Semaphore::new(0), ..Memory::default() }).await;
     rig.let_answer();
     rig.engine.add("o");
     until("it is fetched", || rig.engine.is_locked("o")).await;
@@ -50,47 +33,20 @@ async fn a_stop_gives_back_what_was_fetched_and_not_begun() {
     let drained = tokio::spawn(rig.drained());
     tokio::task::yield_now().await;
     ledger.contexts.add_permits(1);
-    assert_eq!(
-        drained.await.unwrap(),
-        Drained {
-            finished: 0,
-            given_back: 1,
-            left: 0
-        }
-    );
+    assert_eq!(drained.await.unwrap(), Drained { finished: 0, given_back: 1, left: 0 });
     until("anyone can have it", || !engine.is_locked("o")).await;
     assert_eq!(downstream.requests.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]
 async fn a_stop_says_what_it_had_to_leave() {
-    let rig = Rig::start(
-        FleetConfig {
-            drain_timeout: Duration::from_millis(50),
-            ..config()
-        },
-        Memory::default(),
-    )
-    .await;
+    let rig = Rig::start(FleetConfig { drain_timeout: Duration::from_millis(50), ..config() }, Memory::default()).await;
     rig.engine.add("o");
-    until("the exchange has begun", || {
-        rig.downstream.in_flight.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    until("the exchange has begun", || rig.downstream.in_flight.load(Ordering::SeqCst) == 1).await;
     let (ledger, answers) = (rig.ledger.clone(), rig.answers.clone());
-    assert_eq!(
-        rig.drained().await,
-        Drained {
-            finished: 0,
-            given_back: 0,
-            left: 1
-        }
-    );
+    assert_eq!(rig.drained().await, Drained { finished: 0, given_back: 0, left: 1 });
     answers.add_permits(1);
-    until("an exchange in flight is never aborted", || {
-        !ledger.told().recorded.is_empty()
-    })
-    .await;
+    until("an exchange in flight is never aborted", || !ledger.told().recorded.is_empty()).await;
 }
 
 #[tokio::test]
@@ -99,11 +55,6 @@ async fn an_idle_fleet_stops_at_once_and_gives_back_what_its_poll_may_have_locke
     rig.polls().await;
     let engine = rig.engine.clone();
     assert_eq!(rig.drained().await, Drained::default());
-    let asked = engine
-        .state()
-        .calls
-        .iter()
-        .filter(|call| call.query.contains("workerId="))
-        .count();
+    let asked = engine.state().calls.iter().filter(|call| call.query.contains("workerId=")).count();
     assert!(asked >= 1, "the aborted fetch was swept");
 }

@@ -83,14 +83,8 @@ impl Engine {
     }
 
     pub fn add_with(&self, id: &str, variables: Value) {
-        let task = Task {
-            variables,
-            worker: None,
-            locked_until: None,
-            retries: None,
-            message: String::new(),
-            ended: None,
-        };
+        let task =
+            Task { variables, worker: None, locked_until: None, retries: None, message: String::new(), ended: None };
         self.state().tasks.insert(id.to_owned(), task);
     }
 
@@ -117,19 +111,12 @@ impl Engine {
     }
 
     pub fn is_locked(&self, id: &str) -> bool {
-        self.state().tasks[id]
-            .locked_until
-            .is_some_and(|until| until > Instant::now())
+        self.state().tasks[id].locked_until.is_some_and(|until| until > Instant::now())
     }
 
     pub fn calls(&self, verb: &str) -> Vec<Value> {
         let of_verb = |call: &&Request| call.line.ends_with(verb);
-        self.state()
-            .calls
-            .iter()
-            .filter(of_verb)
-            .map(|call| call.body.clone())
-            .collect()
+        self.state().calls.iter().filter(of_verb).map(|call| call.body.clone()).collect()
     }
 
     async fn answer(&self, request: Request) -> Answer {
@@ -148,10 +135,7 @@ impl Engine {
         let answer = match (request.line.as_str(), verb.as_str()) {
             (_, "fetchAndLock") => (200, self.fetch(&request.body).await),
             (_, "complete" | "failure" | "bpmnError" | "extendLock") => self.state().settle(&request, &verb),
-            (_, "xml") => (
-                200,
-                json!({ "bpmn20Xml": include_str!("../../../../bpmn/recoverable-step.bpmn") }),
-            ),
+            (_, "xml") => (200, json!({ "bpmn20Xml": include_str!("../../../../bpmn/recoverable-step.bpmn") })),
             (_, "external-task-log") => (200, json!(self.state().log)),
             (_, "variable-instance") => (200, json!([row("reportId", "String", &json!("last"))])),
             (_, "detail") => {
@@ -227,22 +211,14 @@ impl State {
     }
 
     fn locked_by(&self, query: &str) -> Value {
-        let id = query
-            .split('&')
-            .find_map(|pair| pair.strip_prefix("workerId="))
-            .unwrap()
-            .replace("%2F", "/");
+        let id = query.split('&').find_map(|pair| pair.strip_prefix("workerId=")).unwrap().replace("%2F", "/");
         let now = Instant::now();
         let ours = |task: &Task| {
             task.ended.is_none()
                 && task.worker.as_ref() == Some(&id)
                 && task.locked_until.is_some_and(|until| until > now)
         };
-        self.tasks
-            .iter()
-            .filter(|(_, task)| ours(task))
-            .map(|(id, task)| described(id, task))
-            .collect()
+        self.tasks.iter().filter(|(_, task)| ours(task)).map(|(id, task)| described(id, task)).collect()
     }
 
     fn one(&self, id: &str) -> (u16, Value) {

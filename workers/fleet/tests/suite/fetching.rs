@@ -14,14 +14,8 @@ use crate::{
 fn retried_once(delay_ms: u64) -> Memory {
     Memory {
         on_record: Box::new(move |nth| match nth {
-            0 => recorded(Verdict::RetryAfter {
-                delay_ms,
-                retries_left: 2,
-                reason: "no connection".into(),
-            }),
-            _ => recorded(Verdict::Complete {
-                outputs: Default::default(),
-            }),
+            0 => recorded(Verdict::RetryAfter { delay_ms, retries_left: 2, reason: "no connection".into() }),
+            _ => recorded(Verdict::Complete { outputs: Default::default() }),
         }),
         ..Memory::default()
     }
@@ -33,13 +27,8 @@ async fn no_more_tasks_are_in_hand_than_there_are_permits() {
     for order in 0..12 {
         rig.engine.add(&format!("o-{order}"));
     }
-    until("three exchanges are in flight", || {
-        rig.downstream.in_flight.load(Ordering::SeqCst) == 3
-    })
-    .await;
-    let locked = (0..12)
-        .filter(|order| rig.engine.is_locked(&format!("o-{order}")))
-        .count();
+    until("three exchanges are in flight", || rig.downstream.in_flight.load(Ordering::SeqCst) == 3).await;
+    let locked = (0..12).filter(|order| rig.engine.is_locked(&format!("o-{order}"))).count();
     assert_eq!(locked, 3, "a task is locked only when there is a permit for it");
     rig.let_answer();
     until("all are done", || rig.engine.all_ended()).await;
@@ -55,14 +44,8 @@ async fn a_retry_is_fetched_when_it_falls_due_although_that_wakes_no_poll() {
     rig.engine.add("o");
     until("the retry is done", || rig.engine.ended("o") == Some("completed")).await;
     let fetches = rig.engine.calls("fetchAndLock");
-    assert!(
-        fetches.iter().any(|fetch| fetch.get("asyncResponseTimeout").is_none()),
-        "an extra look was sent"
-    );
-    let mut workers: Vec<&str> = fetches
-        .iter()
-        .map(|fetch| fetch["workerId"].as_str().unwrap())
-        .collect();
+    assert!(fetches.iter().any(|fetch| fetch.get("asyncResponseTimeout").is_none()), "an extra look was sent");
+    let mut workers: Vec<&str> = fetches.iter().map(|fetch| fetch["workerId"].as_str().unwrap()).collect();
     let count = workers.len();
     workers.sort_unstable();
     workers.dedup();
@@ -90,20 +73,9 @@ async fn a_wake_looks_at_once() {
 #[tokio::test]
 async fn a_task_of_somebody_else_in_flight_comes_back_without_spending_a_retry() {
     let wait_then_send = |_: &_, nth| {
-        if nth == 0 {
-            Claim::InFlight { wait_ms: 50 }
-        } else {
-            fresh()
-        }
+        if nth == 0 { Claim::InFlight { wait_ms: 50 } } else { fresh() }
     };
-    let rig = Rig::start(
-        config(),
-        Memory {
-            on_claim: Box::new(wait_then_send),
-            ..Memory::default()
-        },
-    )
-    .await;
+    let rig = Rig::start(config(), Memory { on_claim: Box::new(wait_then_send), ..Memory::default() }).await;
     rig.let_answer();
     rig.engine.add("o");
     until("it is done", || rig.engine.all_ended()).await;
@@ -125,15 +97,10 @@ async fn a_definition_is_learnt_at_its_first_sight_only() {
 #[tokio::test]
 async fn a_task_that_is_no_step_is_refused_with_the_variable_that_is_missing() {
     let rig = Rig::start(config(), Memory::default()).await;
-    rig.engine
-        .add_with("stranger", json!({ "tenantId": { "type": "String", "value": "t" } }));
+    rig.engine.add_with("stranger", json!({ "tenantId": { "type": "String", "value": "t" } }));
     rig.wake.notify_one();
     until("it is refused", || rig.engine.retries("stranger") == Some(0)).await;
-    assert!(
-        rig.engine.message("stranger").contains("orderId"),
-        "{}",
-        rig.engine.message("stranger")
-    );
+    assert!(rig.engine.message("stranger").contains("orderId"), "{}", rig.engine.message("stranger"));
     assert!(rig.ledger.told().claims.is_empty());
 }
 

@@ -31,11 +31,7 @@ where
                 if let Some(request) = read(&mut stream).await
                     && let Some((status, body)) = answer(request).await
                 {
-                    let body = if body.is_null() {
-                        String::new()
-                    } else {
-                        body.to_string()
-                    };
+                    let body = if body.is_null() { String::new() } else { body.to_string() };
                     let head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Type: application/json");
                     let text = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
                     let _ = stream.write_all(text.as_bytes()).await;
@@ -51,9 +47,8 @@ async fn read(stream: &mut TcpStream) -> Option<Request> {
     let mut buffer = [0; 16 * 1024];
     loop {
         if let Some((head, body)) = text.split_once("\r\n\r\n") {
-            let length = head
-                .lines()
-                .find_map(|l| l.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
+            let length =
+                head.lines().find_map(|l| l.to_lowercase().strip_prefix("content-length:")?.trim().parse().ok());
             if body.len() >= length.unwrap_or(0) {
                 return Some(request(head, body));
             }

@@ -12,20 +12,14 @@ use crate::{
 };
 
 fn short_locks() -> FleetConfig {
-    FleetConfig {
-        lock_duration: Duration::from_millis(900),
-        ..config()
-    }
+    FleetConfig { lock_duration: Duration::from_millis(900), ..config() }
 }
 
 #[tokio::test]
 async fn a_lock_is_extended_for_as_long_as_the_exchange_takes() {
     let rig = Rig::start(short_locks(), Memory::default()).await;
     rig.engine.add("o");
-    until("it was extended over its first duration", || {
-        rig.engine.calls("extendLock").len() >= 4
-    })
-    .await;
+    until("it was extended over its first duration", || rig.engine.calls("extendLock").len() >= 4).await;
     assert!(rig.engine.is_locked("o"));
     rig.let_answer();
     until("it is done", || rig.engine.all_ended()).await;
@@ -34,14 +28,7 @@ async fn a_lock_is_extended_for_as_long_as_the_exchange_takes() {
 
 #[tokio::test]
 async fn a_lock_lost_before_the_first_byte_stops_the_attempt() {
-    let rig = Rig::start(
-        short_locks(),
-        Memory {
-            claims: Semaphore::new(0),
-            ..Memory::default()
-        },
-    )
-    .await;
+    let rig = Rig::start(short_locks(), Memory { claims: Semaphore::new(0), ..Memory::default() }).await;
     rig.let_answer();
     rig.engine.add("o");
     until("it is fetched", || rig.engine.is_locked("o")).await;
@@ -57,10 +44,7 @@ async fn a_lock_lost_before_the_first_byte_stops_the_attempt() {
 async fn a_lock_lost_during_the_exchange_forbids_the_report_and_not_the_record() {
     let rig = Rig::start(short_locks(), Memory::default()).await;
     rig.engine.add("o");
-    until("the exchange has begun", || {
-        rig.downstream.in_flight.load(Ordering::SeqCst) == 1
-    })
-    .await;
+    until("the exchange has begun", || rig.downstream.in_flight.load(Ordering::SeqCst) == 1).await;
     rig.engine.steal("o");
     until("its time is over", || !rig.engine.is_locked("o")).await;
     rig.let_answer();

@@ -48,11 +48,7 @@ impl Default for Memory {
         Memory {
             told: Mutex::default(),
             on_claim: Box::new(|_, _| fresh()),
-            on_record: Box::new(|_| {
-                recorded(Verdict::Complete {
-                    outputs: Outputs::new(),
-                })
-            }),
+            on_record: Box::new(|_| recorded(Verdict::Complete { outputs: Outputs::new() })),
             away: AtomicBool::new(false),
             contexts: Semaphore::new(1_000),
             claims: Semaphore::new(1_000),
@@ -71,19 +67,11 @@ pub fn fresh() -> Claim {
 }
 
 pub fn request() -> StoredRequest {
-    StoredRequest {
-        method: Method::Post,
-        path: "/things".into(),
-        headers: Vec::new(),
-        body: Some("{}".into()),
-    }
+    StoredRequest { method: Method::Post, path: "/things".into(), headers: Vec::new(), body: Some("{}".into()) }
 }
 
 pub fn recorded(verdict: Verdict) -> Recorded {
-    Recorded {
-        verdict: Some(verdict),
-        case: None,
-    }
+    Recorded { verdict: Some(verdict), case: None }
 }
 
 impl Memory {
@@ -103,13 +91,7 @@ impl Ledger for Memory {
     async fn contexts(&self, tasks: &[TaskRef]) -> Result<Vec<StepContext>, LedgerError> {
         self.contexts.acquire().await.unwrap().forget();
         self.answers()?;
-        Ok(vec![
-            StepContext {
-                next_generation: 1,
-                ..StepContext::default()
-            };
-            tasks.len()
-        ])
+        Ok(vec![StepContext { next_generation: 1, ..StepContext::default() }; tasks.len()])
     }
 
     async fn knows(&self, definition: &str) -> Result<bool, LedgerError> {
@@ -125,11 +107,7 @@ impl Ledger for Memory {
         self.claims.acquire().await.unwrap().forget();
         self.answers()?;
         let mut told = self.told();
-        let nth = told
-            .claims
-            .iter()
-            .filter(|(earlier, _)| earlier.step == task.step)
-            .count();
+        let nth = told.claims.iter().filter(|(earlier, _)| earlier.step == task.step).count();
         told.claims.push((task.clone(), prepared));
         Ok((self.on_claim)(task, nth))
     }
@@ -149,9 +127,7 @@ impl Ledger for Memory {
     async fn record_read(&self, _: AttemptId, said: Said, _: std::time::Duration) -> Result<Recorded, LedgerError> {
         self.answers()?;
         self.told().read.push(said);
-        Ok(recorded(Verdict::Complete {
-            outputs: Outputs::new(),
-        }))
+        Ok(recorded(Verdict::Complete { outputs: Outputs::new() }))
     }
 
     async fn reported(&self, attempt: AttemptId, _: Uuid) -> Result<(), LedgerError> {

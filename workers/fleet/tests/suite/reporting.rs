@@ -27,24 +27,12 @@ async fn reported_while_losing(verb: &'static str, lose: Lose, ledger: Memory) -
 }
 
 fn always(verdict: Verdict, case: Option<u64>) -> Memory {
-    let recorded = Recorded {
-        verdict: Some(verdict),
-        case: case.map(CaseNumber),
-    };
-    Memory {
-        on_record: Box::new(move |_| recorded.clone()),
-        ..Memory::default()
-    }
+    let recorded = Recorded { verdict: Some(verdict), case: case.map(CaseNumber) };
+    Memory { on_record: Box::new(move |_| recorded.clone()), ..Memory::default() }
 }
 
 fn parked() -> Memory {
-    always(
-        Verdict::Park {
-            classification: "DEFECT".into(),
-            reason: "HTTP 400".into(),
-        },
-        Some(7),
-    )
+    always(Verdict::Park { classification: "DEFECT".into(), reason: "HTTP 400".into() }, Some(7))
 }
 
 #[tokio::test]
@@ -79,11 +67,7 @@ async fn a_failure_that_never_arrived_is_sent_again_after_two_readings() {
 
 #[tokio::test]
 async fn an_error_whose_answer_was_lost_is_known_by_its_report_id() {
-    let error = Verdict::RaiseError {
-        code: "C".into(),
-        message: "no".into(),
-        handled: true,
-    };
+    let error = Verdict::RaiseError { code: "C".into(), message: "no".into(), handled: true };
     let rig = reported_while_losing("bpmnError", Lose::Answer, always(error, None)).await;
     assert_eq!(rig.engine.calls("bpmnError").len(), 1);
     assert!(!rig.engine.calls("detail").is_empty());
@@ -91,37 +75,20 @@ async fn an_error_whose_answer_was_lost_is_known_by_its_report_id() {
 
 #[tokio::test]
 async fn a_verdict_that_parks_waits_for_its_case() {
-    let without_case = Verdict::Park {
-        classification: "DEFECT".into(),
-        reason: "HTTP 400".into(),
-    };
+    let without_case = Verdict::Park { classification: "DEFECT".into(), reason: "HTTP 400".into() };
     let later = |_: &_, nth| match nth {
         0 => crate::ledger::fresh(),
         _ => Claim::Report {
             attempt: Some(AttemptId(Uuid::nil())),
-            verdict: Verdict::Park {
-                classification: "DEFECT".into(),
-                reason: "HTTP 400".into(),
-            },
+            verdict: Verdict::Park { classification: "DEFECT".into(), reason: "HTTP 400".into() },
             case: Some(CaseNumber(7)),
         },
     };
-    let rig = Rig::start(
-        config(),
-        Memory {
-            on_claim: Box::new(later),
-            ..always(without_case, None)
-        },
-    )
-    .await;
+    let rig = Rig::start(config(), Memory { on_claim: Box::new(later), ..always(without_case, None) }).await;
     rig.let_answer();
     rig.engine.add("o");
     until("it is parked", || rig.engine.retries("o") == Some(0)).await;
-    assert_eq!(
-        rig.engine.calls("failure").len(),
-        1,
-        "nothing was reported before the case existed"
-    );
+    assert_eq!(rig.engine.calls("failure").len(), 1, "nothing was reported before the case existed");
     assert!(rig.engine.message("o").starts_with("fc-7 "));
 }
 
@@ -129,20 +96,10 @@ async fn a_verdict_that_parks_waits_for_its_case() {
 async fn an_unknown_is_looked_up_and_not_sent() {
     let look_up = |_: &_, _| Claim::LookUp {
         attempt: AttemptId(Uuid::nil()),
-        request: StoredRequest {
-            body: None,
-            ..request()
-        },
+        request: StoredRequest { body: None, ..request() },
         key: "k.1".into(),
     };
-    let rig = Rig::start(
-        config(),
-        Memory {
-            on_claim: Box::new(look_up),
-            ..Memory::default()
-        },
-    )
-    .await;
+    let rig = Rig::start(config(), Memory { on_claim: Box::new(look_up), ..Memory::default() }).await;
     rig.let_answer();
     rig.engine.add("o");
     until("it is done", || rig.engine.all_ended()).await;
@@ -153,14 +110,7 @@ async fn an_unknown_is_looked_up_and_not_sent() {
 #[tokio::test]
 async fn a_parked_step_whose_retries_were_raised_is_parked_again_untried() {
     let still_parked = |_: &_, _| Claim::Parked { case: CaseNumber(9) };
-    let rig = Rig::start(
-        config(),
-        Memory {
-            on_claim: Box::new(still_parked),
-            ..Memory::default()
-        },
-    )
-    .await;
+    let rig = Rig::start(config(), Memory { on_claim: Box::new(still_parked), ..Memory::default() }).await;
     rig.engine.add("o");
     until("it is parked again", || rig.engine.retries("o") == Some(0)).await;
     assert!(rig.engine.message("o").starts_with("fc-9 "));
@@ -169,13 +119,8 @@ async fn a_parked_step_whose_retries_were_raised_is_parked_again_untried() {
 
 #[tokio::test]
 async fn a_known_effect_is_only_reported() {
-    let known = |_: &_, _| Claim::Report {
-        attempt: None,
-        verdict: Verdict::Complete {
-            outputs: Outputs::new(),
-        },
-        case: None,
-    };
+    let known =
+        |_: &_, _| Claim::Report { attempt: None, verdict: Verdict::Complete { outputs: Outputs::new() }, case: None };
     let memory = Memory {
         on_claim: Box::new(known),
         on_record: Box::new(|_| recorded(Verdict::LookUpAfter { delay_ms: 0 })),

@@ -88,11 +88,7 @@ struct Plain;
 
 impl Handler for Plain {
     fn prepare(&self, task: &TaskRef, _: &StepContext) -> Result<StoredRequest, String> {
-        assert!(
-            task.step.order != "panics",
-            "order {} cannot be rendered",
-            task.step.order
-        );
+        assert!(task.step.order != "panics", "order {} cannot be rendered", task.step.order);
         Ok(request())
     }
 
@@ -114,25 +110,10 @@ impl Rig {
         let operations = BTreeMap::from([("reserve".to_owned(), (operation, Arc::new(Plain) as Arc<dyn Handler>))]);
         let (ledger, wake) = (Arc::new(ledger), Arc::new(Notify::new()));
         let client = fallout_camunda::Engine::new(EngineConfig::new(url)).unwrap();
-        let fleet = Fleet::new(
-            config,
-            client,
-            downstreams,
-            operations,
-            Arc::clone(&ledger),
-            Probes::default(),
-        );
+        let fleet = Fleet::new(config, client, downstreams, operations, Arc::clone(&ledger), Probes::default());
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(fleet.run(stopped, Arc::clone(&wake)));
-        Rig {
-            engine,
-            downstream,
-            answers,
-            ledger,
-            wake,
-            stop,
-            running,
-        }
+        Rig { engine, downstream, answers, ledger, wake, stop, running }
     }
 
     /// The downstream answers as fast as it can from here on.

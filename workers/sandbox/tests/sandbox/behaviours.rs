@@ -98,10 +98,7 @@ async fn what_is_accepted_is_done_later_and_only_a_lookup_shows_it() {
     assert_eq!(accepted.field("state"), "inProgress");
     assert_eq!(rig.reserve("k").await, accepted, "asked again meanwhile");
     let effects = rig.effects().await;
-    assert_eq!(
-        rig.look_up("k").await,
-        Seen::Json(200, json!({"state": "completed", "id": effects[0].reference}))
-    );
+    assert_eq!(rig.look_up("k").await, Seen::Json(200, json!({"state": "completed", "id": effects[0].reference})));
     assert_eq!(accepted.field("id"), effects[0].reference);
     assert_eq!(effects.len(), 1);
 }
@@ -149,9 +146,7 @@ async fn faults_meet_reads_too() {
     let rig =
         Rig::new("[[fault]]\nstep='validate'\nattempt='1'\nbehaviour='reject'\ncode='ADDRESS_NOT_SERVICEABLE'").await;
     let read = || async {
-        let request = rig
-            .bare(Method::GET, "inventory", "/availability/ord-1")
-            .header("X-Order", "ord-1");
+        let request = rig.bare(Method::GET, "inventory", "/availability/ord-1").header("X-Order", "ord-1");
         see(request.header("X-Step", "validate")).await
     };
     assert_eq!(read().await.field("code"), "ADDRESS_NOT_SERVICEABLE");

@@ -21,30 +21,15 @@ fn orders() -> Vec<Value> {
 /// The items of an order, nested ones after the one that holds them.
 fn items(holder: &Value) -> Vec<&Value> {
     let nested = holder["productOrderItem"].as_array().into_iter().flatten();
-    nested
-        .flat_map(|item| std::iter::once(item).chain(items(item)))
-        .collect()
+    nested.flat_map(|item| std::iter::once(item).chain(items(item))).collect()
 }
 
 /// The steps that the process may call for an order, with the line where there is one.
 fn steps(order: &Value) -> Vec<(String, &'static str)> {
-    let whole = [
-        "validate",
-        "contract",
-        "reserve",
-        "bill",
-        "authorize",
-        "deposit",
-        "capture",
-        "notify",
-    ];
+    let whole = ["validate", "contract", "reserve", "bill", "authorize", "deposit", "capture", "notify"];
     let lines = items(order).into_iter().filter(|item| item["action"] != "noChange");
     let lines = lines.map(|item| (item["id"].as_str().unwrap().to_owned(), "provision"));
-    whole
-        .into_iter()
-        .map(|step| (String::new(), step))
-        .chain(lines)
-        .collect()
+    whole.into_iter().map(|step| (String::new(), step)).chain(lines).collect()
 }
 
 /// Behaviour (with its code) to the orders that meet it at a first attempt.
@@ -55,9 +40,7 @@ fn met() -> BTreeMap<String, BTreeSet<String>> {
         let id = order["id"].as_str().unwrap();
         for (line, step) in steps(order) {
             if let Some(fault) = script.first(id, &line, step, 1) {
-                met.entry(described(&fault.behaviour))
-                    .or_default()
-                    .insert(id.to_owned());
+                met.entry(described(&fault.behaviour)).or_default().insert(id.to_owned());
             }
         }
     }
@@ -116,11 +99,7 @@ fn each_fault_of_the_default_script_is_met() {
 #[test]
 fn about_one_order_in_five_misbehaves() {
     let misbehaving: BTreeSet<String> = met().into_values().flatten().collect();
-    assert!(
-        (15..=25).contains(&misbehaving.len()),
-        "{} of 100: {misbehaving:?}",
-        misbehaving.len()
-    );
+    assert!((15..=25).contains(&misbehaving.len()), "{} of 100: {misbehaving:?}", misbehaving.len());
 }
 
 #[test]
@@ -140,18 +119,9 @@ fn lines_rely_only_on_lines_of_their_own_order() {
         let lines = items(&order);
         let ids: BTreeSet<_> = lines.iter().map(|line| line["id"].as_str().unwrap()).collect();
         assert_eq!(ids.len(), lines.len(), "an item id is repeated in {}", order["id"]);
-        for relation in lines
-            .iter()
-            .filter_map(|line| line["productOrderItemRelationship"].as_array())
-            .flatten()
-        {
+        for relation in lines.iter().filter_map(|line| line["productOrderItemRelationship"].as_array()).flatten() {
             assert_eq!(relation["relationshipType"], "reliesOn");
-            assert!(
-                ids.contains(relation["id"].as_str().unwrap()),
-                "{} of {}",
-                relation["id"],
-                order["id"]
-            );
+            assert!(ids.contains(relation["id"].as_str().unwrap()), "{} of {}", relation["id"], order["id"]);
         }
     }
 }

@@ -20,14 +20,9 @@ async fn a_replay_returns_the_stored_answer_and_has_no_effect() {
 async fn the_same_key_with_another_payload_is_refused() {
     let rig = Rig::new("").await;
     rig.reserve("k").await;
-    let request = rig
-        .request(Method::POST, "inventory", "/reservations")
-        .header("Idempotency-Key", "k");
+    let request = rig.request(Method::POST, "inventory", "/reservations").header("Idempotency-Key", "k");
     let seen = see(request.json(&json!({"item": "copper"}))).await;
-    assert_eq!(
-        (seen.status(), seen.field("code").as_str()),
-        (422, "IDEMPOTENCY_KEY_REUSED")
-    );
+    assert_eq!((seen.status(), seen.field("code").as_str()), (422, "IDEMPOTENCY_KEY_REUSED"));
     assert_eq!(rig.effects().await.len(), 1);
 }
 
@@ -55,9 +50,7 @@ async fn keys_and_references_survive_a_restart() {
 async fn a_notification_knows_no_key_so_each_one_is_an_effect() {
     let rig = Rig::new("").await;
     for _ in 0..2 {
-        let request = rig
-            .request(Method::POST, "contract", "/notifications")
-            .header("Idempotency-Key", "k");
+        let request = rig.request(Method::POST, "contract", "/notifications").header("Idempotency-Key", "k");
         assert_eq!(see(request.json(&json!({}))).await.status(), 200);
     }
     assert_eq!(rig.effects().await.len(), 2);
@@ -68,99 +61,29 @@ async fn each_operation_answers_looks_up_and_books_as_its_own() {
     let rig = Rig::new("").await;
     // operation, downstream, method, path, collection (none: no lookup), status of a replay
     for (operation, downstream, method, path, collection, replayed) in [
-        (
-            "inventory.reserve",
-            "inventory",
-            Method::POST,
-            "/reservations",
-            Some("reservations"),
-            201,
-        ),
+        ("inventory.reserve", "inventory", Method::POST, "/reservations", Some("reservations"), 201),
         ("contract.notify", "contract", Method::POST, "/notifications", None, 200),
-        (
-            "provisioning.add",
-            "provisioning",
-            Method::POST,
-            "/service-orders",
-            Some("service-orders"),
-            201,
-        ),
-        (
-            "provisioning.modify",
-            "provisioning",
-            Method::POST,
-            "/service-orders",
-            Some("service-orders"),
-            201,
-        ),
-        (
-            "provisioning.cease",
-            "provisioning",
-            Method::POST,
-            "/service-orders",
-            Some("service-orders"),
-            201,
-        ),
-        (
-            "billing.activate",
-            "billing",
-            Method::PUT,
-            "/activations/billing.activate",
-            Some("activations"),
-            200,
-        ),
-        (
-            "payment.authorize",
-            "payment",
-            Method::POST,
-            "/authorizations",
-            Some("authorizations"),
-            201,
-        ),
-        (
-            "payment.deposit",
-            "payment",
-            Method::POST,
-            "/deposits",
-            Some("deposits"),
-            201,
-        ),
-        (
-            "payment.capture",
-            "payment",
-            Method::POST,
-            "/captures",
-            Some("captures"),
-            201,
-        ),
+        ("provisioning.add", "provisioning", Method::POST, "/service-orders", Some("service-orders"), 201),
+        ("provisioning.modify", "provisioning", Method::POST, "/service-orders", Some("service-orders"), 201),
+        ("provisioning.cease", "provisioning", Method::POST, "/service-orders", Some("service-orders"), 201),
+        ("billing.activate", "billing", Method::PUT, "/activations/billing.activate", Some("activations"), 200),
+        ("payment.authorize", "payment", Method::POST, "/authorizations", Some("authorizations"), 201),
+        ("payment.deposit", "payment", Method::POST, "/deposits", Some("deposits"), 201),
+        ("payment.capture", "payment", Method::POST, "/captures", Some("captures"), 201),
     ] {
         let action = operation.rsplit('.').next().unwrap();
         let body = json!({"reference": operation, "action": action, "amount": {"unit": "EUR", "value": 20}});
-        let ask = || {
-            see(rig
-                .request(method.clone(), downstream, path)
-                .header("Idempotency-Key", operation)
-                .json(&body))
-        };
+        let ask =
+            || see(rig.request(method.clone(), downstream, path).header("Idempotency-Key", operation).json(&body));
         let first = ask().await;
         let effect = rig.effects().await.pop().unwrap();
-        assert_eq!(
-            (effect.operation.as_str(), effect.downstream.as_str()),
-            (operation, downstream)
-        );
+        assert_eq!((effect.operation.as_str(), effect.downstream.as_str()), (operation, downstream));
         assert_eq!(first.field("id"), effect.reference, "{operation}");
         assert_eq!(ask().await.status(), replayed, "{operation}");
         if let Some(collection) = collection {
-            let found = see(rig.bare(
-                Method::GET,
-                downstream,
-                &format!("/{collection}/by-reference/{operation}"),
-            ))
-            .await;
-            assert_eq!(
-                found,
-                Seen::Json(200, json!({"state": "completed", "id": effect.reference}))
-            );
+            let found =
+                see(rig.bare(Method::GET, downstream, &format!("/{collection}/by-reference/{operation}"))).await;
+            assert_eq!(found, Seen::Json(200, json!({"state": "completed", "id": effect.reference})));
         }
     }
 }
@@ -177,10 +100,7 @@ async fn any_text_may_be_an_order_id_and_a_key() {
         .header("X-Generation", "3");
     assert_eq!(see(request.json(&json!({}))).await.status(), 201);
     let effect = rig.effects().await.pop().unwrap();
-    assert_eq!(
-        (effect.order.as_str(), effect.line.as_str(), effect.key.as_str()),
-        ("заказ-17", "PO/1", "a/b з")
-    );
+    assert_eq!((effect.order.as_str(), effect.line.as_str(), effect.key.as_str()), ("заказ-17", "PO/1", "a/b з"));
     assert_eq!((effect.direction.as_str(), effect.generation), ("undo", 3));
     let found = see(rig.bare(Method::GET, "billing", "/activations/by-reference/a%2Fb%20%D0%B7")).await;
     assert_eq!(found.field("state"), "completed");
@@ -189,36 +109,17 @@ async fn any_text_may_be_an_order_id_and_a_key() {
 #[tokio::test]
 async fn who_does_not_keep_to_the_interface_is_refused_and_not_counted() {
     let rig = Rig::new("").await;
-    let post = |path: &str| {
-        rig.bare(Method::POST, "inventory", path)
-            .json(&json!({}))
-            .header("Idempotency-Key", "k")
-    };
+    let post = |path: &str| rig.bare(Method::POST, "inventory", path).json(&json!({})).header("Idempotency-Key", "k");
     for (request, code) in [
         (post("/reservations").header("X-Order", "o"), "MISSING_IDENTITY"),
         (post("/reservations").header("X-Step", "s"), "MISSING_IDENTITY"),
         (
-            post("/reservations")
-                .header("X-Order", "o")
-                .header("X-Step", "s")
-                .header("X-Direction", "up"),
+            post("/reservations").header("X-Order", "o").header("X-Step", "s").header("X-Direction", "up"),
             "MISSING_IDENTITY",
         ),
-        (
-            rig.request(Method::POST, "inventory", "/reservations").json(&json!({})),
-            "MISSING_IDEMPOTENCY_KEY",
-        ),
-        (
-            rig.request(Method::POST, "inventory", "/reservations")
-                .header("Idempotency-Key", "k")
-                .body("{"),
-            "MALFORMED",
-        ),
-        (
-            rig.request(Method::POST, "provisioning", "/service-orders")
-                .json(&json!({"action": "add"})),
-            "MALFORMED",
-        ),
+        (rig.request(Method::POST, "inventory", "/reservations").json(&json!({})), "MISSING_IDEMPOTENCY_KEY"),
+        (rig.request(Method::POST, "inventory", "/reservations").header("Idempotency-Key", "k").body("{"), "MALFORMED"),
+        (rig.request(Method::POST, "provisioning", "/service-orders").json(&json!({"action": "add"})), "MALFORMED"),
     ] {
         let seen = see(request).await;
         assert_eq!((seen.status(), seen.field("code").as_str()), (400, code));
@@ -229,24 +130,9 @@ async fn who_does_not_keep_to_the_interface_is_refused_and_not_counted() {
 #[tokio::test]
 async fn the_sandbox_counts_attempts_and_lookups_per_step_itself() {
     let rig = Rig::new("[[fault]]\nattempt='1-2'\nbehaviour='unavailable_before'").await;
-    let statuses = [
-        rig.reserve("k").await.status(),
-        rig.reserve("k").await.status(),
-        rig.reserve("k").await.status(),
-    ];
+    let statuses = [rig.reserve("k").await.status(), rig.reserve("k").await.status(), rig.reserve("k").await.status()];
     rig.look_up("k").await;
     assert_eq!(statuses, [503, 503, 201]);
-    let key = StepKey {
-        order: "ord-1".into(),
-        line: String::new(),
-        step: "reserve".into(),
-        direction: "do".into(),
-    };
-    assert_eq!(
-        rig.sandbox.arrivals()[&key],
-        Arrivals {
-            attempts: 3,
-            lookups: 1
-        }
-    );
+    let key = StepKey { order: "ord-1".into(), line: String::new(), step: "reserve".into(), direction: "do".into() };
+    assert_eq!(rig.sandbox.arrivals()[&key], Arrivals { attempts: 3, lookups: 1 });
 }

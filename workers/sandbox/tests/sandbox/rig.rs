@@ -45,13 +45,7 @@ impl Seen {
 
 pub async fn start(book: PathBuf, script: &str) -> Sandbox {
     let script = FaultScript::parse(script).unwrap();
-    Sandbox::start(SandboxOptions {
-        book,
-        script,
-        ports: BTreeMap::new(),
-    })
-    .await
-    .unwrap()
+    Sandbox::start(SandboxOptions { book, script, ports: BTreeMap::new() }).await.unwrap()
 }
 
 impl Rig {
@@ -64,12 +58,7 @@ impl Rig {
             .tls_certs_only([]) // only http here, and reading the system's certificates is slow
             .build()
             .unwrap();
-        Self {
-            sandbox,
-            client,
-            _folder: folder,
-            book,
-        }
+        Self { sandbox, client, _folder: folder, book }
     }
 
     /// Stops the sandbox and starts another one on the same book.
@@ -84,20 +73,15 @@ impl Rig {
     }
 
     pub fn bare(&self, method: Method, downstream: &str, path: &str) -> RequestBuilder {
-        self.client
-            .request(method, format!("{}{path}", self.sandbox.urls()[downstream]))
+        self.client.request(method, format!("{}{path}", self.sandbox.urls()[downstream]))
     }
 
     pub fn request(&self, method: Method, downstream: &str, path: &str) -> RequestBuilder {
-        self.bare(method, downstream, path)
-            .header("X-Order", "ord-1")
-            .header("X-Step", "reserve")
+        self.bare(method, downstream, path).header("X-Order", "ord-1").header("X-Step", "reserve")
     }
 
     pub async fn reserve(&self, key: &str) -> Seen {
-        let request = self
-            .request(Method::POST, "inventory", "/reservations")
-            .header("Idempotency-Key", key);
+        let request = self.request(Method::POST, "inventory", "/reservations").header("Idempotency-Key", key);
         see(request.json(&json!({"item": "fibre"}))).await
     }
 

@@ -20,9 +20,7 @@ fn the_first_fault_that_meets_wins() {
         ("ord-71", "", "bill", 1, None),
         ("ord-8", "2", "provision", 2, None),
     ] {
-        let found = script
-            .first(order, line, step, attempt)
-            .map(|fault| fault.behaviour.name());
+        let found = script.first(order, line, step, attempt).map(|fault| fault.behaviour.name());
         assert_eq!(found, expected, "{order} {line} {step} {attempt}");
     }
 }
@@ -48,13 +46,8 @@ fn every_problem_of_a_script_is_reported_at_once_with_its_place() {
                 ms = -1\n\
                 [[fault]]\n\
                 order = 'заказ' ; behaviour = 'ok'\n";
-    let Err(ScriptError::Refused { problems }) = FaultScript::parse(text) else {
-        panic!("not refused")
-    };
-    let places: Vec<_> = problems
-        .iter()
-        .map(|problem| (problem.line, problem.what.as_str()))
-        .collect();
+    let Err(ScriptError::Refused { problems }) = FaultScript::parse(text) else { panic!("not refused") };
+    let places: Vec<_> = problems.iter().map(|problem| (problem.line, problem.what.as_str())).collect();
     for (line, what) in [
         (1, "unknown key `colour`"),
         (3, "unknown key `ordr`"),
@@ -67,18 +60,12 @@ fn every_problem_of_a_script_is_reported_at_once_with_its_place() {
         (13, "`behaviour` is missing"),
         (14, ""),
     ] {
-        assert!(
-            places.iter().any(|(l, w)| *l == line && w.starts_with(what)),
-            "{line} {what}: {places:#?}"
-        );
+        assert!(places.iter().any(|(l, w)| *l == line && w.starts_with(what)), "{line} {what}: {places:#?}");
     }
 }
 
 #[test]
 fn a_refused_script_reads_well() {
     let error = FaultScript::parse("[[fault]]\nbehaviour = 'reject'\n").unwrap_err();
-    assert_eq!(
-        error.to_string(),
-        "the fault script is refused:\n  line 2, column 13: this behaviour needs `code`"
-    );
+    assert_eq!(error.to_string(), "the fault script is refused:\n  line 2, column 13: this behaviour needs `code`");
 }

@@ -14,14 +14,8 @@ pub fn text(detail: &CaseDetail) -> String {
     let case = &detail.case;
     let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
     let classification = or_dash(&case.classification);
-    let _ = writeln!(
-        out,
-        "{}  {}  {}  {}\n",
-        case.case_number, case.status, case.severity, classification
-    );
-    let due = case
-        .sla_due_at
-        .map_or_else(|| "-".into(), |at| at.format(TIME).to_string());
+    let _ = writeln!(out, "{}  {}  {}  {}\n", case.case_number, case.status, case.severity, classification);
+    let due = case.sla_due_at.map_or_else(|| "-".into(), |at| at.format(TIME).to_string());
     let rows = [
         ("what", or_dash(&case.summary)),
         ("category", case.category.clone()),
@@ -57,14 +51,7 @@ fn attempts(out: &mut String, attempts: &[AttemptView]) {
     }
     for attempt in attempts {
         let outcome = attempt.outcome.as_ref().map_or("still open", |o| o.word());
-        let AttemptView {
-            number,
-            generation,
-            operation,
-            opened_at,
-            idempotency_key,
-            ..
-        } = attempt;
+        let AttemptView { number, generation, operation, opened_at, idempotency_key, .. } = attempt;
         let at = opened_at.format(TIME);
         let _ = writeln!(
             out,
@@ -90,17 +77,9 @@ fn proven(evidence: &Value) -> String {
 }
 
 fn attested(detail: &Value, evidence: &Value) -> String {
-    let word = if detail.get("applied") == Some(&Value::Bool(true)) {
-        "applied"
-    } else {
-        "not applied"
-    };
+    let word = if detail.get("applied") == Some(&Value::Bool(true)) { "applied" } else { "not applied" };
     let text = |of: &Value, name: &str| of.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-    format!(
-        "{word}, says {} ({})",
-        text(evidence, "principal"),
-        text(detail, "reference")
-    )
+    format!("{word}, says {} ({})", text(evidence, "principal"), text(detail, "reference"))
 }
 
 fn actions(out: &mut String, detail: &CaseDetail) {
@@ -109,10 +88,7 @@ fn actions(out: &mut String, detail: &CaseDetail) {
     }
     let _ = writeln!(out, "\nActions");
     for action in &detail.actions {
-        let said = action
-            .refused
-            .as_ref()
-            .map_or_else(|| "possible".to_owned(), |why| format!("not now: {why}"));
+        let said = action.refused.as_ref().map_or_else(|| "possible".to_owned(), |why| format!("not now: {why}"));
         let _ = writeln!(out, "  {:<16} {said}", action.action.word());
     }
 }

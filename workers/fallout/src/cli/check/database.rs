@@ -15,12 +15,7 @@ pub async fn findings(settings: &Settings) -> Vec<Finding> {
     let store = match settings.database.store() {
         Ok(store) => store,
         Err(failure) => {
-            return vec![Finding::bad(
-                AREA,
-                "address",
-                failure.code.id,
-                format!("{failure}; {}", failure.next_step()),
-            )];
+            return vec![Finding::bad(AREA, "address", failure.code.id, format!("{failure}; {}", failure.next_step()))];
         }
     };
     let mut findings = Vec::new();
@@ -35,11 +30,7 @@ async fn facts(store: &Store, findings: &mut Vec<Finding>) -> Result<(), StoreEr
     let mut tx = store.begin(&Scope::System("check")).await?;
     let version = server::version(&mut tx).await?;
     findings.push(match new_enough(version) {
-        Ok(()) => Finding::good(
-            AREA,
-            "version",
-            format!("PostgreSQL {}.{}", version / 10_000, version % 10_000),
-        ),
+        Ok(()) => Finding::good(AREA, "version", format!("PostgreSQL {}.{}", version / 10_000, version % 10_000)),
         Err(failure) => Finding::bad(AREA, "version", failure.code.id, failure.to_string()),
     });
     for setting in server::durability(&mut tx).await? {
@@ -52,12 +43,7 @@ async fn facts(store: &Store, findings: &mut Vec<Finding>) -> Result<(), StoreEr
 /// `synchronous_commit` may be on, local, remote_write or remote_apply: each waits at least for our own disk.
 fn durable(name: &str, value: &str) -> Finding {
     match value {
-        "off" => Finding::bad(
-            AREA,
-            name,
-            "FO-021",
-            "off: a crash could lose an intent whose request was already sent",
-        ),
+        "off" => Finding::bad(AREA, name, "FO-021", "off: a crash could lose an intent whose request was already sent"),
         value => Finding::good(AREA, name, value),
     }
 }
@@ -69,12 +55,9 @@ fn migrations(applied: i64) -> Finding {
     }
     match known - applied {
         0 => Finding::good(AREA, "migrations", format!("all {known} applied")),
-        missing => Finding::bad(
-            AREA,
-            "migrations",
-            "FO-022",
-            format!("{missing} of {known} not applied; run fallout migrate"),
-        ),
+        missing => {
+            Finding::bad(AREA, "migrations", "FO-022", format!("{missing} of {known} not applied; run fallout migrate"))
+        }
     }
 }
 

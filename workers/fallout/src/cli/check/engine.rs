@@ -17,12 +17,7 @@ pub async fn findings(settings: &Settings) -> Vec<Finding> {
     let engine = match settings.engine.client() {
         Ok(engine) => engine,
         Err(failure) => {
-            return vec![Finding::bad(
-                AREA,
-                "address",
-                failure.code.id,
-                format!("{failure}; {}", failure.next_step()),
-            )];
+            return vec![Finding::bad(AREA, "address", failure.code.id, format!("{failure}; {}", failure.next_step()))];
         }
     };
     let mut findings = Vec::new();
@@ -36,10 +31,7 @@ pub async fn findings(settings: &Settings) -> Vec<Finding> {
 async fn facts(engine: &Engine, settings: &Settings, findings: &mut Vec<Finding>) -> Result<(), EngineError> {
     let version = engine.version().await?;
     findings.push(Finding::good(AREA, "address", engine.base_url()));
-    let product = engine
-        .product()
-        .await?
-        .unwrap_or_else(|| "an engine that does not tell its name".to_owned());
+    let product = engine.product().await?.unwrap_or_else(|| "an engine that does not tell its name".to_owned());
     findings.push(if FAMILY.iter().any(|family| version.starts_with(family)) {
         Finding::good(AREA, "version", format!("{product} {version}"))
     } else {
@@ -52,12 +44,7 @@ async fn facts(engine: &Engine, settings: &Settings, findings: &mut Vec<Finding>
     findings.push(if engine.history_level_is_full().await? {
         Finding::good(AREA, "history level", "full")
     } else {
-        Finding::bad(
-            AREA,
-            "history level",
-            "FO-012",
-            "not full: a lost report could not be read back",
-        )
+        Finding::bad(AREA, "history level", "FO-012", "not full: a lost report could not be read back")
     });
     Ok(())
 }
@@ -68,20 +55,9 @@ async fn deployed(engine: &Engine, file: &ModelFile, findings: &mut Vec<Finding>
             findings.push(Finding::bad(AREA, key, "FO-013", "not deployed; run fallout deploy"));
             continue;
         };
-        let same = engine
-            .process_definition_xml(&definition.id)
-            .await?
-            .is_some_and(|xml| xml == file.xml);
-        let differs = if same {
-            ""
-        } else {
-            ", not the same as ours; fallout deploy would add a version"
-        };
-        let suspended = if definition.suspended {
-            ", suspended: no order can start"
-        } else {
-            ""
-        };
+        let same = engine.process_definition_xml(&definition.id).await?.is_some_and(|xml| xml == file.xml);
+        let differs = if same { "" } else { ", not the same as ours; fallout deploy would add a version" };
+        let suspended = if definition.suspended { ", suspended: no order can start" } else { "" };
         let detail = format!("deployed, version {}{differs}{suspended}", definition.version);
         findings.push(match definition.suspended {
             false => Finding::good(AREA, key, detail),
