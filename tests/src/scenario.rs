@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 pub const PROCESS: &str = "order-fulfilment";
 const LOOK: Duration = Duration::from_millis(100);
 
+#[derive(Debug)]
 pub struct Scenario<'a> {
     pub world: &'a mut World,
     pub tenant: String,
