@@ -17,8 +17,10 @@ create table step (
     epoch                 int not null default 0 check (epoch >= 0),
     -- the action that has reserved the step
     gate                  uuid,
-    -- the last action that took effect: what the engine's variable `recoveryActionId` holds
+    -- the last action that took effect
     last_action_id        uuid,
+    -- what the engine's variable `recoveryActionId` held when the task was last fetched: correlation compares with it
+    seen_action_id        uuid,
     -- codes that the calling model handles itself
     handled_codes         text[] not null default '{}',
     outputs               jsonb not null default '{}',
@@ -35,7 +37,7 @@ create table step (
     check ((state = 'rejected') = (rejected_code is not null)),
     check (gate is null or state = 'parked')
 );
-create index step_at_work on step (updated_at) where state in ('new', 'running', 'awaiting_callback');
+create index step_at_work on step (updated_at) where state in ('new', 'running', 'awaiting_callback') or gate is not null;
 
 create table intent (
     id                uuid primary key,

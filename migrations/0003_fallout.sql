@@ -99,4 +99,4 @@ create table fallout_external_signal (
     processed_at           timestamptz,
     unique (tenant_id, source_system, source_event_id)
 );
-create index fallout_external_signal_unprocessed on fallout_external_signal (received_at) where processed_at is null;
+create index fallout_external_signal_unprocessed on fallout_external_signal (id) where processed_at is null;

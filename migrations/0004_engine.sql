@@ -7,7 +7,10 @@ create table engine_command (
     payload    jsonb not null,
     action_id  uuid references fallout_recovery_action (id),
     state      text not null default 'pending' check (state in ('pending', 'done', 'failed')),
+    -- how often it was taken: anything above 0 means read before you send again
     tries      int not null default 0,
+    -- how often the engine answered that nobody waits for it
+    misses     int not null default 0,
     not_before timestamptz not null default now(),
     last_error text,
     created_at timestamptz not null default now(),

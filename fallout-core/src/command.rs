@@ -33,8 +33,14 @@ pub enum EngineCommand {
     Callback { attempt: AttemptId, process_instance_id: String },
     /// Every effect of a cancelled order is undone.
     Undone { run: RunId, process_instance_id: String },
-    /// Show a case at its wait state in Cockpit.
-    Incident { case: CaseNumber, process_instance_id: String, external_task_id: String, summary: String },
+    /// Show a case in Cockpit where its token waits for `message`, once its task is gone.
+    Incident {
+        case: CaseNumber,
+        process_instance_id: String,
+        external_task_id: String,
+        message: String,
+        summary: String,
+    },
 }
 
 impl EngineCommand {

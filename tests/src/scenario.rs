@@ -74,7 +74,7 @@ impl<'a> Scenario<'a> {
         let mut settings = world.settings(&tenant);
         settings.downstreams.clear();
         let urls = sandbox.urls().iter().map(|(n, u)| ((*n).to_owned(), u.clone())).collect();
-        fallout::roles::session::fill(&mut settings, &urls);
+        fallout::roles::session::only(&mut settings, &urls);
         let setup = Setup::new(settings)?;
         Ok(Scenario { world, tenant, setup, sandbox, orders: Vec::new(), book, running: None, _dir: dir })
     }

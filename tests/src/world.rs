@@ -85,7 +85,7 @@ impl World {
         settings.fleet.lock_duration_ms = 8_000;
         let nowhere = ["inventory", "contract", "provisioning", "billing", "payment"];
         let nowhere = nowhere.map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned()));
-        fallout::roles::session::fill(&mut settings, &nowhere.into_iter().collect());
+        fallout::roles::session::only(&mut settings, &nowhere.into_iter().collect());
         settings
     }
 }

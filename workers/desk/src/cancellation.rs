@@ -1,7 +1,7 @@
 //! A cancelled order whose lines have drained: every effect that still exists gets a case, and with none left it ends.
 
 use fallout_core::{
-    command::EngineCommand,
+    command::{EngineCommand, UNDONE_MESSAGE},
     decide::{Joined, classification, join},
     ids::CommandId,
     operation::Kind,
@@ -28,7 +28,7 @@ impl Desk {
             let mut work = Work::on(self, tx, step).await?;
             if work.has_effect() {
                 left += 1;
-                work.require_undo().await?;
+                work.require_undo(process_instance_id).await?;
             }
             tx = work.tx;
         }
@@ -46,7 +46,8 @@ impl Work<'_> {
         applied && self.op.kind == Kind::Effect && !self.step.undone
     }
 
-    async fn require_undo(&mut self) -> Result<(), DeskError> {
+    /// A case for the effect, shown in Cockpit at the instance that waits.
+    async fn require_undo(&mut self, waiting: &str) -> Result<(), DeskError> {
         if self.step.case.is_some() {
             return Ok(());
         }
@@ -54,7 +55,16 @@ impl Work<'_> {
             format!("order {} is cancelled and the effect of {} still exists", self.step.identity.order, self.op.name);
         let detection = Detection::new(classification::UNDO_REQUIRED, reason);
         let event = format!("{}:undo", self.step.key);
-        self.detect("cancellations", &event, &detection).await?;
+        let summary = detection.reason.clone();
+        let Some(case) = self.detect("cancellations", &event, &detection).await? else { return Ok(()) };
+        let command = EngineCommand::Incident {
+            case,
+            process_instance_id: waiting.to_owned(),
+            external_task_id: self.step.external_task_id.clone(),
+            message: UNDONE_MESSAGE.to_owned(),
+            summary: format!("{case} {}: {summary}", detection.classification),
+        };
+        commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &self.step.identity.tenant, &command, None).await?;
         Ok(())
     }
 }

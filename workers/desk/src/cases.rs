@@ -3,7 +3,7 @@
 use fallout_core::{
     action::{Action, ActionState},
     case::{CaseEvent, CaseState, next},
-    command::EngineCommand,
+    command::{EngineCommand, RECOVERY_MESSAGE},
     ids::{ActionId, CaseId, CaseNumber, CommandId, SignalId},
     step::Outputs,
     task::TaskRef,
@@ -30,11 +30,20 @@ pub(crate) struct Detection {
     /// What became the thing to do, where that is known better than the taxonomy can.
     #[serde(default)]
     pub recommended: Option<Action>,
+    /// The step's epoch when it parked: a signal that is handled later must not speak of another.
+    #[serde(default)]
+    pub parked_at: Option<i32>,
 }
 
 impl Detection {
     pub fn new(classification: &str, reason: impl Into<String>) -> Self {
-        Detection { classification: classification.to_owned(), reason: reason.into(), waits: false, recommended: None }
+        Detection {
+            classification: classification.to_owned(),
+            reason: reason.into(),
+            waits: false,
+            recommended: None,
+            parked_at: None,
+        }
     }
 }
 
@@ -81,6 +90,7 @@ impl Work<'_> {
                 case: case.number,
                 process_instance_id: self.step.process_instance_id.clone(),
                 external_task_id: self.step.external_task_id.clone(),
+                message: RECOVERY_MESSAGE.to_owned(),
                 summary: format!("{} {}: {}", case.number, detection.classification, detection.reason),
             };
             commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &case.tenant, &command, None).await?;
@@ -90,7 +100,8 @@ impl Work<'_> {
     }
 
     async fn join(&mut self, mut case: Case, detection: &Detection) -> Result<Case, DeskError> {
-        if matches!(case.state, CaseState::Recovering | CaseState::Verifying) {
+        // Recovering: the pending action has the step, and its own effect decides.
+        if case.state == CaseState::Verifying {
             if let Some(action) = self.step.last_action {
                 fail_action(&mut self.tx, &case, action, &detection.reason).await?;
             }

@@ -140,6 +140,8 @@ impl Work<'_> {
                     return Ok(Claim::InFlight { wait_ms });
                 }
                 Decision::LookUp(attempt) => {
+                    // The task is in hand: its result is reported, not awaited any more.
+                    self.stand(StepState::Running, &Outputs::new(), None).await?;
                     let intent = attempts::latest_intent(&mut self.tx, self.step.key).await?;
                     let intent = intent.ok_or(DeskError::NoSuchAttempt(attempt))?;
                     return Ok(Claim::LookUp { attempt, request: intent.request, key: intent.key });

@@ -39,6 +39,13 @@ pub struct Recovery<'a> {
     pub idempotency_key: &'a str,
 }
 
+impl Recovery<'_> {
+    /// Whether a stored action was given with the same attestation and values.
+    fn is(&self, target: &Value) -> bool {
+        target["attestation"] == json!(self.attestation) && target["outputs"] == json!(self.outputs)
+    }
+}
+
 /// What became of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Taken {
@@ -60,7 +67,10 @@ impl Desk {
         let mut tx = self.tenant(ask.tenant).await?;
         let case = cases::by_number(&mut tx, ask.tenant, ask.case).await?.ok_or(DeskError::NoSuchCase(ask.case))?;
         if let Some(known) = actions::by_key(&mut tx, ask.tenant, ask.idempotency_key).await? {
-            let same = known.case == case.id && known.action == ask.action && known.reason == ask.reason;
+            let same = known.case == case.id
+                && known.action == ask.action
+                && known.reason == ask.reason
+                && ask.is(&known.target);
             let taken = Taken { action: known.id, repeated: true, also: Vec::new() };
             return if same { Ok(taken) } else { Err(DeskError::KeyReused(ask.idempotency_key.to_owned())) };
         }
@@ -159,7 +169,7 @@ impl Work<'_> {
             action,
             step: self.step.key,
             process_instance_id: self.step.process_instance_id.clone(),
-            seen: self.step.last_action.map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string()),
+            seen: self.step.seen_action.map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string()),
             take: ask.action,
         };
         self.step.gate = Some(action);

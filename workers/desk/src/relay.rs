@@ -40,9 +40,9 @@ impl Desk {
         Ok(tx.commit().await?)
     }
 
-    pub async fn command_again(&self, id: CommandId, seconds: f64, why: &str) -> Result<(), DeskError> {
+    pub async fn command_again(&self, id: CommandId, seconds: f64, why: &str, missed: bool) -> Result<(), DeskError> {
         let mut tx = self.system("relay").await?;
-        commands::again(&mut tx, id, seconds, why).await?;
+        commands::again(&mut tx, id, seconds, why, missed).await?;
         Ok(tx.commit().await?)
     }
 
@@ -94,17 +94,24 @@ impl Desk {
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
         if work.step.gate == Some(action) {
-            let mut case = cases::by_id(&mut work.tx, stored.case).await?;
-            work.step.gate = None;
-            work.stand(StepState::Parked, &Outputs::new(), None).await?;
-            fail_action(&mut work.tx, &case, action, why).await?;
-            move_case(&mut work.tx, &mut case, CaseEvent::ActionFailed).await?;
+            work.free_gate(action, why).await?;
         }
         work.commit().await
     }
 }
 
 impl Work<'_> {
+    /// The action that has the gate had no effect: the step waits for another.
+    pub(crate) async fn free_gate(&mut self, action: ActionId, why: &str) -> Result<(), DeskError> {
+        self.step.gate = None;
+        self.stand(StepState::Parked, &Outputs::new(), None).await?;
+        if let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? {
+            fail_action(&mut self.tx, &case, action, why).await?;
+            move_case(&mut self.tx, &mut case, CaseEvent::ActionFailed).await?;
+        }
+        Ok(())
+    }
+
     /// The action that has the gate is seen to have taken effect: a new epoch begins.
     pub(crate) async fn start_action(&mut self) -> Result<(), DeskError> {
         let Some(action) = self.step.gate else { return Ok(()) };

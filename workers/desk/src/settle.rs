@@ -60,23 +60,22 @@ impl Desk {
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
         // A new task may stand for the step by now.
-        if work.step.external_task_id == external_task_id && work.may_be_abandoned(instance_gone) {
-            work.settle_gone(instance_gone).await?;
+        let same = work.step.external_task_id == external_task_id;
+        match (work.step.state, work.step.gate) {
+            (StepState::New | StepState::Running, _) if same => work.settle_gone(instance_gone).await?,
+            (StepState::AwaitingCallback, _) if same && instance_gone => work.settle_gone(instance_gone).await?,
+            (StepState::Parked, Some(action)) if instance_gone => {
+                work.free_gate(action, "the process instance has ended").await?;
+            }
+            _ => {}
         }
+        // Whatever could not be settled is asked for again after the others.
+        steps::seen(&mut work.tx, work.step.key).await?;
         work.commit().await
     }
 }
 
 impl Work<'_> {
-    /// An awaited callback has no task while it waits: only without its instance is it abandoned.
-    fn may_be_abandoned(&self, instance_gone: bool) -> bool {
-        match self.step.state {
-            StepState::New | StepState::Running => true,
-            StepState::AwaitingCallback => instance_gone,
-            _ => false,
-        }
-    }
-
     async fn settle_gone(&mut self, instance_gone: bool) -> Result<(), DeskError> {
         let open = self.attempts.iter().find(|a| a.is_open()).map(|a| (a.id, a.over_at));
         match open {
@@ -93,7 +92,7 @@ impl Work<'_> {
             // Nothing was applied; without its instance the step can only be cancelled.
             _ if instance_gone => Verdict::End { ending: Ending::Cancelled },
             // The instance lives: it is between two tasks, and the next claim tells.
-            _ => return Ok(steps::seen(&mut self.tx, self.step.key).await?),
+            _ => return Ok(()),
         };
         let attempt = self.attempts.last().map(|a| a.id);
         self.apply(attempt, &verdict).await?;
@@ -146,7 +145,8 @@ impl Work<'_> {
             }
             _ => None,
         };
-        if let (Some((action, reason)), StepState::Parked) = (found, self.step.state) {
+        // While an action has the step, its own effect tells.
+        if let (Some((action, reason)), StepState::Parked, None) = (found, self.step.state, self.step.gate) {
             let detection =
                 Detection { recommended: Some(action), ..Detection::new(classification::OUTCOME_UNKNOWN, reason) };
             self.detect("lookups", &format!("{attempt}:settled"), &detection).await?;

@@ -3,6 +3,7 @@
 use fallout_core::{
     decide::classification,
     ids::{CaseNumber, SignalId},
+    step::StepState,
     task::TaskRef,
 };
 use fallout_store::{Tx, cases as stored, orders, signals, signals::Signal, steps};
@@ -16,24 +17,33 @@ use crate::{
 };
 
 impl Desk {
-    /// Goes on with the oldest signal that has no case yet; false when there is none.
-    pub async fn process_signal(&self) -> Result<bool, DeskError> {
+    /// The next signal after `after` that has no case yet, oldest first.
+    pub async fn next_signal(&self, after: Option<SignalId>) -> Result<Option<SignalId>, DeskError> {
         let mut tx = self.system("signals").await?;
-        let Some(signal) = signals::take_unprocessed(&mut tx).await? else {
-            return Ok(false);
-        };
+        let next = signals::next_unprocessed(&mut tx, after).await?;
+        tx.commit().await?;
+        Ok(next)
+    }
+
+    /// Opens or joins the case that could not be written with the signal.
+    pub async fn process_signal(&self, id: SignalId) -> Result<(), DeskError> {
+        let mut tx = self.system("signals").await?;
+        let Some(signal) = signals::take(&mut tx, id).await? else { return Ok(()) };
         let detection: Detection =
             serde_json::from_value(signal.payload.clone()).map_err(fallout_store::StoreError::from)?;
         let Some(step) = signal.step else {
             signals::set_processed(&mut tx, signal.id, None).await?;
-            tx.commit().await?;
-            return Ok(true);
+            return Ok(tx.commit().await?);
         };
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
-        work.handle(&signal, &detection).await?;
-        work.commit().await?;
-        Ok(true)
+        let is_over = |at: i32| work.step.state != StepState::Parked || work.step.epoch != at;
+        if detection.parked_at.is_some_and(is_over) {
+            signals::set_processed(&mut work.tx, signal.id, None).await?;
+        } else {
+            work.handle(&signal, &detection).await?;
+        }
+        work.commit().await
     }
 
     /// A task whose order was never taken in here: no step can be known, but someone must own it.

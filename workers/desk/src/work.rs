@@ -117,7 +117,24 @@ impl<'a> Work<'a> {
         let next_read = pending.map(|a| after(a.poll_after_ms));
         attempts::set_outcome(&mut self.tx, attempt, outcome, deadline).await?;
         attempts::set_next_read(&mut self.tx, attempt, next_read).await?;
+        if matches!(outcome, Outcome::Success { .. } | Outcome::Business { .. }) {
+            self.settle_same_key(attempt, outcome).await?;
+        }
         self.reload().await
+    }
+
+    /// A definite answer about a key settles every attempt that was made with it.
+    async fn settle_same_key(&mut self, by: AttemptId, outcome: &Outcome) -> Result<(), DeskError> {
+        let earlier = self.attempts.iter().filter(|a| a.id != by && a.is_unresolved() && !a.is_open());
+        for attempt in earlier.map(|a| a.id).collect::<Vec<_>>() {
+            let detail =
+                json!({ "reached": "unproven", "why": "settled by a later answer about the same key", "by": by });
+            let tenant = &self.step.identity.tenant;
+            attempts::append_evidence(&mut self.tx, tenant, attempt, Source::Crash, &detail).await?;
+            attempts::set_outcome(&mut self.tx, attempt, outcome, None).await?;
+            attempts::set_next_read(&mut self.tx, attempt, None).await?;
+        }
+        Ok(())
     }
 
     /// Moves the step as the verdict says, opens or joins its case when it parks, and resolves it when it is done.
@@ -139,6 +156,7 @@ impl<'a> Work<'a> {
             Verdict::End { ending } => {
                 let state = if *ending == Ending::Skipped { StepState::Skipped } else { StepState::Cancelled };
                 self.stand(state, &none, None).await?;
+                self.resolve_case(&format!("the step ended as {state}, without an effect")).await?;
             }
             Verdict::RaiseError { code, handled: true, .. } => {
                 self.stand(StepState::Rejected, &none, Some(code)).await?;
@@ -171,7 +189,7 @@ impl<'a> Work<'a> {
                 + chrono::Duration::milliseconds(fallout_core::lookup::interval_ms(lookup, last.reads.len() + 1));
             attempts::set_next_read(&mut self.tx, last.id, Some(next)).await?;
         }
-        let detection = Detection { waits, ..Detection::new(code, reason) };
+        let detection = Detection { waits, parked_at: Some(self.step.epoch), ..Detection::new(code, reason) };
         let event = attempt.map_or_else(
             || format!("{}:{}:{code}", self.step.key, self.step.epoch),
             |a| format!("{a}:{}:{code}", self.step.epoch),

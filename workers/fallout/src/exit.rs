@@ -17,6 +17,8 @@ pub enum Exit {
     Unreachable = 4,
     /// Software is missing on this machine (`EX_UNAVAILABLE` of sysexits.h).
     Missing = 69,
+    /// A person stopped it (128 + SIGINT, as a shell says).
+    Interrupted = 130,
 }
 
 impl From<Exit> for ExitCode {

@@ -67,29 +67,33 @@ pub enum LedgerError {
     Broken(String),
 }
 
-/// Whether the ledger is known to be away: said once, however many tasks run into it. Closed, nothing is fetched.
+/// Whether anything may be fetched. Closed until the ledger has answered for the first time, and whenever it is away: what
+/// cannot be recorded is not fetched. Said once, however many tasks run into it.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
-    away: AtomicBool,
+    open: AtomicBool,
+    said: AtomicBool,
     closed: Notify,
 }
 
 impl Gate {
     pub fn close(&self, why: &LedgerError) {
-        if !self.away.swap(true, Ordering::SeqCst) {
+        self.open.store(false, Ordering::SeqCst);
+        if !self.said.swap(true, Ordering::SeqCst) {
             tracing::warn!("{why}; nothing is fetched until it answers");
             self.closed.notify_one();
         }
     }
 
     pub fn open(&self) {
-        if self.away.swap(false, Ordering::SeqCst) {
+        self.open.store(true, Ordering::SeqCst);
+        if self.said.swap(false, Ordering::SeqCst) {
             tracing::info!("the ledger answers again");
         }
     }
 
     pub fn is_closed(&self) -> bool {
-        self.away.load(Ordering::SeqCst)
+        !self.open.load(Ordering::SeqCst)
     }
 
     pub async fn closes(&self) {

@@ -1,6 +1,6 @@
 //! When to fetch and how much. One standing long poll, and an extra look where a poll would sleep through: a retry that
-//! falls due, a task handed back, a command of the relay. A permit comes before every fetch; nothing is fetched while the
-//! ledger is away.
+//! falls due, a task handed back, a command of the relay. A permit comes before every fetch; nothing is fetched before the
+//! ledger has answered once, nor while it is away.
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
@@ -184,7 +184,11 @@ impl<L: Ledger> Rounds<L> {
                 // What was given back meanwhile can be had again.
                 self.look = true;
             }
-            Err(_) => self.paused_until = Some(Instant::now() + self.ledger_away.pause()),
+            Err(why) => {
+                // Said here when it never answered yet: no task has run into it.
+                self.flow.gate.close(&why);
+                self.paused_until = Some(Instant::now() + self.ledger_away.pause());
+            }
         }
     }
 

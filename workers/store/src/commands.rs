@@ -14,6 +14,8 @@ pub struct Pending {
     pub command: EngineCommand,
     /// Sends before this one: anything above 0 means read before you send again.
     pub tries: i32,
+    /// How often the engine answered that nobody waits for it.
+    pub misses: i32,
 }
 
 pub async fn insert(
@@ -43,12 +45,12 @@ pub async fn take(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<Pending>,
                         order by not_before limit $2 for update skip locked)
            update engine_command c set not_before = now() + make_interval(secs => $1), tries = c.tries + 1
            from due where c.id = due.id
-           returning c.id, c.payload as "payload: Json<EngineCommand>", c.tries - 1 as "tries!""#,
+           returning c.id, c.payload as "payload: Json<EngineCommand>", c.tries - 1 as "tries!", c.misses"#,
         seconds,
         limit,
     );
     let taken = rows.fetch_all(tx.conn()).await?.into_iter();
-    Ok(taken.map(|r| Pending { id: CommandId(r.id), command: r.payload.0, tries: r.tries }).collect())
+    Ok(taken.map(|r| Pending { id: CommandId(r.id), command: r.payload.0, tries: r.tries, misses: r.misses }).collect())
 }
 
 pub async fn end(tx: &mut Tx, id: CommandId, done: bool, note: Option<&str>) -> Result<(), StoreError> {
@@ -62,10 +64,11 @@ pub async fn end(tx: &mut Tx, id: CommandId, done: bool, note: Option<&str>) -> 
     Ok(())
 }
 
-pub async fn again(tx: &mut Tx, id: CommandId, seconds: f64, why: &str) -> Result<(), StoreError> {
+pub async fn again(tx: &mut Tx, id: CommandId, seconds: f64, why: &str, missed: bool) -> Result<(), StoreError> {
     sqlx::query!(
-        "update engine_command set not_before = now() + make_interval(secs => $2), last_error = $3 where id = $1 and state = 'pending'",
-        id.0, seconds, why,
+        "update engine_command set not_before = now() + make_interval(secs => $2), last_error = $3, misses = misses + $4::bool::int
+         where id = $1 and state = 'pending'",
+        id.0, seconds, why, missed,
     )
     .execute(tx.conn())
     .await?;

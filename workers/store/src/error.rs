@@ -39,7 +39,7 @@ impl From<sqlx::Error> for StoreError {
                 // Class 08: connection; 57P: the server is stopping or starting; 53: out of resources.
                 let class = db.code().unwrap_or_default().into_owned();
                 let away = ["08", "57P", "53"].iter().any(|prefix| class.starts_with(prefix));
-                let refused = ["23", "P0", "40"].iter().any(|prefix| class.starts_with(prefix));
+                let refused = ["23", "P0", "40", "55"].iter().any(|prefix| class.starts_with(prefix));
                 match (away, refused) {
                     (true, _) => StoreError::Away(e),
                     (_, true) => StoreError::Refused(db.message().to_owned(), e),

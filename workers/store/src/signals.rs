@@ -36,11 +36,21 @@ pub async fn set_processed(tx: &mut Tx, id: SignalId, case: Option<CaseId>) -> R
     Ok(())
 }
 
-/// The oldest signal whose case is missing, held until the transaction ends.
-pub async fn take_unprocessed(tx: &mut Tx) -> Result<Option<Signal>, StoreError> {
+/// The next signal after this one whose case is missing; ids rise with time.
+pub async fn next_unprocessed(tx: &mut Tx, after: Option<SignalId>) -> Result<Option<SignalId>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "select id from fallout_external_signal where processed_at is null and ($1::uuid is null or id > $1) order by id limit 1",
+        after.map(|a| a.0),
+    );
+    Ok(id.fetch_optional(tx.conn()).await?.map(SignalId))
+}
+
+/// The signal, held until the transaction ends; `None` when another process has it or had it.
+pub async fn take(tx: &mut Tx, id: SignalId) -> Result<Option<Signal>, StoreError> {
     let row = sqlx::query!(
         "select id, tenant_id, source_system, normalized_signal_type, step_id, payload from fallout_external_signal
-         where processed_at is null order by received_at limit 1 for update skip locked",
+         where id = $1 and processed_at is null for update skip locked",
+        id.0,
     );
     Ok(row.fetch_optional(tx.conn()).await?.map(|r| Signal {
         id: SignalId(r.id),

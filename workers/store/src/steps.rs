@@ -21,6 +21,8 @@ pub struct Step {
     pub epoch: i32,
     pub gate: Option<ActionId>,
     pub last_action: Option<ActionId>,
+    /// What the engine's variable held when the task was last fetched.
+    pub seen_action: Option<ActionId>,
     pub handled_codes: Vec<String>,
     pub outputs: Outputs,
     pub rejected_code: Option<String>,
@@ -49,6 +51,7 @@ struct Row {
     epoch: i32,
     gate: Option<uuid::Uuid>,
     last_action_id: Option<uuid::Uuid>,
+    seen_action_id: Option<uuid::Uuid>,
     handled_codes: Vec<String>,
     outputs: Json<Outputs>,
     rejected_code: Option<String>,
@@ -82,6 +85,7 @@ impl TryFrom<Row> for Step {
             epoch: r.epoch,
             gate: r.gate.map(ActionId),
             last_action: r.last_action_id.map(ActionId),
+            seen_action: r.seen_action_id.map(ActionId),
             handled_codes: r.handled_codes,
             outputs: r.outputs.0,
             rejected_code: r.rejected_code,
@@ -101,11 +105,12 @@ pub async fn touch(tx: &mut Tx, task: &TaskRef, run: RunId) -> Result<Step, Stor
     let key = StepKey::of(&task.step);
     sqlx::query!(
         "insert into step (id, tenant_id, order_run_id, line_id, step_code, direction, operation, handled_codes,
-                           process_definition_id, process_instance_id, activity_id, external_task_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+                           process_definition_id, process_instance_id, activity_id, external_task_id, seen_action_id)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
          on conflict (id) do update set handled_codes = excluded.handled_codes, activity_id = excluded.activity_id,
              process_definition_id = excluded.process_definition_id, process_instance_id = excluded.process_instance_id,
-             external_task_id = excluded.external_task_id, updated_at = now()",
+             external_task_id = excluded.external_task_id,
+             seen_action_id = excluded.seen_action_id, updated_at = now()",
         key.0,
         task.step.tenant,
         run.0,
@@ -118,6 +123,7 @@ pub async fn touch(tx: &mut Tx, task: &TaskRef, run: RunId) -> Result<Step, Stor
         task.process_instance_id,
         task.activity_id,
         task.external_task_id,
+        task.action.map(|a| a.0),
     )
     .execute(tx.conn())
     .await?;
@@ -135,7 +141,7 @@ pub async fn get(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
     let row = sqlx::query_as!(
         Row,
         r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
-                  s.epoch, s.gate, s.last_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
+                  s.epoch, s.gate, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
                   (select c.case_number from fallout_case c where c.step_id = s.id
                     and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
@@ -151,7 +157,7 @@ pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
-                  s.epoch, s.gate, s.last_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
+                  s.epoch, s.gate, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
                   (select c.case_number from fallout_case c where c.step_id = s.id
                     and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
@@ -206,12 +212,12 @@ pub async fn outputs(tx: &mut Tx, run: RunId, line: &str) -> Result<BTreeMap<Str
     Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (r.step_code, r.outputs.0)).collect())
 }
 
-/// Steps whose task was not seen for a while: at work, or past the time their callback had. The gone-tasks controller asks
+/// Steps whose task was not seen for a while: at work, reserved by an action, or past the time their callback had. The gone-tasks controller asks
 /// the engine for them.
 pub async fn quiet(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey, String, String)>, StoreError> {
     let rows = sqlx::query!(
         "select s.id, s.external_task_id, s.process_instance_id from step s
-         where s.state in ('new', 'running', 'awaiting_callback') and s.updated_at < now() - make_interval(secs => $1)
+         where (s.state in ('new', 'running', 'awaiting_callback') or s.gate is not null) and s.updated_at < now() - make_interval(secs => $1)
            and not exists (select 1 from attempt a where a.step_id = s.id and a.state = 'unknown'
                            and a.callback_deadline > now() - make_interval(secs => $1))
          order by s.updated_at limit $2",

@@ -18,6 +18,9 @@ pub enum Scope {
     System(&'static str),
 }
 
+/// Nobody waits for ever: not for a row that a vanished process still holds, and no transaction stays open without work.
+const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "30s")];
+
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
@@ -32,7 +35,7 @@ impl Store {
     /// A pool that connects when it is first needed: the database may be away at start. `connections` is at most what
     /// one process needs: its permits, its controllers and one listener.
     pub fn new(url: &str, connections: u32) -> Result<Store, StoreError> {
-        let options = PgConnectOptions::from_str(url)?.application_name("fallout");
+        let options = PgConnectOptions::from_str(url)?.application_name("fallout").options(BOUNDS);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
             // A caller that waits longer than this has a database that is away.

@@ -1,22 +1,24 @@
 //! A task that is gone (message, cancel, Cockpit) is never fetched again, so nobody would ever report on its attempt.
 //! This goes by the ledger: steps at work that were not claimed for a while are asked for in the engine.
 
-use crate::{Watch, WatchError};
+use fallout_core::ids::StepKey;
+
+use crate::{Watch, WatchError, kept_going};
 
 const BATCH: i64 = 50;
 
+/// What stays quiet is asked for again on a later tick, never at once: so there is never more to do now.
 pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
-    let mut settled = 0;
     for (step, task, instance) in watch.desk.quiet_steps(BATCH).await? {
-        if watch.engine.external_task(&task).await?.is_some() {
-            watch.desk.task_seen(step).await?;
-            continue;
-        }
-        let instance_gone = watch.engine.process_instance(&instance).await?.is_none();
-        watch.desk.settle_gone(step, &task, instance_gone).await?;
-        settled += 1;
+        kept_going("gone-tasks", &step, ask(watch, step, &task, &instance).await)?;
     }
-    // What stays quiet is asked for again on the next tick, not at once.
-    tracing::trace!(settled, "asked for quiet steps");
     Ok(0)
+}
+
+async fn ask(watch: &Watch, step: StepKey, task: &str, instance: &str) -> Result<(), WatchError> {
+    if watch.engine.external_task(task).await?.is_some() {
+        return Ok(watch.desk.task_seen(step).await?);
+    }
+    let instance_gone = watch.engine.process_instance(instance).await?.is_none();
+    Ok(watch.desk.settle_gone(step, task, instance_gone).await?)
 }

@@ -62,6 +62,37 @@ impl From<DeskError> for WatchError {
     }
 }
 
+/// Whether one item of many went well: one that does not is told and left, so that the others behind it are not; only a
+/// server that is away ends the tick.
+fn kept_going<E: Into<WatchError>>(
+    controller: &str,
+    item: &(dyn std::fmt::Display + Sync),
+    result: Result<(), E>,
+) -> Result<bool, WatchError> {
+    match result.map_err(Into::into) {
+        Ok(()) => Ok(true),
+        Err(e) if e.is_away() => Err(e),
+        Err(e) => {
+            let cause = std::error::Error::source(&e).map(|c| format!(": {c}")).unwrap_or_default();
+            tracing::error!(controller, item = %item, "left for the next tick: {e}{cause}");
+            Ok(false)
+        }
+    }
+}
+
+/// Awaits every task of a set: the first error is told when all have ended, since cutting the others off would leave
+/// them to their leases.
+async fn all(controller: &str, mut tasks: tokio::task::JoinSet<Result<(), WatchError>>) -> Result<(), WatchError> {
+    let mut first = Ok(());
+    while let Some(done) = tasks.join_next().await {
+        match done {
+            Ok(result) => first = first.and(result),
+            Err(e) => tracing::error!(controller, error = %e, "ended without an answer; its lease brings it back"),
+        }
+    }
+    first
+}
+
 /// Which controller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Controller {

@@ -3,7 +3,7 @@
 
 use tokio::{task::JoinSet, time::Instant};
 
-use crate::{Watch, WatchError};
+use crate::{Watch, WatchError, all};
 
 /// At once per process: a lookup is a read, but it goes to systems that may be in trouble.
 const BATCH: i64 = 16;
@@ -16,12 +16,7 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
         let watch = watch.clone();
         reads.spawn(async move { look_up(&watch, read).await });
     }
-    while let Some(done) = reads.join_next().await {
-        match done {
-            Ok(result) => result?,
-            Err(e) => tracing::error!(error = %e, "a lookup ended without an answer; its lease brings it back"),
-        }
-    }
+    all("lookups", reads).await?;
     Ok(count)
 }
 

@@ -67,23 +67,28 @@ async fn sweep(watch: &Watch, cursor: &mut Cursor) -> Result<usize, WatchError> 
 }
 
 async fn note(watch: &Watch, run: &Run, instance: &HistoricProcessInstance) -> Result<(), WatchError> {
-    let query = HistoricActivityQuery {
-        process_instance_id: Some(&instance.id),
-        activity_type: Some("noneEndEvent"),
-        finished: Some(true),
-        ..Default::default()
-    };
-    let reached = watch.engine.historic_activity_instances(&query).await?;
-    let end = ENDS.iter().find(|(event, _)| reached.iter().any(|a| a.activity_id == *event && !a.canceled));
-    match end {
-        Some((event, state)) if instance.state == InstanceState::Completed => {
-            watch.desk.run_ended(run.id, state, event).await?;
-        }
-        _ => {
-            let how = if instance.state == InstanceState::Completed { "silently" } else { "because it was deleted" };
-            let case = watch.desk.ended_silently(run.id, how).await?;
-            tracing::warn!(order = run.external_id, case = %case, "an order ended without reaching a named end event");
+    if instance.state == InstanceState::Completed {
+        for (event, state) in ENDS {
+            if reached(watch, &instance.id, event).await? {
+                watch.desk.run_ended(run.id, state, event).await?;
+                return Ok(());
+            }
         }
     }
+    let how = if instance.state == InstanceState::Completed { "silently" } else { "because it was deleted" };
+    let case = watch.desk.ended_silently(run.id, how).await?;
+    tracing::warn!(order = run.external_id, case = %case, "an order ended without reaching a named end event");
     Ok(())
+}
+
+/// Asked for by name: a large order has more end events than a page holds.
+async fn reached(watch: &Watch, instance: &str, event: &str) -> Result<bool, WatchError> {
+    let query = HistoricActivityQuery {
+        process_instance_id: Some(instance),
+        activity_id: Some(event),
+        finished: Some(true),
+        canceled: Some(false),
+        ..Default::default()
+    };
+    Ok(!watch.engine.historic_activity_instances(&query).await?.is_empty())
 }

@@ -12,18 +12,23 @@ use fallout_core::{
 use fallout_desk::Pending;
 use tokio::task::JoinSet;
 
-use crate::{Watch, WatchError};
+use crate::{Watch, WatchError, all};
 
 /// At once per process: the engine answers each in some ten milliseconds.
 const BATCH: i64 = 8;
-/// A message that nobody waits for: the token may still be on its way there. Together some ten seconds.
-const TRIES_TO_MEET: i32 = 8;
+/// Answers that nobody waits, before that is believed: the token may still be on its way. Together about a minute, longer
+/// than a lock lasts whose report is missing.
+const MISSES_MAX: i32 = 7;
+/// Until a suspended instance is asked again: activating it is a person's doing.
+const SUSPENDED_S: f64 = 10.0;
 
 /// How one send of a command ended.
 enum Sent {
     Done(Option<String>),
     /// Not yet: send or read again after this many seconds.
     Again(f64, String),
+    /// The engine says that nobody waits for it: not there yet, or gone on.
+    Missed(String),
     /// It never will.
     Failed(String),
 }
@@ -36,12 +41,7 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
         let watch = watch.clone();
         sends.spawn(async move { send(&watch, command).await });
     }
-    while let Some(done) = sends.join_next().await {
-        match done {
-            Ok(result) => result?,
-            Err(e) => tracing::error!(error = %e, "a command ended without an answer; its lease brings it back"),
-        }
-    }
+    all("relay", sends).await?;
     Ok(count)
 }
 
@@ -52,28 +52,30 @@ async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
             start(watch, *run, process_key, business_key, &variables, pending.tries).await
         }
         EngineCommand::Recover { action, process_instance_id, seen, take, .. } => {
-            recover(watch, *action, process_instance_id, seen, *take, pending.tries).await
+            recover(watch, *action, process_instance_id, seen, *take, &pending).await
         }
         EngineCommand::Callback { process_instance_id, .. } => {
-            message(watch, CALLBACK_MESSAGE, process_instance_id, pending.tries).await
+            message(watch, CALLBACK_MESSAGE, process_instance_id, &pending).await
         }
         EngineCommand::Undone { process_instance_id, .. } => {
-            message(watch, UNDONE_MESSAGE, process_instance_id, pending.tries).await
+            message(watch, UNDONE_MESSAGE, process_instance_id, &pending).await
         }
-        EngineCommand::Incident { case, process_instance_id, external_task_id, summary } => {
-            incident(watch, *case, process_instance_id, external_task_id, summary, pending.tries).await
+        EngineCommand::Incident { case, process_instance_id, external_task_id, message, summary } => {
+            let waits = (process_instance_id.as_str(), message.as_str());
+            incident(watch, *case, waits, external_task_id, summary, pending.tries).await
         }
     };
     let kind = pending.command.kind();
     match sent {
         Ok(Sent::Done(note)) => watch.desk.command_done(pending.id, note.as_deref()).await?,
-        Ok(Sent::Again(seconds, why)) => watch.desk.command_again(pending.id, seconds, &why).await?,
+        Ok(Sent::Again(seconds, why)) => watch.desk.command_again(pending.id, seconds, &why, false).await?,
+        Ok(Sent::Missed(why)) => watch.desk.command_again(pending.id, pause_s(pending.misses), &why, true).await?,
         Ok(Sent::Failed(why)) => {
             tracing::warn!(command = kind, why, "a command has no effect");
             watch.desk.command_failed(pending.id, &why).await?;
         }
         Err(e) => {
-            watch.desk.command_again(pending.id, pause_s(pending.tries), &e.to_string()).await?;
+            watch.desk.command_again(pending.id, pause_s(pending.tries), &e.to_string(), false).await?;
             return Err(e);
         }
     }
@@ -138,12 +140,12 @@ async fn recover(
     instance: &str,
     seen: &str,
     take: Action,
-    tries: i32,
+    pending: &Pending,
 ) -> Result<Sent, WatchError> {
-    if tries > 0 {
+    if pending.tries > 0 {
         match read_back(watch, action, instance, take).await? {
             Some(sent) => return Ok(sent),
-            None if tries > TRIES_TO_MEET => {
+            None if pending.misses > MISSES_MAX => {
                 return give_up(watch, action, "no token of the process waits for a recovery").await;
             }
             None => {}
@@ -157,16 +159,23 @@ async fn recover(
         correlation_keys: &keys,
         process_variables: &set,
     };
+    let unseen = || Sent::Again(0.3, "sent; its effect is not seen yet".into());
     match watch.engine.correlate_message(&correlation).await {
-        Ok(Correlation::Correlated(_)) => Ok(read_back(watch, action, instance, take)
-            .await?
-            .unwrap_or_else(|| Sent::Again(0.3, "sent; its effect is not seen yet".into()))),
-        Ok(Correlation::NoMatch { message }) => Ok(Sent::Again(pause_s(tries), message)),
+        Ok(Correlation::Correlated(_)) => Ok(read_back(watch, action, instance, take).await?.unwrap_or_else(unseen)),
+        Ok(Correlation::NoMatch { message }) => missed(watch, instance, message).await,
         Err(e @ EngineError::Away { .. }) => Err(e.into()),
         Err(e @ (EngineError::Unknown { .. } | EngineError::Conflict { .. })) => {
-            Ok(Sent::Again(pause_s(tries), e.to_string()))
+            Ok(Sent::Again(pause_s(pending.tries), e.to_string()))
         }
         Err(e) => give_up(watch, action, &e.to_string()).await,
+    }
+}
+
+/// A suspended instance answers like one that does not wait; it is left alone until it is activated.
+async fn missed(watch: &Watch, instance: &str, message: String) -> Result<Sent, WatchError> {
+    match watch.engine.process_instance(instance).await? {
+        Some(found) if found.suspended => Ok(Sent::Again(SUSPENDED_S, "the instance is suspended".into())),
+        _ => Ok(Sent::Missed(message)),
     }
 }
 
@@ -174,17 +183,19 @@ async fn recover(
 async fn read_back(watch: &Watch, action: ActionId, instance: &str, take: Action) -> Result<Option<Sent>, WatchError> {
     let values = watch.engine.historic_variables(instance, ACTION_VARIABLE).await?;
     let taken = values.iter().any(|v| v.value.as_text() == Some(&action.to_string()));
-    let ended = watch.engine.historic_process_instance(instance).await?.is_none_or(|i| i.end_time.is_some());
-    match (taken, take, ended) {
+    let found = watch.engine.historic_process_instance(instance).await?;
+    let ended = found.is_none_or(|i| i.end_time.is_some());
+    let ends_step = matches!(take, Action::SkipStep | Action::CancelOrder);
+    match (taken, ends_step, ended) {
         // These end the called instance; until that is in history the branch is not taken.
-        (true, Action::SkipStep | Action::CancelOrder, false) => {
-            Ok(Some(Sent::Again(0.3, "the branch is not at its end yet".into())))
-        }
-        (true, _, _) => {
+        (true, true, false) => Ok(Some(Sent::Again(0.3, "the branch is not at its end yet".into()))),
+        // Without its instance there is no token left to move: what was decided about the step is all there is to do.
+        (_, true, true) | (true, false, false) => {
             watch.desk.action_took_branch(action).await?;
             Ok(Some(Sent::Done(None)))
         }
-        (false, _, true) => Ok(Some(give_up(watch, action, "the process instance has ended").await?)),
+        // A step that runs again was claimed by then, and this changes nothing; one that was not never will be.
+        (_, false, true) => Ok(Some(give_up(watch, action, "the process instance has ended").await?)),
         (false, _, false) => Ok(None),
     }
 }
@@ -195,7 +206,7 @@ async fn give_up(watch: &Watch, action: ActionId, why: &str) -> Result<Sent, Wat
 }
 
 /// A message that needs no answer: who waits for it may not be there yet, or may have gone on by its own timer.
-async fn message(watch: &Watch, name: &str, instance: &str, tries: i32) -> Result<Sent, WatchError> {
+async fn message(watch: &Watch, name: &str, instance: &str, pending: &Pending) -> Result<Sent, WatchError> {
     let none = Variables::new();
     let correlation = MessageCorrelation {
         message_name: name,
@@ -205,10 +216,15 @@ async fn message(watch: &Watch, name: &str, instance: &str, tries: i32) -> Resul
     };
     match watch.engine.correlate_message(&correlation).await {
         Ok(Correlation::Correlated(_)) => Ok(Sent::Done(None)),
-        Ok(Correlation::NoMatch { message }) if tries < TRIES_TO_MEET => Ok(Sent::Again(pause_s(tries), message)),
-        Ok(Correlation::NoMatch { .. }) => Ok(Sent::Done(Some("nobody waits for it any more".into()))),
+        Ok(Correlation::NoMatch { .. }) if pending.misses > MISSES_MAX => {
+            Ok(Sent::Done(Some("nobody waits for it any more".into())))
+        }
+        Ok(Correlation::NoMatch { message }) => match watch.engine.process_instance(instance).await? {
+            None => Ok(Sent::Done(Some("the instance has ended".into()))),
+            Some(_) => missed(watch, instance, message).await,
+        },
         Err(e @ EngineError::Away { .. }) => Err(e.into()),
-        Err(e) => Ok(Sent::Again(pause_s(tries), e.to_string())),
+        Err(e) => Ok(Sent::Again(pause_s(pending.tries), e.to_string())),
     }
 }
 
@@ -216,7 +232,7 @@ async fn message(watch: &Watch, name: &str, instance: &str, tries: i32) -> Resul
 async fn incident(
     watch: &Watch,
     case: CaseNumber,
-    instance: &str,
+    (instance, message): (&str, &str),
     task: &str,
     summary: &str,
     tries: i32,
@@ -233,12 +249,12 @@ async fn incident(
         }
         return Ok(Sent::Again(pause_s(tries), "the rejection is not reported yet".into()));
     }
-    match watch.engine.executions(instance, RECOVERY_MESSAGE).await?.first() {
+    match watch.engine.executions(instance, message).await?.first() {
         None => Ok(Sent::Done(Some("nobody waits there any more".into()))),
         Some(execution) => match watch.engine.create_incident(&execution.id, INCIDENT_TYPE, &number, summary).await {
             Ok(_) => Ok(Sent::Done(None)),
             Err(e @ EngineError::Away { .. }) => Err(e.into()),
-            Err(e) if tries < TRIES_TO_MEET => Ok(Sent::Again(pause_s(tries), e.to_string())),
+            Err(e) if tries <= MISSES_MAX => Ok(Sent::Again(pause_s(tries), e.to_string())),
             Err(e) => Ok(Sent::Failed(e.to_string())),
         },
     }

@@ -2,6 +2,7 @@
 
 mod database;
 mod engine;
+pub mod preflight;
 
 use serde::Serialize;
 

@@ -4,16 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use fallout_embedded::Product;
-use fallout_sandbox::FaultScript;
 
-use super::{Context, deploy, worker};
+use super::{Context, check::preflight, deploy, worker};
 use crate::{
-    config::shipped,
     exit::Exit,
     roles::{
         intake,
         running::Running,
-        servers::{Servers, Wanted},
+        servers::{self, Servers, Wanted},
         setup::Setup,
         stop,
     },
@@ -50,12 +48,13 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let orders = args.orders.as_deref().map(|file| intake::orders(Some(file))).transpose()?;
     let mut stopped = stop::on_signal().context("listening for signals")?;
     let mut settings = context.settings.clone();
-    let faults = FaultScript::parse(shipped::FAULTS).context("reading the built-in fault script")?;
+    let faults = servers::faults(None, &settings)?;
     let wanted = Wanted { product: args.engine.product(), faults, fresh: false, name: "up" };
     let servers = Servers::start(wanted, &mut settings, context.out).await?;
     let setup = Setup::new(settings)?;
     setup.store.migrate().await.context("creating our tables")?;
     deploy::deploy(&setup.engine, &setup.settings).await?;
+    preflight::fit(&setup.settings, &mut stopped).await?;
     let running = Running::start(&setup);
     if let Some(orders) = orders {
         intake::accept(&setup.desk, &setup.settings.tenant.id, &orders, None).await?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use fallout_watch::Controller;
 
-use super::Context;
+use super::{Context, check::preflight};
 use crate::{
     codes::Failure,
     exit::Exit,
@@ -27,7 +27,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         Some(Err(unknown)) => return Err(Failure::new("FO-032", unknown).into()),
     };
     let setup = Setup::new(context.settings.clone())?;
-    let stopped = stop::on_signal().context("listening for signals")?;
+    let mut stopped = stop::on_signal().context("listening for signals")?;
+    preflight::fit(&setup.settings, &mut stopped).await?;
     let names: Vec<&str> = controllers.iter().map(|c| c.name()).collect();
     context.out.note(&format!("watching: {}", names.join(", ")));
     watch::run(&setup, &controllers, stopped, Arc::default()).await;

@@ -11,7 +11,7 @@ use fallout_core::{
 use fallout_fleet::{Drained, Probes};
 use serde::Serialize;
 
-use super::Context;
+use super::{Context, check::preflight};
 use crate::{
     codes::Failure,
     config::{listed, suggest},
@@ -52,7 +52,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
 
 async fn serve(topics: &[String], context: &Context) -> anyhow::Result<Exit> {
     let setup = Setup::new(context.settings.clone())?;
-    let stopped = stop::on_signal().context("listening for signals")?;
+    let mut stopped = stop::on_signal().context("listening for signals")?;
+    preflight::fit(&setup.settings, &mut stopped).await?;
     context.out.note(&format!("serving {} from {}", topics.join(", "), setup.engine.base_url()));
     let drained = fleet::run(&setup, topics, Probes::default(), stopped, Arc::default()).await;
     context.out.note(&told(&drained));

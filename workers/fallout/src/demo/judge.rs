@@ -135,7 +135,10 @@ fn is_parked(order: &Order, view: &RunView) -> bool {
     let at_work =
         |s: &StepView| matches!(s.step.state, StepState::New | StepState::Running | StepState::AwaitingCallback);
     let with_action = |s: &StepView| s.step.gate.is_some();
-    if view.steps.iter().any(|s| at_work(s) || with_action(s)) || view.steps.iter().all(|s| s.step.case.is_none()) {
+    let ownerless = |s: &StepView| s.step.state == StepState::Parked && s.step.case.is_none();
+    if view.steps.iter().any(|s| at_work(s) || with_action(s) || ownerless(s))
+        || view.steps.iter().all(|s| s.step.case.is_none())
+    {
         return false;
     }
     let order_waits = view.run.cancel_requested

@@ -14,7 +14,7 @@ use anyhow::{Context, Result};
 use fallout_core::order::Order;
 use fallout_desk::RunView;
 use fallout_embedded::Product;
-use fallout_sandbox::{Book, FaultScript};
+use fallout_sandbox::Book;
 use tokio::sync::watch;
 
 pub use judge::{Effects, Standing, effects, standing};
@@ -22,13 +22,12 @@ pub use summary::{Cases, Summary, WhereNext};
 
 use crate::{
     cli::deploy,
-    codes::Failure,
-    config::{Settings, shipped},
+    config::Settings,
     output::Output,
     roles::{
         intake,
         running::Running,
-        servers::{Servers, Wanted},
+        servers::{self, Servers, Wanted},
         setup::Setup,
         stop,
     },
@@ -47,34 +46,32 @@ pub struct Demo {
 }
 
 impl Demo {
-    pub async fn run(self, mut settings: Settings, out: Output) -> Result<Summary> {
+    /// `None` when a person stopped it before there was anything to weigh.
+    pub async fn run(self, mut settings: Settings, out: Output) -> Result<Option<Summary>> {
         let orders = intake::orders(self.orders.as_deref())?;
-        let wanted = Wanted { product: self.product, faults: self.faults()?, fresh: true, name: "demo" };
+        let faults = servers::faults(self.faults.as_deref(), &settings)?;
+        let wanted = Wanted { product: self.product, faults, fresh: true, name: "demo" };
         let mut stopped = stop::on_signal().context("listening for signals")?;
-        let began = Instant::now();
-        let mut servers = Servers::start(wanted, &mut settings, out).await?;
+        let starting = Instant::now();
+        let mut servers = tokio::select! {
+            servers = Servers::start(wanted, &mut settings, out) => servers?,
+            // What was started dies with this process.
+            () = stop::stopped(&mut stopped) => return Ok(None),
+        };
+        let (began, startup) = (Instant::now(), starting.elapsed());
         let setup = Setup::new(settings)?;
         setup.store.migrate().await.context("creating our tables")?;
         deploy::deploy(&setup.engine, &setup.settings).await?;
-        let startup = began.elapsed();
-        out.note(&format!(
-            "ready after {:.1} s; {} orders, Cockpit at {}",
-            startup.as_secs_f64(),
-            orders.len(),
-            servers.engine.cockpit_url()
-        ));
-        let work = Work { demo: &self, setup: &setup, orders: &orders, out, began: Instant::now(), startup };
+        let (seconds, count, cockpit) = (startup.as_secs_f64(), orders.len(), servers.engine.cockpit_url());
+        out.note(&format!("ready after {seconds:.1} s; {count} orders, Cockpit at {cockpit}"));
+        let work = Work { demo: &self, setup: &setup, orders: &orders, out, began, startup };
         let summary = work.run(&mut servers, &mut stopped).await;
+        if !matches!(&summary, Ok(None)) && !matches!(&summary, Ok(Some(summary)) if summary.is_clean()) {
+            servers.keep_folder()?;
+            out.note(&format!("everything of this run is kept in {}", servers.dir.display()));
+        }
         servers.stop().await?;
         summary
-    }
-
-    fn faults(&self) -> Result<FaultScript> {
-        let script = match &self.faults {
-            Some(path) => FaultScript::load(path),
-            None => FaultScript::parse(shipped::FAULTS),
-        };
-        script.map_err(|e| Failure::new("FO-003", "the fault script cannot be used").because(e).into())
     }
 }
 
@@ -89,28 +86,37 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    async fn run(&self, servers: &mut Servers, stopped: &mut watch::Receiver<bool>) -> Result<Summary> {
+    async fn run(&self, servers: &mut Servers, stopped: &mut watch::Receiver<bool>) -> Result<Option<Summary>> {
         let mut running = Running::start(self.setup);
         intake::accept(&self.setup.desk, self.tenant(), self.orders, Some(SOON_S)).await?;
         progress::until_quiet(self.setup, self.orders, self.demo.deadline, self.out, stopped).await?;
         // Nothing is weighed while a sender is at work.
-        running.stop_fleet().await?;
+        let drained = running.stop_fleet().await?;
+        if *stopped.borrow() {
+            running.stop().await?;
+            return Ok(None);
+        }
         servers.sandbox.drain().await;
-        let summary = self.summary(servers).await?;
-        let next = WhereNext {
-            cockpit: servers.engine.cockpit_url(),
-            psql: servers.postgres.psql_line("fallout"),
-            kept: self.demo.keep,
-        };
-        self.out.data(&summary, || summary.text(&next))?;
-        if self.demo.keep && !*stopped.borrow() {
+        let mut summary = self.summary(servers).await?;
+        summary.undrained = drained.map_or(0, |d| d.left);
+        self.tell(&summary, servers)?;
+        if self.demo.keep {
             running.start_fleet();
             self.out.note("\neverything keeps running; Ctrl-C ends it");
             stop::stopped(stopped).await;
             self.out.note("stopping ...");
         }
         running.stop().await?;
-        Ok(summary)
+        Ok(Some(summary))
+    }
+
+    fn tell(&self, summary: &Summary, servers: &Servers) -> Result<()> {
+        let next = WhereNext {
+            cockpit: servers.engine.cockpit_url(),
+            psql: servers.postgres.psql_line("fallout"),
+            kept: self.demo.keep,
+        };
+        Ok(self.out.data(summary, || summary.text(&next))?)
     }
 
     fn tenant(&self) -> &str {
@@ -138,6 +144,7 @@ impl Work<'_> {
             seconds: tenths(self.began.elapsed()),
             open,
             lost_orders: Vec::new(),
+            undrained: 0,
         };
         summary.count(self.orders, &ledger);
         Ok(summary)

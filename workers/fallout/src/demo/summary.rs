@@ -25,6 +25,9 @@ pub struct Summary {
     /// Orders that are lost, and how.
     #[serde(skip)]
     pub lost_orders: Vec<String>,
+    /// Calls that were still in flight when it was weighed: then the zeros prove nothing.
+    #[serde(skip)]
+    pub undrained: usize,
 }
 
 #[derive(Clone, Debug, Default, Serialize)]
@@ -49,7 +52,7 @@ pub struct WhereNext {
 
 impl Summary {
     pub fn is_clean(&self) -> bool {
-        self.lost == 0 && self.effects.is_clean()
+        self.lost == 0 && self.undrained == 0 && self.effects.is_clean()
     }
 
     /// The page.

@@ -11,10 +11,10 @@ use anyhow::{Context, Result};
 use fallout_embedded::{EmbeddedError, Engine, EngineOptions, Postgres, PostgresOptions, Product, suitable_dir};
 use fallout_sandbox::{FaultScript, Sandbox, SandboxOptions};
 
-use super::session::{HOME, Session, fill};
+use super::session::{HOME, Session, only};
 use crate::{
     codes::Failure,
-    config::{Secret, Settings},
+    config::{Secret, Settings, shipped},
     output::Output,
 };
 
@@ -23,6 +23,9 @@ const ENGINE_READY_WITHIN: Duration = Duration::from_secs(180);
 /// The engine's working set with history level full is some 300 MB.
 const ENGINE_HEAP_MB: u32 = 512;
 
+/// Marks a folder that is not cleared away.
+const KEPT: &str = "keep";
+
 #[derive(Debug)]
 pub struct Servers {
     // In the order they are dropped: the engine uses Postgres.
@@ -30,6 +33,8 @@ pub struct Servers {
     pub postgres: Postgres,
     pub sandbox: Sandbox,
     pub book: PathBuf,
+    /// Everything of this run: data, logs, the book.
+    pub dir: PathBuf,
     session: Session,
     _ours: File,
 }
@@ -63,7 +68,7 @@ impl Servers {
         let urls: BTreeMap<String, String> = sandbox.urls().iter().map(|(n, u)| ((*n).to_owned(), u.clone())).collect();
         settings.database.url = Secret::new(postgres.socket_url("fallout"));
         settings.engine.url = engine.base_url();
-        fill(settings, &urls);
+        only(settings, &urls);
         let session = Session {
             pid: std::process::id(),
             database_url: postgres.socket_url("fallout"),
@@ -71,7 +76,12 @@ impl Servers {
             downstreams: urls,
         };
         session.write().context("writing .fallout/session.json")?;
-        Ok(Servers { engine, postgres, sandbox, book, session, _ours: ours })
+        Ok(Servers { engine, postgres, sandbox, book, dir, session, _ours: ours })
+    }
+
+    /// The next demo leaves the folder of this run alone: something in it has to be looked at.
+    pub fn keep_folder(&self) -> Result<()> {
+        File::create(self.dir.join(KEPT)).context("marking the folder of this run").map(drop)
     }
 
     /// Stops everything; the engine first.
@@ -85,6 +95,16 @@ impl Servers {
         };
         tokio::task::spawn_blocking(stop).await.context("stopping the servers")
     }
+}
+
+/// The fault script of a file, of the settings, or the built-in one.
+pub fn faults(file: Option<&Path>, settings: &Settings) -> Result<FaultScript> {
+    let set = settings.sandbox.faults.as_path();
+    let script = match file.or((!set.as_os_str().is_empty()).then_some(set)) {
+        Some(path) => FaultScript::load(path),
+        None => FaultScript::parse(shipped::FAULTS),
+    };
+    script.map_err(|e| Failure::new("FO-003", "the fault script cannot be used").because(e).into())
 }
 
 /// An embedded server's error with its code.
@@ -132,6 +152,9 @@ fn folder(wanted: &Wanted) -> Result<(PathBuf, File)> {
         return Ok((home.clone(), lock(&home)?.ok_or_else(|| in_use(&home))?));
     }
     for old in fs::read_dir(&home).into_iter().flatten().flatten().map(|e| e.path()) {
+        if old.join(KEPT).exists() {
+            continue;
+        }
         if let Ok(Some(_ours)) = lock(&old) {
             let _ = fs::remove_dir_all(&old);
         }

@@ -45,27 +45,22 @@ impl Session {
     }
 }
 
-/// Fills what nobody configured from the session of this working directory.
+/// Takes everything from the session of this working directory when nobody configured a server: half of each would send
+/// one's orders to the other's systems.
 pub fn adopt(settings: &mut Settings) {
-    let Some(session) = Session::read() else { return };
-    if !settings.database.url.is_empty() && !settings.engine.url.is_empty() {
+    if !settings.database.url.is_empty() || !settings.engine.url.is_empty() {
         return;
     }
-    if settings.database.url.is_empty() {
-        settings.database.url = Secret::new(session.database_url);
-    }
-    if settings.engine.url.is_empty() {
-        settings.engine.url = session.engine_url;
-    }
-    fill(settings, &session.downstreams);
+    let Some(session) = Session::read() else { return };
+    settings.database.url = Secret::new(session.database_url);
+    settings.engine.url = session.engine_url;
+    only(settings, &session.downstreams);
 }
 
-/// Addresses for downstreams that have none.
-pub fn fill(settings: &mut Settings, urls: &BTreeMap<String, String>) {
-    for (name, url) in urls {
-        let own = settings.downstreams.entry(name.clone()).or_default();
-        if own.url.is_empty() {
-            *own = DownstreamSettings { url: url.clone(), ..DownstreamSettings::default() };
-        }
-    }
+/// These downstreams and no others, whatever was configured: simulated orders must never reach a real system.
+pub fn only(settings: &mut Settings, urls: &BTreeMap<String, String>) {
+    let one = |(name, url): (&String, &String)| {
+        (name.clone(), DownstreamSettings { url: url.clone(), ..DownstreamSettings::default() })
+    };
+    settings.downstreams = urls.iter().map(one).collect();
 }

@@ -26,6 +26,18 @@ async fn evidence_is_kept_until_the_ledger_is_back_and_nothing_is_tried_meanwhil
 }
 
 #[tokio::test]
+async fn nothing_is_fetched_before_the_ledger_has_answered_for_the_first_time() {
+    let rig = Rig::start(config(), Memory { away: true.into(), ..Memory::default() }).await;
+    rig.let_answer();
+    rig.engine.add("o");
+    rig.wake.notify_one();
+    until("the ledger was asked again", || rig.ledger.asked.load(Ordering::SeqCst) >= 2).await;
+    assert!(rig.engine.calls("fetchAndLock").is_empty());
+    rig.ledger.away.store(false, Ordering::SeqCst);
+    until("it is done", || rig.engine.all_ended()).await;
+}
+
+#[tokio::test]
 async fn a_fleet_goes_on_by_itself_when_the_engine_comes_up() {
     let (engine, url) = Engine::start().await;
     engine.state().down = true;

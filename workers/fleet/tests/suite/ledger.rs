@@ -2,7 +2,7 @@
 
 use std::sync::{
     Mutex, MutexGuard,
-    atomic::{AtomicBool, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use fallout_core::{
@@ -38,6 +38,8 @@ pub struct Memory {
     pub on_claim: OnClaim,
     pub on_record: OnRecord,
     pub away: AtomicBool,
+    /// How often it was asked whether it answers.
+    pub asked: AtomicUsize,
     /// Permits let readings of contexts and claims through; many by default.
     pub contexts: Semaphore,
     pub claims: Semaphore,
@@ -50,6 +52,7 @@ impl Default for Memory {
             on_claim: Box::new(|_, _| fresh()),
             on_record: Box::new(|_| recorded(Verdict::Complete { outputs: Outputs::new() })),
             away: AtomicBool::new(false),
+            asked: AtomicUsize::new(0),
             contexts: Semaphore::new(1_000),
             claims: Semaphore::new(1_000),
         }
@@ -137,6 +140,7 @@ impl Ledger for Memory {
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
         self.answers()
     }
 }

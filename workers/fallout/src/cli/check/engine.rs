@@ -59,10 +59,7 @@ async fn deployed(engine: &Engine, file: &ModelFile, findings: &mut Vec<Finding>
         let differs = if same { "" } else { ", not the same as ours; fallout deploy would add a version" };
         let suspended = if definition.suspended { ", suspended: no order can start" } else { "" };
         let detail = format!("deployed, version {}{differs}{suspended}", definition.version);
-        findings.push(match definition.suspended {
-            false => Finding::good(AREA, key, detail),
-            true => Finding::bad(AREA, key, "FO-013", detail),
-        });
+        findings.push(Finding::good(AREA, key, detail));
     }
     Ok(())
 }
