@@ -77,8 +77,15 @@ pub enum Refusal {
     NoBranch(Action),
     #[error("the effect has to be undone outside first; then skip with --attest not-applied --reference TEXT")]
     NotUndone,
-    #[error("{0} does not apply to an effect that has to be undone; undo it outside and skip")]
+    #[error("{}", only_skip(*.0))]
     OnlySkip(Action),
+}
+
+fn only_skip(action: Action) -> String {
+    match action {
+        Action::CancelOrder => "the order is cancelled already; undo the effect outside and skip".into(),
+        other => format!("{other} does not apply to an effect that has to be undone; undo it outside and skip"),
+    }
 }
 
 /// The case's step as the guard sees it.

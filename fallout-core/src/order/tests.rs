@@ -80,7 +80,7 @@ fn a_cycle_of_lines_is_refused() {
 
 #[test]
 fn what_is_not_json_not_utf8_or_not_storable_says_so() {
-    refused("[{]", &["orders.json:1: the file: expected a JSON array"]);
+    refused("[{]", &["orders.json:1:3: the file: expected a JSON array"]);
     refused("", &["expected at least one order"]);
     refused("[]", &["expected at least one order"]);
     refused("[7]", &["order number 1: expected a product order object"]);
@@ -88,6 +88,47 @@ fn what_is_not_json_not_utf8_or_not_storable_says_so() {
     refused(&format!(r#"[{{"id":"a","requestedStartDate":"tomorrow","productOrderItem":[{ITEM}]}}]"#), &["date-time"]);
     let found = read_orders("f", b"[{\"id\":\"\xff\"}]").unwrap_err();
     assert!(found[0].expected.contains("UTF-8"), "{found:?}");
+}
+
+#[test]
+fn a_line_that_cannot_be_parsed_hides_no_problem_of_another() {
+    let good = format!(r#"{{"id":"a","productOrderItem":[{ITEM}]}}"#);
+    refused(
+        &format!("{good}\n\n{{\"id\":\"Зa\" 7}}\n{}\n{good}\n{{\n", r#"{"id":"c"}"#),
+        &[
+            "orders.json:3:12: order number 2: expected a JSON array of product orders, or one product order a line: expected `,` or `}`",
+            "orders.json:4: order c, productOrderItem: expected at least one item",
+            "orders.json:5: order a, id: expected an id of its own; the order at line 1",
+            "orders.json:6:",
+        ],
+    );
+    let of_serde = |problem: &String| problem.contains(" at line 1 column ");
+    assert!(!problems("{\"id\" 7}\n[{]").iter().any(of_serde));
+}
+
+#[test]
+fn a_place_in_an_array_is_that_of_the_file() {
+    refused("[\n  {\"id\": \"é\", 7}\n]", &["orders.json:2:15: the file: expected a JSON array"]);
+}
+
+#[test]
+fn an_order_over_several_lines_is_one_problem() {
+    let text = format!("{{\n \"id\": \"a\",\n \"productOrderItem\": [\n {ITEM}\n ]\n}}\n");
+    refused(&text, &["orders.json:1:1: the file: expected each order on a line of its own"]);
+}
+
+#[test]
+fn control_characters_of_an_id_are_shown_and_not_obeyed() {
+    refused(
+        r#"[{"id":"a\u001b[2Jb","productOrderItem":[{"id":"1","action":"add"},{"id":"1\u009b","action":"add"},{"id":"1\u009b","action":"add"}]}]"#,
+        &[
+            "order a\\u{1b}[2Jb, id: expected an id without control characters",
+            "productOrderItem[1].id: expected an id without",
+            "productOrderItem[2].id: expected an id without",
+        ],
+    );
+    let found = problems("[{\"id\":\"a\",\"productOrderItem\":[{\"id\":\"1\",\"action\":\"\u{9b}x\"}]}]");
+    assert!(found[0].ends_with("found \"\\u{9b}x\""), "{found:?}");
 }
 
 proptest::proptest! {

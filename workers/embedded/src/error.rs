@@ -6,7 +6,7 @@ use std::{io, path::PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
     #[error(
-        "no PostgreSQL server (15 or newer) found in {searched}: run `make setup`, or name the folder that holds `initdb`, `postgres` and `psql` in PG_BIN, or set DATABASE_URL to a server of your own"
+        "no PostgreSQL server (15 or newer) found in {searched}: run `make setup`, or name the folder that holds `initdb`, `postgres` and `psql` in PG_BIN"
     )]
     NoPostgres { searched: String },
     #[error(
@@ -14,7 +14,7 @@ pub enum EmbeddedError {
     )]
     OtherMajor { data: PathBuf, data_major: u32, found: String },
     #[error(
-        "user {user} has no entry in the passwd file, and PostgreSQL does not start without one: run as a user that has one, or set DATABASE_URL to a server of your own"
+        "user {user} has no entry in the passwd file, and PostgreSQL does not start without one: run as a user that has one"
     )]
     NoPasswdEntry { user: String },
     #[error("the directory {} is in use by {by}: stop that first, or choose another directory", dir.display())]

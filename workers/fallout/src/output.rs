@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use comfy_table::{ContentArrangement, Table, presets};
+use fallout_core::action::Action;
 use fallout_desk::CaseLine;
 use serde::Serialize;
 
@@ -71,17 +72,53 @@ pub fn case_table(cases: &[CaseLine]) -> String {
             or(&c.order),
             or(&c.line),
             or(&c.step),
-            or(&c.recommended_action),
+            recommended(c),
         ]
     };
     let headers = ["case", "severity", "status", "category", "classification", "order", "line", "step", "recommended"];
     table(headers, cases.iter().map(row))
 }
 
+/// What is recommended for a case, as a person would type it where the command line can do it.
+pub fn recommended(case: &CaseLine) -> String {
+    let Some(word) = &case.recommended_action else { return "-".into() };
+    match word.parse() {
+        Ok(Action::ReconcileStep) => "find out, then --attest".into(),
+        Ok(action) => action_name(action).into(),
+        Err(_) => word.clone(),
+    }
+}
+
+/// An action as `case recover --action` names it; one that it cannot take by its own word.
+pub fn action_name(action: Action) -> &'static str {
+    match action {
+        Action::RetryStep => "retry",
+        Action::ResumeWorkflow => "resume",
+        Action::SkipStep => "skip",
+        Action::CancelOrder => "cancel",
+        other => other.word(),
+    }
+}
+
+/// This program as it was called, for a line that a person copies.
+pub fn program() -> String {
+    std::env::args().next().filter(|name| !name.is_empty()).unwrap_or_else(|| "fallout".into())
+}
+
 /// An error with everything that caused it, on one line: for logs, where a person reads but nothing is laid out.
 pub fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string);
-    causes.collect::<Vec<_>>().join(": ")
+    causes(error).join(": ")
+}
+
+/// The texts of an error and of what caused it, outermost first. Some libraries repeat their source in their own text.
+pub fn causes(error: &dyn std::error::Error) -> Vec<String> {
+    let mut texts: Vec<String> = Vec::new();
+    for text in std::iter::successors(Some(error), |e| e.source()).map(ToString::to_string) {
+        if texts.last().is_none_or(|said| !said.contains(&text)) {
+            texts.push(text);
+        }
+    }
+    texts
 }
 
 /// `text` in this style; the stream drops the colours where nobody would see them.
@@ -97,6 +134,13 @@ mod tests {
     fn a_table_has_aligned_columns_and_no_padding_at_its_ends() {
         let rows = [["a".into(), "1".into()], ["bcd".into(), "22".into()]];
         assert_eq!(table(["name", "n"], rows), "name  n\na     1\nbcd   22");
+    }
+
+    #[test]
+    fn a_cause_that_the_text_before_it_repeats_is_not_said_twice() {
+        let refused = std::io::Error::other("connection refused");
+        let repeats = anyhow::Error::new(refused).context("cannot connect: connection refused").context("away");
+        assert_eq!(chain(repeats.as_ref()), "away: cannot connect: connection refused");
     }
 
     #[test]

@@ -19,8 +19,10 @@ use crate::{
     config::{LogFormat, TelemetrySettings},
 };
 
-/// Ours at info, everyone else only when something is wrong.
-const DEFAULT_FILTER: &str = "warn,fallout=info";
+/// What is logged when FALLOUT_LOG does not say: ours at info, everyone else only when something is wrong.
+pub const COURSE_OF_THINGS: &str = "warn,fallout=info";
+/// The same for a command that shows its own progress: log lines in between would garble it.
+pub const TROUBLE_ONLY: &str = "warn";
 /// A collector in the same network answers in milliseconds, and the end of a command waits for it.
 const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -30,9 +32,9 @@ const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
 pub struct Telemetry(Option<SdkTracerProvider>);
 
 impl Telemetry {
-    /// For the whole process, once. Only a FALLOUT_LOG that cannot be read is an error.
-    pub fn start(settings: &TelemetrySettings) -> Result<Self, Failure> {
-        let filter = filter(std::env::var("FALLOUT_LOG").ok().as_deref())?;
+    /// For the whole process, once. Only a FALLOUT_LOG that cannot be read is an error; without one, `default` counts.
+    pub fn start(settings: &TelemetrySettings, default: &str) -> Result<Self, Failure> {
+        let filter = filter(std::env::var("FALLOUT_LOG").ok().as_deref(), default)?;
         let provider = provider(settings);
         let unsent = provider.as_ref().err().map(|error| format!("{error:#}"));
         let provider = provider.ok().flatten();
@@ -55,8 +57,8 @@ impl Telemetry {
     }
 }
 
-fn filter(text: Option<&str>) -> Result<EnvFilter, Failure> {
-    let text = text.filter(|text| !text.trim().is_empty()).unwrap_or(DEFAULT_FILTER);
+fn filter(text: Option<&str>, default: &str) -> Result<EnvFilter, Failure> {
+    let text = text.filter(|text| !text.trim().is_empty()).unwrap_or(default);
     EnvFilter::try_new(text).map_err(|error| {
         let what = "FALLOUT_LOG cannot be read; expected something like info, or warn,fallout=debug";
         Failure::new("FO-001", what).because(error)
@@ -141,7 +143,7 @@ mod tests {
     fn one_span(otlp_url: String) {
         let settings = settings(otlp_url);
         let provider = provider(&settings).unwrap();
-        let subscriber = subscriber(&settings, filter(Some("off")).unwrap(), provider.as_ref());
+        let subscriber = subscriber(&settings, filter(Some("off"), COURSE_OF_THINGS).unwrap(), provider.as_ref());
         tracing::subscriber::with_default(subscriber, || {
             tracing::info_span!(target: "fallout_fleet", "process").in_scope(|| {});
             tracing::info_span!(target: "hyper", "noise").in_scope(|| {});
@@ -179,9 +181,19 @@ mod tests {
 
     #[test]
     fn a_filter_that_cannot_be_read_is_refused_with_an_example() {
-        let failure = filter(Some("fallout=loud")).unwrap_err();
+        let failure = filter(Some("fallout=loud"), COURSE_OF_THINGS).unwrap_err();
         assert!(failure.to_string().contains("warn,fallout=debug"));
-        assert!(filter(None).is_ok() && filter(Some(" ")).is_ok());
+    }
+
+    #[test]
+    fn the_default_counts_only_where_nothing_was_chosen() {
+        for default in [COURSE_OF_THINGS, TROUBLE_ONLY] {
+            let expected = EnvFilter::new(default).to_string();
+            for nothing in [None, Some(" ")] {
+                assert_eq!(filter(nothing, default).unwrap().to_string(), expected);
+            }
+        }
+        assert_eq!(filter(Some("debug"), TROUBLE_ONLY).unwrap().to_string(), "debug");
     }
 
     #[test]

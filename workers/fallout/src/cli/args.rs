@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{case, check, demo, deploy, explain, migrate, up, watch, worker};
+use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -45,4 +46,14 @@ pub enum Command {
     Check(check::Args),
     Case(case::Args),
     Explain(explain::Args),
+}
+
+impl Command {
+    /// What is logged when FALLOUT_LOG does not say.
+    pub fn log_filter(&self) -> &'static str {
+        match self {
+            Command::Demo(_) => TROUBLE_ONLY,
+            _ => COURSE_OF_THINGS,
+        }
+    }
 }

@@ -117,8 +117,10 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             context.out.data(&cases, || list(&cases, all))?;
         }
         Command::Show { id } => {
-            let case = desk.case(tenant, number(&id)?).await.map_err(told)?;
-            context.out.data(&case, || show::text(&case))?;
+            let number = number(&id)?;
+            let case = desk.case(tenant, number).await.map_err(told)?;
+            let taken = desk.actions(tenant, number).await.map_err(told)?;
+            context.out.data(&case, || show::text(&case, &taken))?;
         }
         Command::Recover(recover) => {
             let taken = ask(&desk, tenant, &recover).await?;

@@ -27,8 +27,8 @@ struct Page<'a> {
 }
 
 pub fn run(args: &Args, out: Output) -> anyhow::Result<Exit> {
-    let Some(wanted) = &args.code else { return list(out) };
     let taxonomy: Taxonomy = toml::from_str(shipped::TAXONOMY)?;
+    let Some(wanted) = &args.code else { return list(&taxonomy, out) };
     let Some(page) = coded(wanted).or_else(|| found(wanted, &taxonomy)) else {
         let categories = taxonomy.categories.iter().map(|c| c.code.as_str());
         let classifications = taxonomy.classifications.iter().map(|c| c.code.as_str());
@@ -42,11 +42,22 @@ pub fn run(args: &Args, out: Output) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn list(out: Output) -> anyhow::Result<Exit> {
-    let json: Vec<_> = CODES.iter().map(|code| json!({ "code": code.id, "title": code.title() })).collect();
-    let rows = CODES.iter().map(|code| [code.id.to_owned(), code.title().to_owned()]);
-    out.data(&json, || table(["code", "what"], rows))?;
+fn list(taxonomy: &Taxonomy, out: Output) -> anyhow::Result<Exit> {
+    let all = explained(taxonomy);
+    let json: Vec<_> =
+        all.iter().map(|(kind, code, title)| json!({ "kind": kind, "code": code, "title": title })).collect();
+    let rows = all.iter().map(|(kind, code, title)| [(*code).to_owned(), (*kind).to_owned(), (*title).to_owned()]);
+    out.data(&json, || table(["code", "kind", "what"], rows))?;
     Ok(Exit::Done)
+}
+
+/// Kind, code and title of everything that has a page.
+fn explained(taxonomy: &Taxonomy) -> Vec<(&'static str, &str, &str)> {
+    let codes = CODES.iter().map(|c| ("failure", c.id, c.title()));
+    let categories = taxonomy.categories.iter().map(|c| ("category", c.code.as_str(), c.name.as_str()));
+    let classifications =
+        taxonomy.classifications.iter().map(|c| ("classification", c.code.as_str(), c.summary.as_str()));
+    codes.chain(categories).chain(classifications).collect()
 }
 
 fn coded(wanted: &str) -> Option<Page<'static>> {
@@ -66,4 +77,22 @@ fn found<'a>(wanted: &str, taxonomy: &'a Taxonomy) -> Option<Page<'a>> {
         Some(c) => Page { code: &c.code, title: &c.summary, page: format!("{}: {}\n\n{page}", c.code, c.summary) },
         None => Page { code: &category.code, title: &category.name, page: page.to_owned() },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_that_is_listed_has_a_page() {
+        let taxonomy: Taxonomy = toml::from_str(shipped::TAXONOMY).unwrap();
+        let all = explained(&taxonomy);
+        for wanted in ["FO-012", "PROVISIONING", "ADDRESS_NOT_SERVICEABLE"] {
+            assert!(all.iter().any(|(_, code, _)| *code == wanted), "{wanted}");
+        }
+        for (_, code, title) in all {
+            let page = coded(code).or_else(|| found(code, &taxonomy));
+            assert!(page.is_some() && !title.is_empty(), "{code}");
+        }
+    }
 }

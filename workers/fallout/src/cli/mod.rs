@@ -44,6 +44,8 @@ pub struct Context {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let out = Output::new(cli.json);
+    // A panic is a defect of ours; people get a sentence and its place, not a backtrace.
+    std::panic::set_hook(Box::new(|panic| tracing::error!("a defect of this program: {panic}")));
     match run(cli, out) {
         Ok(exit) => exit.into(),
         Err(error) => {
@@ -65,7 +67,7 @@ fn run(cli: Cli, out: Output) -> anyhow::Result<Exit> {
     if !matches!(cli.command, Command::Demo(_) | Command::Up(_)) {
         session::adopt(&mut settings);
     }
-    let telemetry = Telemetry::start(&settings.telemetry)?;
+    let telemetry = Telemetry::start(&settings.telemetry, cli.command.log_filter())?;
     let result = in_runtime(cli.command, Context { settings, out }, problems);
     telemetry.finish();
     result

@@ -7,20 +7,15 @@ use anyhow::Error;
 use crate::{
     codes::{Failure, code_of},
     exit::Exit,
-    output::{BAD, styled},
+    output::{BAD, causes, styled},
 };
 
 pub fn text(error: &Error) -> String {
     let code = code_of(error);
     let head = code.map_or_else(|| "error:".to_owned(), |code| format!("error {}:", code.id));
     let mut text = format!("{} {}\n", styled(BAD, &head), indented(&error.to_string()));
-    let mut said = error.to_string();
-    for cause in error.chain().skip(1).map(ToString::to_string) {
-        // Some libraries repeat their source in their own text.
-        if !said.contains(&cause) {
-            text += &format!("  because: {}\n", indented(&cause));
-            said = cause;
-        }
+    for cause in causes(error.as_ref()).iter().skip(1) {
+        text += &format!("  because: {}\n", indented(cause));
     }
     if let Some(code) = code {
         let failure = error.chain().find_map(|link| link.downcast_ref::<Failure>());

@@ -1,12 +1,12 @@
 //! The command line as people type it.
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, Parser, ValueEnum};
 
 use super::{
     args::{Cli, Command},
     case, worker,
 };
-use crate::config::Settings;
+use crate::{config::Settings, output::action_name};
 
 fn parsed(line: &str) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(line.split_whitespace())
@@ -60,6 +60,14 @@ fn an_attestation_needs_its_reference_and_a_recovery_its_reason() {
     };
     assert_eq!(args.outputs, [("serviceId".to_owned(), "S=7".to_owned())]);
     assert_eq!(args.attest, Some(case::Attest::Applied));
+}
+
+#[test]
+fn an_action_is_shown_by_the_name_that_is_typed() {
+    for choice in case::Choice::value_variants() {
+        let typed = choice.to_possible_value().unwrap();
+        assert_eq!(action_name((*choice).into()), typed.get_name());
+    }
 }
 
 #[test]

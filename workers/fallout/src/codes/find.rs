@@ -22,7 +22,11 @@ fn id_of(link: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         return Some(error.code());
     }
     match link.downcast_ref::<EngineError>() {
-        Some(EngineError::Away { .. }) => return Some("FO-010"),
+        Some(EngineError::Away { .. } | EngineError::NotFound { .. }) => return Some("FO-010"),
+        // Something answers there, but not the engine's REST root: another server, or another path of its own.
+        Some(EngineError::Refused { kind, .. }) if kind.starts_with("HTTP ") || kind == "NotFoundException" => {
+            return Some("FO-010");
+        }
         Some(EngineError::Unauthorised { .. }) => return Some("FO-011"),
         _ => {}
     }
@@ -32,10 +36,23 @@ fn id_of(link: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
     match link.downcast_ref::<StoreError>() {
         Some(StoreError::Away(_)) => return Some("FO-020"),
         Some(StoreError::Migrate(_)) => return Some("FO-022"),
+        Some(StoreError::Other(error)) => return of_sqlstate(&error.as_database_error()?.code()?),
         _ => {}
     }
     match link.downcast_ref::<SandboxError>() {
         Some(SandboxError::Port { .. }) => Some("FO-031"),
+        _ => None,
+    }
+}
+
+/// What an operator does about an error of the server (PostgreSQL, appendix A: error codes).
+pub(super) fn of_sqlstate(code: &str) -> Option<&'static str> {
+    match code {
+        // A table or column of ours is not there.
+        "42P01" | "42703" => Some("FO-022"),
+        // No such database; user or password refused.
+        "3D000" => Some("FO-020"),
+        code if code.starts_with("28") => Some("FO-020"),
         _ => None,
     }
 }

@@ -74,8 +74,21 @@ fn errors_of_our_crates_have_the_code_of_what_an_operator_does() {
     assert_eq!(id(EngineError::Away { source: None }.into()), Some("FO-010"));
     assert_eq!(id(EngineError::Unauthorised { status: 403, message: String::new() }.into()), Some("FO-011"));
     assert_eq!(id(EngineError::Unknown { source: None }.into()), None);
+    assert_eq!(id(EngineError::NotFound { message: "no such path".into() }.into()), Some("FO-010"));
+    let refused = |kind: &str| EngineError::Refused { kind: kind.into(), message: String::new() };
+    assert_eq!(id(refused("HTTP 404").into()), Some("FO-010"));
+    assert_eq!(id(refused("InvalidRequestException").into()), None);
     assert_eq!(id(DeployError::Engine(EngineError::Away { source: None }).into()), Some("FO-010"));
     assert_eq!(id(DeployError::Parse { problems: Vec::new() }.into()), Some("FO-015"));
     assert_eq!(id(fallout_embedded::EmbeddedError::NoJava { searched: "PATH".into() }.into()), Some("FO-107"));
     assert_eq!(id(anyhow::anyhow!("something else")), None);
+}
+
+#[test]
+fn errors_of_the_database_server_have_the_code_of_what_an_operator_does() {
+    let codes =
+        [("42P01", Some("FO-022")), ("42703", Some("FO-022")), ("28P01", Some("FO-020")), ("28000", Some("FO-020"))];
+    for (sqlstate, expected) in codes.into_iter().chain([("3D000", Some("FO-020")), ("42601", None)]) {
+        assert_eq!(super::find::of_sqlstate(sqlstate), expected, "{sqlstate}");
+    }
 }

@@ -116,7 +116,11 @@ impl Work<'_> {
             psql: servers.postgres.psql_line("fallout"),
             kept: self.demo.keep,
         };
-        Ok(self.out.data(summary, || summary.text(&next))?)
+        self.out.data(summary, || summary.text(&next))?;
+        if self.out.is_json() {
+            summary.troubles().iter().for_each(|trouble| self.out.note(trouble));
+        }
+        Ok(())
     }
 
     fn tenant(&self) -> &str {

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, fmt::Write};
 
+use fallout_core::action::Action;
 use fallout_desk::CaseLine;
 use serde::Serialize;
 
@@ -59,11 +60,9 @@ impl Summary {
     pub fn text(&self, next: &WhereNext) -> String {
         let mut out = String::new();
         let Summary { orders, completed, cancelled, parked, lost, .. } = self;
-        let _ = writeln!(
-            out,
-            "\n{orders} orders in {:.1} s on {} {}",
-            self.seconds, self.engine.product, self.engine.version
-        );
+        let Product { product, version } = &self.engine;
+        let noun = if *orders == 1 { "order" } else { "orders" };
+        let _ = writeln!(out, "\n{orders} {noun} in {:.1} s on {product} {version}", self.seconds);
         let _ = writeln!(out, "  completed {completed:>4}   every step done, every line's effect in the book");
         let _ = writeln!(out, "  cancelled {cancelled:>4}");
         let _ = writeln!(out, "  parked    {parked:>4}   waiting for a person, each with an open case");
@@ -73,13 +72,23 @@ impl Summary {
         }
         self.write_cases(&mut out);
         self.write_effects(&mut out);
-        let retry = |c: &&CaseLine| c.recommended_action.as_deref() == Some("RETRY_STEP");
-        next.write(&mut out, self.open.iter().find(retry).or(self.open.first()));
+        next.write(&mut out, &self.open);
         out
     }
 
+    /// What keeps this run from being clean, a line each: for stderr where stdout is one JSON object.
+    pub fn troubles(&self) -> Vec<String> {
+        self.unproven().into_iter().chain(self.lost_orders.clone()).chain(self.effects.findings.clone()).collect()
+    }
+
+    fn unproven(&self) -> Option<String> {
+        let of = |calls| format!("calls still in flight when the effects were compared: {calls}; nothing is proven");
+        (self.undrained > 0).then(|| of(self.undrained))
+    }
+
     fn write_cases(&self, out: &mut String) {
-        let _ = writeln!(out, "\n{} open cases", self.cases.open);
+        let noun = if self.cases.open == 1 { "case" } else { "cases" };
+        let _ = writeln!(out, "\n{} open {noun}", self.cases.open);
         for (category, count) in &self.cases.by_category {
             let owner = self.open.iter().find(|c| c.category == *category).and_then(|c| c.group.as_deref());
             let _ = writeln!(out, "  {category:<18} {count:>3}   owned by {}", owner.unwrap_or("nobody"));
@@ -96,7 +105,7 @@ impl Summary {
         let _ = writeln!(out, "\nEffect check: the sandbox's book against the ledger");
         let _ = writeln!(out, "  intended {intended}, applied {applied}");
         let _ = writeln!(out, "  duplicated {duplicated}   unexplained {unexplained}   orphaned {orphaned}");
-        for finding in findings {
+        for finding in findings.iter().chain(&self.unproven()) {
             let _ = writeln!(out, "    {finding}");
         }
         let verdict = if self.is_clean() { "No effect twice, nothing lost." } else { "This run broke the promise." };
@@ -105,21 +114,27 @@ impl Summary {
 }
 
 impl WhereNext {
-    fn write(&self, out: &mut String, case: Option<&CaseLine>) {
+    fn write(&self, out: &mut String, open: &[CaseLine]) {
+        let program = output::program();
         let _ = writeln!(out, "\nWhere to look next");
         if !self.kept {
             let _ = writeln!(out, "  Everything is stopped now. Run it again with --keep to look around:");
         }
         let _ = writeln!(out, "  Cockpit   {}   user demo, password demo", self.cockpit);
         let _ = writeln!(out, "  database  {}", self.psql);
-        let _ = writeln!(out, "  cases     fallout case list");
-        if let Some(case) = case {
-            let number = &case.case_number;
-            let _ = writeln!(out, "  one case  fallout case show {number}");
-            let _ = writeln!(
-                out,
-                "  recover   fallout case recover {number} --action retry --reason \"downstream is fixed\""
-            );
+        let _ = writeln!(out, "  cases     {program} case list");
+        // A retry can be typed as it stands; everything else needs what a person finds out first.
+        let retry = open.iter().find(|c| c.recommended_action.as_deref() == Some(Action::RetryStep.word()));
+        if let Some(CaseLine { case_number, .. }) = retry.or(open.first()) {
+            let _ = writeln!(out, "  one case  {program} case show {case_number}");
+        }
+        if let Some(CaseLine { case_number, .. }) = retry {
+            let reason = "--reason \"the downstream is fixed\"";
+            let _ = writeln!(out, "  recover   {program} case recover {case_number} --action retry {reason}");
         }
     }
 }
+
+#[cfg(test)]
+#[path = "summary_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@ use fallout_store::{Scope, Store, StoreError, server};
 use super::Finding;
 use crate::{
     cli::migrate::{known_migrations, new_enough, newer},
+    codes::code_of,
     config::Settings,
     output::chain,
 };
@@ -20,7 +21,9 @@ pub async fn findings(settings: &Settings) -> Vec<Finding> {
     };
     let mut findings = Vec::new();
     if let Err(error) = facts(&store, &mut findings).await {
-        findings.push(Finding::bad(AREA, "address", "FO-020", chain(&error)));
+        let text = chain(&error);
+        let code = code_of(&error.into()).map_or("FO-020", |code| code.id);
+        findings.push(Finding::bad(AREA, "address", code, text));
     }
     store.close().await;
     findings
