@@ -89,9 +89,10 @@ impl Work<'_> {
     async fn run(&self, servers: &mut Servers, stopped: &mut watch::Receiver<bool>) -> Result<Option<Summary>> {
         let mut running = Running::start(self.setup);
         intake::accept(&self.setup.desk, self.tenant(), self.orders, Some(SOON_S)).await?;
-        progress::until_quiet(self.setup, self.orders, self.demo.deadline, self.out, stopped).await?;
-        // Nothing is weighed while a sender is at work.
-        let drained = running.stop_fleet().await?;
+        let quiet = progress::until_quiet(self.setup, self.orders, self.demo.deadline, self.out, stopped).await?;
+        // Nothing is weighed while a sender is at work. Where nothing moves none is, and workers that go on are left alone:
+        // one that stops leaves a long poll behind, which would keep the first recovery waiting.
+        let drained = if quiet && self.demo.keep { None } else { running.stop_fleet().await? };
         if *stopped.borrow() {
             running.stop().await?;
             return Ok(None);
@@ -101,7 +102,7 @@ impl Work<'_> {
         summary.undrained = drained.map_or(0, |d| d.left);
         self.tell(&summary, servers)?;
         if self.demo.keep {
-            running.start_fleet();
+            running.keep_fleet();
             self.out.note("\neverything keeps running; Ctrl-C ends it");
             stop::stopped(stopped).await;
             self.out.note("stopping ...");

@@ -22,14 +22,14 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Without a terminal a line now and then is enough.
 const SAY: Duration = Duration::from_secs(5);
 
-/// Returns when nothing moves by itself any more, at the deadline, or when a person stops it.
+/// Returns true when nothing moves by itself any more; false at the deadline, or when a person stops it.
 pub async fn until_quiet(
     setup: &Setup,
     orders: &[Order],
     deadline: Duration,
     out: Output,
     stopped: &mut watch::Receiver<bool>,
-) -> Result<()> {
+) -> Result<bool> {
     let end = Instant::now() + deadline;
     let tenant = &setup.settings.tenant.id;
     let mut line = Line::new();
@@ -39,7 +39,7 @@ pub async fn until_quiet(
         line.show(&runs, &cases, orders.len());
         if may_be_quiet(&runs, &cases, orders.len()) && is_quiet(setup, orders).await? {
             line.end();
-            return Ok(());
+            return Ok(true);
         }
         tokio::select! {
             () = tokio::time::sleep(LOOK) => {}
@@ -48,7 +48,7 @@ pub async fn until_quiet(
     }
     line.end();
     out.note(if *stopped.borrow() { "stopped before every order had ended" } else { "the deadline has passed" });
-    Ok(())
+    Ok(false)
 }
 
 /// Every run that has not ended has a case: only then is the whole ledger worth reading.

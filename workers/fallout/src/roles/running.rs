@@ -34,7 +34,14 @@ impl Running {
         running
     }
 
-    pub fn start_fleet(&mut self) {
+    /// Workers again, where they were stopped.
+    pub fn keep_fleet(&mut self) {
+        if self.fleet.is_none() {
+            self.start_fleet();
+        }
+    }
+
+    fn start_fleet(&mut self) {
         let (stop, stopped) = watch::channel(false);
         let (setup, wake) = (self.setup.clone(), Arc::clone(&self.wake));
         let topics: Vec<String> = setup.catalogue.operations.keys().cloned().collect();
