@@ -22,7 +22,9 @@ use fallout_store::{Scope, Store, Tx};
 
 pub use access::{AttemptView, CaseDetail, RunView, StepView};
 pub use error::DeskError;
-pub use fallout_store::{attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run};
+pub use fallout_store::{
+    attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, steps::Step,
+};
 pub use intake::Accepted;
 pub use recovery::{Recovery, Taken};
 

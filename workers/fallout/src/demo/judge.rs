@@ -167,3 +167,7 @@ fn lines_wait(order: &Order, view: &RunView) -> bool {
     };
     !blocked.is_empty() && (0..order.lines.len()).all(|index| blocked.contains(&index) || ended(index))
 }
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;
