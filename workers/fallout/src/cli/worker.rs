@@ -62,8 +62,11 @@ async fn serve(topics: &[String], context: &Context) -> anyhow::Result<Exit> {
 
 /// How a fleet ended, for people.
 pub fn told(drained: &Drained) -> String {
-    let Drained { finished, given_back, left } = drained;
-    format!("stopped: {finished} finished, {given_back} given back, {left} left to their locks")
+    match drained {
+        Drained { finished: 0, given_back: 0, left: 0 } => "stopped: nothing was in work".to_owned(),
+        Drained { left: 0, .. } => format!("stopped: {drained}"),
+        _ => format!("stopped: {drained} to their locks, and the next worker looks them up"),
+    }
 }
 
 /// The topics to fetch; FO-030 for those that no operation stands behind.
