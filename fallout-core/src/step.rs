@@ -72,6 +72,11 @@ words! {
 }
 
 impl StepState {
+    /// Can still move by itself; a parked or ended step only takes evidence.
+    pub fn is_live(self) -> bool {
+        matches!(self, StepState::New | StepState::Running | StepState::AwaitingCallback)
+    }
+
     /// Nothing more will be tried without an action.
     pub fn is_ended(self) -> bool {
         matches!(self, StepState::Done | StepState::Skipped | StepState::Cancelled | StepState::Rejected)

@@ -7,5 +7,6 @@ pub mod orders;
 mod scenario;
 mod world;
 
-pub use scenario::{PROCESS, Scenario, scenario};
+pub use fallout_desk::PROCESS;
+pub use scenario::{Scenario, scenario};
 pub use world::{World, product};

@@ -18,15 +18,13 @@ use fallout_core::{
     order::Order,
     step::{Outputs, StepState},
 };
-use fallout_desk::{CaseDetail, CaseLine, DeskError, Recovery, RunView, StepView, Taken};
+use fallout_desk::{CaseDetail, CaseLine, DeskError, PROCESS, Recovery, RunView, StepView, Taken};
 use fallout_sandbox::{Book, Effect, FaultScript, Sandbox, SandboxOptions};
 
 use crate::World;
 
 /// Longer than anything a scenario waits for takes on a busy machine; only a failure gets there.
 const PATIENCE: Duration = Duration::from_secs(90);
-/// The process of an order.
-pub const PROCESS: &str = "order-fulfilment";
 const LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]

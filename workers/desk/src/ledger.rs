@@ -172,7 +172,7 @@ impl Work<'_> {
 
     async fn report(&mut self, verdict: Verdict) -> Result<Claim, DeskError> {
         let attempt = self.attempts.last().map(|a| a.id);
-        if self.is_live() {
+        if self.step.state.is_live() {
             self.apply(attempt, &verdict).await?;
         }
         Ok(Claim::Report { attempt, verdict, case: self.step.case })

@@ -25,7 +25,7 @@ pub use error::DeskError;
 pub use fallout_store::{
     attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, steps::Step,
 };
-pub use intake::Accepted;
+pub use intake::{Accepted, PROCESS};
 pub use recovery::{Recovery, Taken};
 
 /// Cheap to clone: a pool and shared reference data.

@@ -94,11 +94,6 @@ impl<'a> Work<'a> {
         decide(self.op, &self.attempts, &self.situation())
     }
 
-    /// Whether the step can still move by itself; a parked or ended one only takes evidence.
-    pub fn is_live(&self) -> bool {
-        matches!(self.step.state, StepState::New | StepState::Running | StepState::AwaitingCallback)
-    }
-
     /// The sender of an open attempt is certainly gone: anything may have happened.
     pub async fn settle_orphan(&mut self, attempt: AttemptId) -> Result<(), DeskError> {
         let evidence = Evidence::of(Phase::Unproven);

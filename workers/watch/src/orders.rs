@@ -4,11 +4,10 @@
 use chrono::{DateTime, Duration, Utc};
 use fallout_camunda::{HistoricActivityQuery, HistoricInstanceQuery, HistoricProcessInstance, InstanceState};
 use fallout_core::ids::RunId;
-use fallout_desk::Run;
+use fallout_desk::{PROCESS, Run};
 
-use crate::{Watch, WatchError};
+use crate::{Watch, WatchError, kept_going};
 
-const PROCESS: &str = "order-fulfilment";
 /// End events of our model and what they mean for a run.
 const ENDS: [(&str, &str); 2] = [("orderCompleted", "completed"), ("orderCancelled", "cancelled")];
 /// History is written in transactions that end in another order than their timestamps say.
@@ -35,8 +34,7 @@ pub(crate) async fn tick(watch: &Watch, cursor: &mut Cursor) -> Result<usize, Wa
         for instance in watch.engine.historic_process_instances(&query).await? {
             cursor.seen = cursor.seen.max(instance.end_time);
             if let Some(run) = watch.desk.run_of_instance(&instance.id).await?.filter(|r| r.state == "running") {
-                note(watch, &run, &instance).await?;
-                ended += 1;
+                ended += told(watch, &run, &instance).await?;
             }
         }
     }
@@ -54,8 +52,7 @@ async fn sweep(watch: &Watch, cursor: &mut Cursor) -> Result<usize, WatchError> 
         };
         match watch.engine.historic_process_instance(id).await? {
             Some(instance) if instance.end_time.is_some() => {
-                note(watch, &run, &instance).await?;
-                ended += 1;
+                ended += told(watch, &run, &instance).await?;
             }
             Some(instance) => cursor.seen = cursor.seen.or(Some(instance.start_time)),
             None => {
@@ -64,6 +61,11 @@ async fn sweep(watch: &Watch, cursor: &mut Cursor) -> Result<usize, WatchError> 
         }
     }
     Ok(ended)
+}
+
+/// 1 when the end was noted.
+async fn told(watch: &Watch, run: &Run, instance: &HistoricProcessInstance) -> Result<usize, WatchError> {
+    Ok(usize::from(kept_going("orders", &run.external_id, note(watch, run, instance).await)?))
 }
 
 async fn note(watch: &Watch, run: &Run, instance: &HistoricProcessInstance) -> Result<(), WatchError> {

@@ -132,8 +132,7 @@ fn lines_are_served(order: &Order, view: &RunView) -> bool {
 
 /// A case is open, no step is at work, and every line has ended, is parked, or waits for one that is.
 fn is_parked(order: &Order, view: &RunView) -> bool {
-    let at_work =
-        |s: &StepView| matches!(s.step.state, StepState::New | StepState::Running | StepState::AwaitingCallback);
+    let at_work = |s: &StepView| s.step.state.is_live();
     let with_action = |s: &StepView| s.step.gate.is_some();
     let ownerless = |s: &StepView| s.step.state == StepState::Parked && s.step.case.is_none();
     if view.steps.iter().any(|s| at_work(s) || with_action(s) || ownerless(s))
