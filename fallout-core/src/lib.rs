@@ -14,6 +14,7 @@ pub mod case;
 pub mod catalogue;
 pub mod claim;
 pub mod command;
+pub mod contradiction;
 pub mod decide;
 pub mod evidence;
 #[cfg(test)]

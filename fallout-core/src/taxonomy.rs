@@ -41,6 +41,8 @@ pub struct Classification {
     pub summary: String,
     /// Where this one is better served than its category is.
     pub recommended_action: Option<Action>,
+    /// Where this one weighs more, or less, than its category does.
+    pub severity: Option<Severity>,
 }
 
 impl Taxonomy {
@@ -59,6 +61,11 @@ impl Taxonomy {
     pub fn recommended(&self, code: &str) -> Option<Action> {
         let own = self.classification(code).and_then(|c| c.recommended_action);
         own.or_else(|| self.category_of(code).map(|c| c.recommended_action))
+    }
+
+    pub fn severity(&self, code: &str) -> Option<Severity> {
+        let own = self.classification(code).and_then(|c| c.severity);
+        own.or_else(|| self.category_of(code).map(|c| c.severity))
     }
 
     /// Everything wrong with it, at once.

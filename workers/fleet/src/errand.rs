@@ -24,8 +24,8 @@ pub(crate) enum Errand {
     Extra(Ask),
     /// Whether the ledger is back.
     Ready,
-    /// What a lost answer may have locked.
-    Sweep,
+    /// What the lost answer to this fetch may have locked.
+    Sweep(Ask),
 }
 
 /// What an errand brought.
