@@ -5,6 +5,7 @@
 mod behaviours;
 mod cancelling;
 mod engine;
+mod evidence;
 mod happy;
 mod house;
 mod lines;
