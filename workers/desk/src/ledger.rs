@@ -149,6 +149,10 @@ impl Desk {
             tx.commit().await?;
             return Ok(Err(case));
         };
+        let stood_for = steps::parked_at(&mut tx, &task.external_task_id).await?;
+        if let Some(other) = stood_for.filter(|step| *step != StepKey::of(&task.step)) {
+            return Ok(Err(self.identity_changed(tx, other, task).await?));
+        }
         let step = steps::touch(&mut tx, task, run.id).await?;
         let mut work = Work::on(self, tx, step).await?;
         if work.step.gate.is_some() && work.step.gate == task.action {

@@ -12,13 +12,14 @@ use fallout_core::{
         classification::{self, ENGINE_CANNOT_ADVANCE},
         join,
     },
-    ids::{AttemptId, CommandId, StepKey},
+    ids::{AttemptId, CaseNumber, CommandId, StepKey},
     lookup::interval_ms,
     outcome::Outcome,
     step::{Ending, Outputs, StepState},
     task::TaskRef,
 };
 use fallout_store::{
+    StoreError, Tx,
     attempts::{self, DueRead},
     cases, commands, orders, steps,
 };
@@ -35,6 +36,8 @@ use crate::{
 const READ_LEASE: Duration = Duration::seconds(60);
 /// A step nobody claimed for this long is asked for in the engine.
 const QUIET_S: f64 = 15.0;
+/// The same for a parked one, where nothing happens without a person.
+const PARKED_QUIET_S: f64 = 30.0;
 
 impl Desk {
     /// Unresolved attempts whose next lookup is due; each is ours for a minute.
@@ -86,6 +89,52 @@ impl Desk {
             move_case(&mut work.tx, &mut case, CaseEvent::Cleared).await?;
             work.resolve_case(how).await?;
         }
+        work.commit().await
+    }
+
+    /// A parked task says now that it is another step: someone has changed the variables that make a step itself.
+    pub(crate) async fn identity_changed(
+        &self,
+        mut tx: Tx,
+        parked: StepKey,
+        task: &TaskRef,
+    ) -> Result<CaseNumber, DeskError> {
+        let step = steps::lock(&mut tx, parked).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        let case = cases::active_of_step(&mut work.tx, parked).await?.ok_or(StoreError::Stale("the case"))?;
+        let reason = format!(
+            "the variables of the parked task were changed: it says that it is {} now; set them back, nothing was sent",
+            task.step
+        );
+        let said = format!("{}:{}", task.external_task_id, task.worker_id);
+        work.note(&case, "IDENTITY_CHANGED", &said, &reason, &json!({ "says": task.step })).await?;
+        work.commit().await?;
+        Ok(case.number)
+    }
+
+    /// Parked steps that were not looked at for a while: (step, external task, process instance).
+    pub async fn parked_steps(&self, limit: i64) -> Result<Vec<(StepKey, String, String)>, DeskError> {
+        let mut tx = self.system("gone-tasks").await?;
+        let parked = steps::quiet_parked(&mut tx, PARKED_QUIET_S, limit).await?;
+        tx.commit().await?;
+        Ok(parked)
+    }
+
+    /// Nothing in the engine waits for the recovery of this parked step any more. The case stays, and says so.
+    pub async fn stranded(&self, step: StepKey, external_task_id: &str, how: &str) -> Result<(), DeskError> {
+        let mut tx = self.system("gone-tasks").await?;
+        let step = steps::lock(&mut tx, step).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        let is_parked = work.step.state == StepState::Parked && work.step.gate.is_none();
+        if is_parked
+            && work.step.external_task_id == external_task_id
+            && let Some(case) = cases::active_of_step(&mut work.tx, work.step.key).await?
+        {
+            let reason = format!("{how}: no retry can reach the step any more; find out what became of its effect");
+            let said = format!("{external_task_id}:stranded");
+            work.note(&case, "STRANDED", &said, &reason, &json!({ "externalTaskId": external_task_id })).await?;
+        }
+        steps::seen(&mut work.tx, work.step.key).await?;
         work.commit().await
     }
 
