@@ -8,6 +8,13 @@ use crate::{
     template,
 };
 
+/// The engine keeps a topic in 255 characters and shows it to people.
+pub const OPERATION_CHARS_MAX: usize = 100;
+/// A BPMN error code travels in every report of a rejection and in `handledCodes`, together at most 4,000 characters.
+pub const CODE_CHARS_MAX: usize = 64;
+/// Travels as the engine's retries; more is no policy but a mistake in a unit.
+pub const TRIES_MAX: u32 = 1_000;
+
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     pub operations: BTreeMap<String, Operation>,
@@ -34,6 +41,9 @@ impl Catalogue {
 }
 
 fn check_request(op: &Operation, say: &mut impl FnMut(String)) {
+    if op.name.chars().count() > OPERATION_CHARS_MAX {
+        say(format!("its name is longer than {OPERATION_CHARS_MAX} characters, and it is a topic of the engine"));
+    }
     if !op.request.path.starts_with('/') {
         say(format!("path {} does not begin with /", op.request.path));
     }
@@ -64,6 +74,9 @@ fn check_times(op: &Operation, say: &mut impl FnMut(String)) {
     }
     if op.retry.attempts == 0 {
         say("retry.attempts is 0; the first try is one".into());
+    }
+    if op.retry.attempts > TRIES_MAX {
+        say(format!("retry.attempts is above {TRIES_MAX}, which no downstream would thank for"));
     }
     if op.idempotency.retention_s().is_some_and(|s| u64::from(s) * 1_000 < u64::from(op.timeouts.total_ms) * 2) {
         say("retention_s is shorter than two attempts take; a replay could be a second effect".into());

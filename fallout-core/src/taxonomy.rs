@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{action::Action, case::Severity, decide::classification};
+use crate::{action::Action, case::Severity, catalogue::CODE_CHARS_MAX, decide::classification};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,6 +77,12 @@ impl Taxonomy {
         repeated(self.categories.iter().map(|c| &c.code), "category", &mut wrong);
         repeated(self.classifications.iter().map(|c| &c.code), "classification", &mut wrong);
         for c in &self.classifications {
+            if c.code.chars().count() > CODE_CHARS_MAX {
+                wrong.push(format!(
+                    "classification {}: the engine gets it as an error code of at most {CODE_CHARS_MAX} characters",
+                    c.code
+                ));
+            }
             if !self.categories.iter().any(|k| k.code == c.category) {
                 wrong.push(format!("classification {}: category {} does not exist", c.code, c.category));
             }
@@ -151,6 +157,8 @@ mod tests {
         taxonomy.categories[1].sla_hours = 0;
         taxonomy.classifications[0].category = "NOWHERE".into();
         taxonomy.classifications.retain(|c| c.code != classification::DEFECT);
-        assert_eq!(taxonomy.check().len(), 4, "{:?}", taxonomy.check());
+        taxonomy.classifications[1].code = "C".repeat(CODE_CHARS_MAX + 1);
+        // The code that was made too long is missing too.
+        assert_eq!(taxonomy.check().len(), 6, "{:?}", taxonomy.check());
     }
 }
