@@ -20,7 +20,7 @@ async fn task(s: &Scenario<'_>, instance: &str) -> anyhow::Result<ExternalTask> 
 }
 
 /// The process instance of an order.
-async fn root(s: &Scenario<'_>, order: &str) -> anyhow::Result<String> {
+pub async fn root(s: &Scenario<'_>, order: &str) -> anyhow::Result<String> {
     let run = s.ledger().await?.into_iter().map(|v| v.run).find(|r| r.external_id == order);
     Ok(run.and_then(|r| r.process_instance_id).expect("the order was started"))
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use fallout::demo::Standing;
 use fallout_camunda::{
-    ExternalTaskQuery, Failure, FetchRequest, IncidentQuery, LockedTask, Topic, Variable, Variables,
+    ExternalTaskQuery, Failure, FetchRequest, IncidentQuery, LockedTask, ReportError, TaskLogEvent, Topic, Variable,
+    Variables,
 };
 use fallout_core::{
     catalogue::{CODE_CHARS_MAX, OPERATION_CHARS_MAX, TRIES_MAX},
@@ -143,6 +144,104 @@ fn the_largest_values_that_a_report_can_carry_are_taken_by_the_engine() {
         s.setup.engine.create_incident(&execution, INCIDENT_TYPE, "fc-18446744073709551615", &text).await?;
         let pending = report.with("stepState", "CANCELLED").with("callbackDeadline", format!("PT{}.999S", u32::MAX));
         s.setup.engine.complete(&task.id, &worker, &pending).await?;
+        Ok(())
+    });
+}
+
+/// One report of each kind, with this id.
+async fn say(s: &Scenario<'_>, verb: &str, task: &str, worker: &str, report: &str) -> Result<(), ReportError> {
+    let (engine, variables) = (&s.setup.engine, Variables::new().with("reportId", report));
+    match verb {
+        "complete" => engine.complete(task, worker, &variables).await,
+        "bpmnError" => engine.bpmn_error(task, worker, "C", "no", &variables).await,
+        _ => {
+            let retry_timeout = Duration::ZERO;
+            let failure =
+                Failure { error_message: "no", error_details: None, retries: 1, retry_timeout, variables: &variables };
+            engine.failure(task, worker, failure).await
+        }
+    }
+}
+
+#[test]
+fn each_report_leaves_the_trace_that_its_read_back_looks_for_and_no_other_does() {
+    scenario("traces", "", async |s| {
+        let engine = s.setup.engine.clone();
+        let verbs =
+            [("complete", Some(TaskLogEvent::Completed)), ("failure", Some(TaskLogEvent::Failed)), ("bpmnError", None)];
+        for (verb, event) in verbs {
+            let instance = bare(s, "traces", "traces", true).await?;
+            let task = fetch(s, "mine", "traces").await?;
+            let logged = async || -> anyhow::Result<bool> {
+                let log = engine.history_external_task_log(&task.id, &instance).await?;
+                Ok(log.iter().any(|e| Some(e.event) == event && e.worker_id.as_deref() == Some("mine")))
+            };
+            let remembered = async |report: &str| -> anyhow::Result<bool> {
+                let mut found = false;
+                for variable in engine.historic_variables(&instance, "reportId").await? {
+                    let values = engine.historic_variable_updates(&variable.id).await?;
+                    found |= values.iter().any(|v| v.value.as_text() == Some(report));
+                }
+                Ok(found)
+            };
+            assert!(!logged().await? && !remembered(verb).await?, "{verb}: nothing before");
+            say(s, verb, &task.id, "mine", verb).await?;
+            assert!(logged().await? == event.is_some() && remembered(verb).await?, "{verb}");
+            assert!(!remembered("another").await?, "{verb}: only what was said");
+            let again = say(s, verb, &task.id, "mine", verb).await;
+            match verb {
+                // Why a failure is never said twice without proof: the engine takes it as another one.
+                "failure" => assert!(again.is_ok(), "{again:?}"),
+                _ => assert!(matches!(again, Err(ReportError::Gone)), "{verb}: {again:?}"),
+            }
+            if verb == "failure" {
+                engine.delete_process_instance(&instance).await?;
+            }
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn each_refusal_of_the_engine_is_told_apart() {
+    scenario("refusals", "", async |s| {
+        let engine = s.setup.engine.clone();
+        let instance = bare(s, "refusals", "refusals", false).await?;
+        let task = fetch(s, "mine", "refusals").await?.id;
+        for verb in ["complete", "failure", "bpmnError"] {
+            let other = say(s, verb, &task, "other", "r").await;
+            assert!(matches!(&other, Err(ReportError::Superseded { holder: Some(h) }) if h == "mine"), "{other:?}");
+        }
+        let long = Variables::new().with("reportId", "x".repeat(4_001));
+        let long = engine.complete(&task, "mine", &long).await;
+        assert!(matches!(long, Err(ReportError::CannotAdvance { code: 10_002, .. })), "{long:?}");
+        let stuck = say(s, "complete", &task, "mine", "r").await;
+        assert!(matches!(stuck, Err(ReportError::EngineFault { code: 0, .. })), "{stuck:?}");
+
+        engine.suspend_process_instance(&instance).await?;
+        for verb in ["complete", "failure", "bpmnError"] {
+            let suspended = say(s, verb, &task, "mine", "r").await;
+            assert!(matches!(suspended, Err(ReportError::Suspended)), "{verb}: {suspended:?}");
+        }
+        let suspended = engine.extend_lock(&task, "mine", Duration::from_secs(1)).await;
+        assert!(matches!(suspended, Err(ReportError::Suspended)), "{suspended:?}");
+        engine.activate_process_instance(&instance).await?;
+
+        engine.unlock(&task).await?;
+        let unlocked = say(s, "complete", &task, "mine", "r").await;
+        assert!(matches!(unlocked, Err(ReportError::Superseded { holder: None })), "{unlocked:?}");
+        let again = fetch(s, "mine", "refusals").await?.id;
+        engine.extend_lock(&again, "mine", Duration::from_millis(1)).await?;
+        s.wait("an extension comes too late", async || {
+            let late = engine.extend_lock(&again, "mine", Duration::from_millis(1)).await;
+            Ok(matches!(late, Err(ReportError::Expired)))
+        })
+        .await?;
+        engine.delete_process_instance(&instance).await?;
+        for verb in ["complete", "failure", "bpmnError"] {
+            let gone = say(s, verb, &task, "mine", "r").await;
+            assert!(matches!(gone, Err(ReportError::Gone)), "{verb}: {gone:?}");
+        }
         Ok(())
     });
 }
