@@ -206,7 +206,7 @@ fn each_report_leaves_the_trace_that_its_read_back_looks_for_and_no_other_does()
 fn each_refusal_of_the_engine_is_told_apart() {
     scenario("refusals", "", async |s| {
         let engine = s.setup.engine.clone();
-        let instance = bare(s, "refusals", "refusals", false).await?;
+        let instance = bare(s, "refusals", "refusals", true).await?;
         let task = fetch(s, "mine", "refusals").await?.id;
         for verb in ["complete", "failure", "bpmnError"] {
             let other = say(s, verb, &task, "other", "r").await;
@@ -215,6 +215,7 @@ fn each_refusal_of_the_engine_is_told_apart() {
         let long = Variables::new().with("reportId", "x".repeat(4_001));
         let long = engine.complete(&task, "mine", &long).await;
         assert!(matches!(long, Err(ReportError::CannotAdvance { code: 10_002, .. })), "{long:?}");
+        engine.put_variable(&instance, "mayGoOn", &Variable::from(false)).await?;
         let stuck = say(s, "complete", &task, "mine", "r").await;
         assert!(matches!(stuck, Err(ReportError::EngineFault { code: 0, .. })), "{stuck:?}");
 
