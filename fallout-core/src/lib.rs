@@ -25,6 +25,7 @@ pub mod order;
 pub mod outcome;
 #[cfg(test)]
 mod properties;
+pub mod restore;
 pub mod retry;
 pub mod step;
 pub mod task;

@@ -81,6 +81,19 @@ impl StepState {
     pub fn is_ended(self) -> bool {
         matches!(self, StepState::Done | StepState::Skipped | StepState::Cancelled | StepState::Rejected)
     }
+
+    /// Whether a step that stands here may stand there next. The database holds every writer to the same
+    /// (`step_may_become`); an action that ends a parked step lets it run first, in the same transaction.
+    pub fn may_become(self, next: StepState) -> bool {
+        use StepState::*;
+        match self {
+            New => matches!(next, Running | Parked | Cancelled),
+            Running => !matches!(next, New | Running),
+            AwaitingCallback => matches!(next, Running | Parked | Done | Cancelled | Rejected),
+            Parked => next == Running,
+            Done | Skipped | Cancelled | Rejected => false,
+        }
+    }
 }
 
 words! {

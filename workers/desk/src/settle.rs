@@ -83,6 +83,7 @@ impl Work<'_> {
             Some((attempt, _)) => self.settle_orphan(attempt).await?,
             None => {}
         }
+        self.assume_last_sent().await?;
         let verdict = match join(&self.attempts) {
             Joined::Settled(_, Outcome::Success { outputs }) => Verdict::Complete { outputs: outputs.clone() },
             Joined::Unresolved(..) => Verdict::Park {

@@ -41,14 +41,15 @@ pub async fn insert_intent(
     tenant: &str,
     step: StepKey,
     operation: (&str, i32),
+    retention_s: Option<i32>,
     intent: &Intent,
 ) -> Result<(), StoreError> {
     let bytes = intent.request.body.as_deref().unwrap_or_default();
     sqlx::query!(
-        "insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, encode(sha256(convert_to($9, 'UTF8')), 'hex'))",
+        "insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash, retention_s)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, encode(sha256(convert_to($9, 'UTF8')), 'hex'), $10)",
         intent.id.0, tenant, step.0, intent.generation, operation.0, operation.1, intent.key,
-        Json(&intent.request) as _, bytes,
+        Json(&intent.request) as _, bytes, retention_s,
     )
     .execute(tx.conn())
     .await?;
