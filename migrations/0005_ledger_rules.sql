@@ -198,17 +198,19 @@ create function step_may_become(was text, becomes text) returns boolean language
         ('parked', 'running'))
 $$;
 
+-- After the insert: it may have waited for an archiving transaction that deleted the row, and whose stone is seen only now.
 create function step_may_begin() returns trigger language plpgsql as $$
 begin
+    perform ledger_is_read_committed();
     if (new.state, new.epoch) <> ('new', 0) then
         perform ledger_refuse('step_begins_new', 'a step begins new, in epoch 0');
     end if;
     if exists (select 1 from step_tombstone t where t.step_id = new.id) then
         perform ledger_refuse('step_has_no_tombstone', format('step %s was archived: it is never performed again', new.id));
     end if;
-    return new;
+    return null;
 end $$;
-create trigger step_may_begin before insert on step
+create trigger step_may_begin after insert on step
     for each row execute function step_may_begin();
 
 create function step_may_change() returns trigger language plpgsql as $$
@@ -303,26 +305,26 @@ create index fallout_external_signal_of_step on fallout_external_signal (step_id
 
 -- Takes the ledger of an ended run away and leaves a tombstone per step; the run's row stays, so that the same order cannot
 -- be started as the same run again. Returns how many steps it were.
-create function archive_run(run uuid) returns int language plpgsql as $$
+create function archive_run(a_run uuid) returns int language plpgsql as $$
 declare
     steps int;
 begin
-    perform 1 from order_run r where r.id = run and r.ended_at is not null for update;
+    perform 1 from order_run r where r.id = a_run and r.ended_at is not null for update;
     if not found then
-        perform ledger_refuse('archive_of_ended_run', format('order run %s has not ended', run));
+        perform ledger_refuse('archive_of_ended_run', format('order run %s has not ended', a_run));
     end if;
     insert into step_tombstone (step_id, tenant_id, identity, generation, last_key, payload_hash, state)
     select s.id, s.tenant_id, concat_ws('/', r.business_key, nullif(s.line_id, ''), s.step_code, s.direction),
            coalesce(i.generation, 0), i.idempotency_key, i.payload_hash, s.state
     from step s join order_run r on r.id = s.order_run_id
     left join lateral (select * from intent where step_id = s.id order by generation desc limit 1) i on true
-    where s.order_run_id = run order by s.created_at, s.id;
+    where s.order_run_id = a_run order by s.created_at, s.id;
     get diagnostics steps = row_count;
-    delete from evidence e using attempt a, step s where e.attempt_id = a.id and a.step_id = s.id and s.order_run_id = run;
-    delete from attempt a using step s where a.step_id = s.id and s.order_run_id = run;
-    delete from intent i using step s where i.step_id = s.id and s.order_run_id = run;
-    delete from step where order_run_id = run;
-    update order_run set archived_at = now() where id = run;
+    delete from evidence e using attempt a, step s where e.attempt_id = a.id and a.step_id = s.id and s.order_run_id = a_run;
+    delete from attempt a using step s where a.step_id = s.id and s.order_run_id = a_run;
+    delete from intent i using step s where i.step_id = s.id and s.order_run_id = a_run;
+    delete from step where order_run_id = a_run;
+    update order_run set archived_at = now() where id = a_run;
     return steps;
 end $$;
 
