@@ -190,7 +190,7 @@ create trigger intent_may_be_decided before insert on intent
 -- As StepState::may_become; a test compares them.
 create function step_may_become(was text, becomes text) returns boolean language sql immutable as $$
     select (was, becomes) in (
-        ('new', 'running'), ('new', 'parked'), ('new', 'cancelled'),
+        ('new', 'running'), ('new', 'parked'), ('new', 'done'), ('new', 'cancelled'), ('new', 'rejected'),
         ('running', 'awaiting_callback'), ('running', 'parked'), ('running', 'done'), ('running', 'skipped'),
         ('running', 'cancelled'), ('running', 'rejected'),
         ('awaiting_callback', 'running'), ('awaiting_callback', 'parked'), ('awaiting_callback', 'done'),
@@ -202,8 +202,8 @@ $$;
 create function step_may_begin() returns trigger language plpgsql as $$
 begin
     perform ledger_is_read_committed();
-    if (new.state, new.epoch) <> ('new', 0) then
-        perform ledger_refuse('step_begins_new', 'a step begins new, in epoch 0');
+    if new.state not in ('new', 'running') or new.epoch <> 0 then
+        perform ledger_refuse('step_begins_new', 'a step begins new or running, in epoch 0');
     end if;
     if exists (select 1 from step_tombstone t where t.step_id = new.id) then
         perform ledger_refuse('step_has_no_tombstone', format('step %s was archived: it is never performed again', new.id));

@@ -87,7 +87,8 @@ impl StepState {
     pub fn may_become(self, next: StepState) -> bool {
         use StepState::*;
         match self {
-            New => matches!(next, Running | Parked | Cancelled),
+            // A read is done or rejected without having run: it opens no attempt.
+            New => !matches!(next, New | AwaitingCallback | Skipped),
             Running => !matches!(next, New | Running),
             AwaitingCallback => matches!(next, Running | Parked | Done | Cancelled | Rejected),
             Parked => next == Running,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{case, check, demo, deploy, explain, migrate, up, watch, worker};
+use super::{case, check, demo, deploy, explain, ledger, migrate, order, up, watch, worker};
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
 const EXAMPLES: &str = "\
@@ -45,6 +45,8 @@ pub enum Command {
     Migrate(migrate::Args),
     Check(check::Args),
     Case(case::Args),
+    Ledger(ledger::Args),
+    Order(order::Args),
     Explain(explain::Args),
 }
 

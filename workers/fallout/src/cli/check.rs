@@ -24,7 +24,7 @@ pub struct Finding {
     pub subject: String,
     pub ok: bool,
     pub detail: String,
-    /// For `fallout explain`.
+    /// For `fallout explain`; with `ok` it is a warning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
 }
@@ -38,6 +38,10 @@ struct Report<'a> {
 impl Finding {
     fn good(area: &'static str, subject: &str, detail: impl Into<String>) -> Self {
         Self { area, subject: subject.to_owned(), ok: true, detail: detail.into(), code: None }
+    }
+
+    fn warning(area: &'static str, subject: &str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code: Some(code), ..Self::good(area, subject, detail) }
     }
 
     fn bad(area: &'static str, subject: &str, code: &'static str, detail: impl Into<String>) -> Self {

@@ -7,7 +7,9 @@ mod demo;
 pub mod deploy;
 mod duration;
 mod explain;
+mod ledger;
 mod migrate;
+mod order;
 mod report;
 mod up;
 mod watch;
@@ -90,6 +92,8 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Migrate(args) => migrate::run(args, context).await,
         Command::Check(args) => check::run(args, context, problems).await,
         Command::Case(args) => case::run(args, context).await,
+        Command::Ledger(args) => ledger::run(args, context).await,
+        Command::Order(args) => order::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),
     }
 }

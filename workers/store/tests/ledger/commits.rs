@@ -149,7 +149,7 @@ async fn a_commit_that_nobody_can_be_asked_about_is_called_unknown() {
 /// What the test above stands on: a clean stop keeps the server's life, a kill ends it.
 #[tokio::test]
 async fn a_killed_server_begins_another_life_and_a_stopped_one_goes_on() {
-    let mut server = crate::database::own_server();
+    let mut server = crate::database::own_server("ledger-killed");
     server.add_database("life").unwrap();
     let url = server.socket_url("life");
     let store = Store::new(&url, 1).unwrap();

@@ -1,14 +1,14 @@
 //! A migrated database of one's own on the one server of this binary, and hand-written SQL on it.
 
 use std::{
-    os::unix::fs::PermissionsExt,
+    path::Path,
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
     },
 };
 
-use fallout_embedded::{Postgres, PostgresOptions};
+use fallout_embedded::{Postgres, PostgresOptions, suitable_dir};
 use fallout_store::Store;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgDatabaseError};
 
@@ -22,13 +22,14 @@ pub type Said = Result<(), (String, String)>;
 
 fn server() -> &'static Mutex<Postgres> {
     static SERVER: OnceLock<Mutex<Postgres>> = OnceLock::new();
-    SERVER.get_or_init(|| Mutex::new(own_server()))
+    SERVER.get_or_init(|| Mutex::new(own_server("ledger")))
 }
 
-/// One that a test may kill. It stops with this process, and its folder is the system's to clear away.
-pub fn own_server() -> Postgres {
-    let dir = tempfile::tempdir().unwrap().keep();
-    std::fs::set_permissions(&dir, std::fs::Permissions::from_mode(0o755)).unwrap();
+/// One that a test may kill; it stops with this process.
+pub fn own_server(name: &str) -> Postgres {
+    let dir = suitable_dir(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
+    let _ = std::fs::remove_dir_all(&dir);
+    std::fs::create_dir_all(&dir).unwrap();
     Postgres::start(PostgresOptions { dir, databases: Vec::new(), port: 0 }).unwrap()
 }
 
