@@ -11,3 +11,4 @@ mod lines;
 mod processes;
 mod program;
 mod recovery;
+mod rules;

@@ -135,6 +135,7 @@ pub enum Source<'a> {
     Crash,
 }
 
+/// One exchange is one piece of evidence, however often it is recorded: its sender repeats what it could not commit.
 pub async fn append_evidence(
     tx: &mut Tx,
     tenant: &str,
@@ -149,7 +150,8 @@ pub async fn append_evidence(
         Source::Crash => ("crash", None),
     };
     sqlx::query!(
-        "insert into evidence (tenant_id, attempt_id, source, principal, detail) values ($1, $2, $3, $4, $5)",
+        "insert into evidence (tenant_id, attempt_id, source, principal, detail) select $1, $2, $3, $4, $5
+         where $3 <> 'exchange' or not exists (select 1 from evidence where attempt_id = $2 and source = 'exchange' and detail = $5)",
         tenant,
         attempt.0,
         word,

@@ -14,6 +14,7 @@ Examples:
   fallout check                        what keeps this from working here
   fallout case list                    what waits for a person
   fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
+  fallout order archive --older-than 90d --dry-run
   fallout explain FO-012               what a code means and what to do
 
 With servers of yours, set DATABASE_URL and CAMUNDA_URL, then: migrate, deploy, check, worker run, watch.
