@@ -2,7 +2,7 @@
 -- name and says what stands in the way.
 --
 -- A rule that reads other rows takes the step's row first, so it holds also when two transactions race. That needs
--- snapshots per statement, hence `ledger_is_read_committed`. Tenant and step of a row are compared here and not by composite
+-- snapshots per statement, hence the refusal of other isolation levels. Tenant and step of a row are compared here and not by composite
 -- foreign keys: they can never change, and two more indexes would be paid by every task.
 
 create function ledger_refuse(rule text, why text) returns void language plpgsql as $$
@@ -10,12 +10,9 @@ begin
     raise exception using errcode = 'check_violation', constraint = rule, message = why;
 end $$;
 
-create function ledger_is_read_committed() returns void language plpgsql as $$
-begin
-    if current_setting('transaction_isolation') <> 'read committed' then
-        perform ledger_refuse('ledger_is_read_committed', 'the ledger is written in read committed transactions: others do not see what was committed while they waited for the step');
-    end if;
-end $$;
+create function ledger_refuse_isolation() returns void language sql as $$
+    select ledger_refuse('ledger_is_read_committed', 'the ledger is written in read committed transactions: others do not see what was committed while they waited for the step')
+$$;
 
 -- The downstream keeps the key that long, counted from the intent's first attempt; null: it recognises nothing.
 alter table intent add column retention_s int check (retention_s > 0);
@@ -75,7 +72,9 @@ declare
     unresolved text;
     first_opened timestamptz;
 begin
-    perform ledger_is_read_committed();
+    if current_setting('transaction_isolation') <> 'read committed' then
+        perform ledger_refuse_isolation();
+    end if;
     select * into s from step where id = new.step_id for no key update;
     select * into i from intent where id = new.intent_id;
     if i.step_id <> new.step_id or i.tenant_id <> new.tenant_id then
@@ -140,7 +139,8 @@ begin
     end if;
     return new;
 end $$;
-create trigger attempt_may_change before update on attempt
+create trigger attempt_may_change before update of id, tenant_id, step_id, intent_id, number, epoch, worker_id,
+        external_task_id, opened_at, send_before, over_at, state, outcome, settled_at on attempt
     for each row execute function attempt_may_change();
 
 -- Intents ----------------------------------------------------------------------------------------------------------
@@ -154,7 +154,9 @@ declare
     applied boolean;
     last_epoch int;
 begin
-    perform ledger_is_read_committed();
+    if current_setting('transaction_isolation') <> 'read committed' then
+        perform ledger_refuse_isolation();
+    end if;
     select * into s from step where id = new.step_id for no key update;
     if s.tenant_id <> new.tenant_id then
         perform ledger_refuse('intent_of_its_step', format('step %s belongs to another tenant', s.id));
@@ -201,7 +203,9 @@ $$;
 -- After the insert: it may have waited for an archiving transaction that deleted the row, and whose stone is seen only now.
 create function step_may_begin() returns trigger language plpgsql as $$
 begin
-    perform ledger_is_read_committed();
+    if current_setting('transaction_isolation') <> 'read committed' then
+        perform ledger_refuse_isolation();
+    end if;
     if new.state not in ('new', 'running') or new.epoch <> 0 then
         perform ledger_refuse('step_begins_new', 'a step begins new or running, in epoch 0');
     end if;
@@ -228,7 +232,7 @@ begin
     end if;
     return new;
 end $$;
-create trigger step_may_change before update on step
+create trigger step_may_change before update of id, tenant_id, order_run_id, line_id, step_code, direction, state, epoch on step
     for each row execute function step_may_change();
 
 -- Nothing is lost --------------------------------------------------------------------------------------------------
@@ -237,7 +241,9 @@ create function tombstone_of_ended_step() returns trigger language plpgsql as $$
 declare
     s step;
 begin
-    perform ledger_is_read_committed();
+    if current_setting('transaction_isolation') <> 'read committed' then
+        perform ledger_refuse_isolation();
+    end if;
     select * into s from step where id = new.step_id for update;
     if s.id is null or s.state not in ('done', 'skipped', 'cancelled', 'rejected')
        or not exists (select 1 from order_run r where r.id = s.order_run_id and r.ended_at is not null) then
