@@ -5,6 +5,7 @@
 
 mod access;
 mod archive;
+mod batch;
 mod cancellation;
 mod cases;
 mod error;

@@ -41,7 +41,7 @@ pub async fn insert_intent(
     tenant: &str,
     step: StepKey,
     operation: (&str, i32),
-    retention_s: Option<i32>,
+    retention_s: Option<u32>,
     intent: &Intent,
 ) -> Result<(), StoreError> {
     let bytes = intent.request.body.as_deref().unwrap_or_default();
@@ -49,11 +49,16 @@ pub async fn insert_intent(
         "insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash, retention_s)
          values ($1, $2, $3, $4, $5, $6, $7, $8, encode(sha256(convert_to($9, 'UTF8')), 'hex'), $10)",
         intent.id.0, tenant, step.0, intent.generation, operation.0, operation.1, intent.key,
-        Json(&intent.request) as _, bytes, retention_s,
+        Json(&intent.request) as _, bytes, seconds(retention_s),
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// More than a column of seconds holds is for ever.
+pub(crate) fn seconds(retention_s: Option<u32>) -> Option<i32> {
+    retention_s.map(|s| i32::try_from(s).unwrap_or(i32::MAX))
 }
 
 /// A new attempt, before its first byte.
@@ -199,13 +204,6 @@ pub async fn set_next_read(tx: &mut Tx, attempt: AttemptId, at: Option<DateTime<
 
 pub async fn set_verdict(tx: &mut Tx, attempt: AttemptId, verdict: &Verdict) -> Result<(), StoreError> {
     sqlx::query!("update attempt set verdict = $2 where id = $1", attempt.0, Json(verdict) as _)
-        .execute(tx.conn())
-        .await?;
-    Ok(())
-}
-
-pub async fn set_reported(tx: &mut Tx, attempt: AttemptId, report: uuid::Uuid) -> Result<(), StoreError> {
-    sqlx::query!("update attempt set reported_at = clock_timestamp(), report_id = $2 where id = $1", attempt.0, report)
         .execute(tx.conn())
         .await?;
     Ok(())

@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod archive;
 pub mod attempts;
+pub mod batch;
 pub mod cases;
 pub mod commands;
 mod commit;
