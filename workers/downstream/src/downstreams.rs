@@ -20,10 +20,20 @@ use crate::{
     request::{self, Outgoing},
 };
 
+/// What people have laid down for one downstream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// It is not to be asked until somebody says otherwise.
+    pub offline: bool,
+    /// Tasks in hand at the same time, of all its operations together.
+    pub in_flight: Option<u32>,
+}
+
 /// The downstreams that are configured, and the clients that reach them.
 #[derive(Debug)]
 pub struct Downstreams {
     targets: BTreeMap<String, Target>,
+    declared: BTreeMap<String, Declared>,
     clients: Clients,
 }
 
@@ -36,7 +46,16 @@ impl Downstreams {
             let any = Kind { https: true, connect_ms: 500, total_ms: 1_000 };
             clients.of(any).map_err(|problem| ConfigError { problems: vec![problem] })?;
         }
-        Ok(Downstreams { targets, clients })
+        Ok(Downstreams { targets, declared: BTreeMap::new(), clients })
+    }
+
+    /// The same downstreams with what was laid down for them. It binds whoever fetches tasks: what is sent is sent.
+    pub fn declaring(self, declared: BTreeMap<String, Declared>) -> Self {
+        Downstreams { declared, ..self }
+    }
+
+    pub fn declared(&self, downstream: &str) -> Declared {
+        self.declared.get(downstream).copied().unwrap_or_default()
     }
 
     /// The names that have an address, for checks against the operations.
