@@ -16,6 +16,7 @@ use crate::{
     ledger::Gate,
     life::Life,
     rounds::Rounds,
+    shares::Shares,
     work::Performer,
 };
 
@@ -46,7 +47,7 @@ pub(crate) struct Flow<L> {
     pub engine: Engine,
     pub downstreams: Arc<Downstreams>,
     pub performers: BTreeMap<String, Arc<Performer>>,
-    pub topics: Vec<Topic>,
+    pub shares: Arc<Shares>,
     pub ledger: Arc<L>,
     pub gate: Gate,
     pub definitions: Definitions,
@@ -67,13 +68,14 @@ impl<L: Ledger> Fleet<L> {
         probes: Probes,
     ) -> Self {
         let (bell, alarms) = alarms();
-        let topics = operations.keys().map(|topic| fetched_topic(topic, config.lock_duration)).collect();
+        let topics = operations.iter().map(|(name, (op, _))| (fetched_topic(name, config.lock_duration), op)).collect();
+        let shares = Shares::new(topics, &downstreams, config.permits.max(1));
         let performer = |(topic, (operation, handler))| (topic, Arc::new(Performer { operation, handler }));
         let flow = Flow {
             engine,
             downstreams,
             performers: operations.into_iter().map(performer).collect(),
-            topics,
+            shares,
             ledger,
             gate: Gate::default(),
             definitions: Definitions::default(),

@@ -1,10 +1,14 @@
-//! When to fetch and how much. One standing long poll, and an extra look where a poll would sleep through: a retry that
-//! falls due, a task handed back, a command of the relay. A permit comes before every fetch; nothing is fetched before the
-//! ledger has answered once, nor while it is away.
+//! When to fetch, and for which topics. Every topic that may have a task in hand now is in exactly one standing long poll;
+//! beside them there are looks, which do not wait: where a poll would sleep through (a retry that falls due, a task handed
+//! back, a command of the relay), and for the rest of a topic that has more than a poll brought. Polls bring little, so that
+//! few permits lie idle; looks bring as much as there is room for.
+//!
+//! A permit comes before every fetch; nothing is fetched before the ledger has answered once, nor while it is away.
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
 use fallout_camunda::{EngineError, LockedTask};
+use fallout_downstream::health::Room;
 use tokio::{
     sync::{Notify, OwnedSemaphorePermit, Semaphore},
     task::{Id, JoinError, JoinSet},
@@ -19,9 +23,11 @@ use crate::{
     fleet::Flow,
     identity::WorkerIds,
     life::Slot,
-    lock::AT_ONCE,
     sweep::sweep,
 };
+
+/// A poll that holds the last permit keeps everybody else from looking.
+const LAST_PERMIT: Duration = Duration::from_secs(1);
 
 #[derive(Debug)]
 pub(crate) struct Rounds<L> {
@@ -38,12 +44,27 @@ pub(crate) struct Rounds<L> {
     engine_away: Away,
     ledger_away: Away,
     paused_until: Option<Instant>,
+    /// Per lane.
+    wants: Vec<Want>,
+    /// With which lane the next turn begins.
+    first: usize,
+    /// When a lane without room can have some again.
+    room_at: Option<Instant>,
+}
+
+/// Why a lane has to be looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Want {
+    /// There may be tasks that wake no poll.
     look: bool,
+    /// The last fetch brought as many as it asked for.
+    more: bool,
 }
 
 impl<L: Ledger> Rounds<L> {
     pub fn new(flow: Arc<Flow<L>>, alarms: Alarms, wake: Arc<Notify>, ids: WorkerIds, config: &FleetConfig) -> Self {
         let total = config.permits.max(1);
+        let wants = vec![Want::default(); flow.shares.lanes()];
         Rounds {
             flow,
             permits: Arc::new(Semaphore::new(total as usize)),
@@ -57,54 +78,122 @@ impl<L: Ledger> Rounds<L> {
             engine_away: Away::new("the engine"),
             ledger_away: Away::new("the ledger"),
             paused_until: None,
-            look: false,
+            wants,
+            first: 0,
+            room_at: None,
         }
     }
 
     pub async fn run(&mut self) -> Infallible {
         loop {
             self.set_out();
-            let needs_permit = self.wants_to_fetch() && self.free() == 0;
-            let (flow, permits) = (Arc::clone(&self.flow), Arc::clone(&self.permits));
+            let flow = Arc::clone(&self.flow);
+            let again = self.paused_until.or(self.room_at);
             tokio::select! {
                 Some(done) = self.errands.join_next_with_id() => self.came_back(done),
-                () = self.alarms.ring() => self.look = true,
-                () = self.wake.notified() => self.look = true,
+                () = self.alarms.ring() => self.look_everywhere(),
+                () = self.wake.notified() => self.look_everywhere(),
                 () = flow.gate.closes() => {}
-                _ = permits.acquire(), if needs_permit => {}
-                () = sleep_until(self.paused_until.unwrap_or_else(Instant::now)), if self.paused_until.is_some() => {
-                    self.paused_until = None;
-                }
+                () = flow.shares.changed() => {}
+                () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => self.paused_until = None,
             }
         }
     }
 
     /// Starts whatever can be started now.
     fn set_out(&mut self) {
+        self.room_at = None;
         if self.paused_until.is_some() {
             return;
         }
         if self.flow.gate.is_closed() {
             return self.ask_ledger();
         }
-        if !self.is_standing() {
-            // The first thing a long poll does is to look.
-            if let Some(permits) = self.take(self.free() - spared(self.free())) {
-                self.look = false;
-                let wait = self.longest_wait();
-                self.fetch(Errand::Standing, permits, Some(wait));
+        self.leave_out_offline();
+        let turn = self.turn();
+        for lane in &turn {
+            if self.wants[*lane].more && !self.is_looked_at(*lane) {
+                self.look(&[*lane]);
             }
-        } else if self.look
-            && !self.is_looking()
-            && let Some(permits) = self.take(self.free())
-        {
-            self.look = false;
-            self.fetch(Errand::Extra, permits, None);
+        }
+        // The first thing a long poll does is to look.
+        self.poll(&turn);
+        let due = |lane: &&usize| self.wants[**lane].look && !self.is_looked_at(**lane);
+        let due: Vec<usize> = turn.iter().filter(due).copied().collect();
+        self.look(&due);
+    }
+
+    /// All lanes, each time beginning with another.
+    fn turn(&mut self) -> Vec<usize> {
+        let lanes = self.wants.len();
+        self.first = (self.first + 1) % lanes.max(1);
+        (0..lanes).map(|n| (self.first + n) % lanes).collect()
+    }
+
+    /// A poll that is pending since before a downstream went offline does not count for its topics when it is back.
+    fn leave_out_offline(&mut self) {
+        let now = Instant::now();
+        for errand in self.under_way.values_mut() {
+            if let Errand::Standing(ask) = errand {
+                ask.lanes.retain(|lane| !self.flow.shares.is_offline(*lane, now));
+            }
         }
     }
 
-    fn fetch(&mut self, errand: fn(Ask) -> Errand, permits: OwnedSemaphorePermit, wait: Option<Duration>) {
-        let ask = Ask { worker_id: self.ids.next(), most: permits.num_permits() as u32, wait };
+    fn poll(&mut self, lanes: &[usize]) {
+        let uncovered: Vec<usize> = lanes.iter().filter(|lane| !self.is_covered(**lane)).copied().collect();
+        let (lanes, room) = self.with_room(&uncovered);
+        if let Some(permits) = self.take(room.min(self.waiting_part(lanes.len()))) {
+            let wait = if self.free() == 0 { self.poll_timeout.min(LAST_PERMIT) } else { self.poll_timeout };
+            self.fetch(Errand::Standing, lanes, permits, Some(wait));
+        }
+    }
+
+    fn look(&mut self, lanes: &[usize]) {
+        let (lanes, room) = self.with_room(lanes);
+        if let Some(permits) = self.take(room) {
+            self.fetch(Errand::Extra, lanes, permits, None);
+        }
+    }
+
+    /// Those of the lanes that may get a task, and how many any one of them may get: the engine may give all of one topic.
+    fn with_room(&mut self, lanes: &[usize]) -> (Vec<usize>, u32) {
+        let (now, free) = (Instant::now(), self.free());
+        let looks = self.under_way.values().filter_map(Errand::look).map(|ask| (ask.lanes.clone(), ask.most));
+        let expected = self.flow.shares.expected(looks);
+        let (mut open, mut least) = (Vec::new(), free);
+        for lane in lanes {
+            match self.flow.shares.room(*lane, free, &expected, now) {
+                Room::AtMost(0) => {}
+                Room::AtMost(room) => {
+                    open.push(*lane);
+                    least = least.min(room);
+                }
+                Room::NotBefore(at) => self.room_at = Some(self.room_at.map_or(at, |other| other.min(at))),
+            }
+        }
+        let room = if open.is_empty() { 0 } else { least };
+        (open, room)
+    }
+
+    /// What a standing poll may hold: all of them together an eighth of the permits, since they may lie idle for as long as
+    /// the engine waits.
+    fn waiting_part(&self, lanes: usize) -> u32 {
+        let part = self.total as usize * lanes / (self.wants.len().max(1) * 8);
+        (part as u32).max(1)
+    }
+
+    fn fetch(
+        &mut self,
+        errand: fn(Ask) -> Errand,
+        lanes: Vec<usize>,
+        permits: OwnedSemaphorePermit,
+        wait: Option<Duration>,
+    ) {
+        for lane in &lanes {
+            self.wants[*lane] = Want::default();
+        }
+        let ask = Ask { worker_id: self.ids.next(), lanes, most: permits.num_permits() as u32, wait };
         let flow = Arc::clone(&self.flow);
         let asked = ask.clone();
         let span = tracing::info_span!("receive", worker = ask.worker_id);
@@ -127,10 +216,8 @@ impl<L: Ledger> Rounds<L> {
             Err(error) => (error.id(), None),
         };
         match (self.under_way.remove(&id), brought) {
-            (Some(Errand::Standing(ask)), Some(Brought::Tasks(result, permits))) => self.fetched(&ask, result, permits),
-            (Some(Errand::Extra(ask)), Some(Brought::Tasks(result, permits))) => {
-                // As many as asked for: there may be more.
-                self.look |= result.as_ref().map_or(true, |tasks| tasks.len() == ask.most as usize);
+            (Some(Errand::Standing(ask) | Errand::Extra(ask)), Some(Brought::Tasks(result, permits))) => {
+                self.want_more(&ask, result.as_deref());
                 self.fetched(&ask, result, permits);
             }
             (_, Some(Brought::Ready(result))) => self.ledger_said(result),
@@ -142,15 +229,25 @@ impl<L: Ledger> Rounds<L> {
         }
     }
 
-    fn fetched(&mut self, ask: &Ask, result: Result<Vec<LockedTask>, EngineError>, mut permits: OwnedSemaphorePermit) {
+    /// As many as asked for: there may be more, of these topics or of the others.
+    fn want_more(&mut self, ask: &Ask, brought: Result<&[LockedTask], &EngineError>) {
+        let full = brought.is_ok_and(|tasks| tasks.len() == ask.most as usize);
+        for task in brought.unwrap_or_default().iter().filter(|_| full) {
+            if let Some(lane) = self.flow.shares.lane(&task.topic_name) {
+                self.wants[lane].more = true;
+            }
+        }
+        // What a look was for is not seen yet; what a poll was for the next one sees.
+        if ask.wait.is_none() && (full || brought.is_err()) {
+            ask.lanes.iter().for_each(|lane| self.wants[*lane].look = true);
+        }
+    }
+
+    fn fetched(&mut self, ask: &Ask, result: Result<Vec<LockedTask>, EngineError>, permits: OwnedSemaphorePermit) {
         match result {
             Ok(tasks) => {
                 self.engine_away.answered();
-                let slot = |task| Some((task, Slot::new(&self.flow.life, permits.split(1)?)));
-                let tasks: Vec<_> = tasks.into_iter().map_while(slot).collect();
-                if !tasks.is_empty() {
-                    tokio::spawn(Arc::clone(&self.flow).take_in_hand(tasks));
-                }
+                self.seat(tasks, permits);
             }
             Err(error) => {
                 if matches!(error, EngineError::Unknown { .. }) {
@@ -158,6 +255,24 @@ impl<L: Ledger> Rounds<L> {
                 }
                 self.paused_until = Some(Instant::now() + self.engine_away.failed(&error));
             }
+        }
+    }
+
+    fn seat(&self, tasks: Vec<LockedTask>, mut permits: OwnedSemaphorePermit) {
+        let (now, flow) = (Instant::now(), &self.flow);
+        let (mut seated, mut turned_away) = (Vec::new(), Vec::new());
+        for task in tasks {
+            let Some(permit) = permits.split(1) else { break };
+            match flow.shares.lane(&task.topic_name).map(|lane| flow.shares.sit(lane, now)).transpose() {
+                Ok(seat) => seated.push((task, Slot::new(&flow.life, permit, seat))),
+                Err(wait) => turned_away.push((task, permit, wait)),
+            }
+        }
+        if !seated.is_empty() {
+            tokio::spawn(Arc::clone(flow).take_in_hand(seated));
+        }
+        if !turned_away.is_empty() {
+            tokio::spawn(Arc::clone(flow).turn_away(turned_away));
         }
     }
 
@@ -182,7 +297,7 @@ impl<L: Ledger> Rounds<L> {
                 self.ledger_away.answered();
                 self.flow.gate.open();
                 // What was given back meanwhile can be had again.
-                self.look = true;
+                self.look_everywhere();
             }
             Err(why) => {
                 // Said here when it never answered yet: no task has run into it.
@@ -192,17 +307,16 @@ impl<L: Ledger> Rounds<L> {
         }
     }
 
-    fn wants_to_fetch(&self) -> bool {
-        let idle = !self.is_standing() || self.look && !self.is_looking();
-        idle && self.paused_until.is_none() && !self.flow.gate.is_closed()
+    fn look_everywhere(&mut self) {
+        self.wants.iter_mut().for_each(|want| want.look = true);
     }
 
-    fn is_standing(&self) -> bool {
-        self.under_way.values().any(|errand| matches!(errand, Errand::Standing(_)))
+    fn is_covered(&self, lane: usize) -> bool {
+        self.under_way.values().filter_map(Errand::fetch).any(|ask| ask.lanes.contains(&lane))
     }
 
-    fn is_looking(&self) -> bool {
-        self.under_way.values().any(|errand| matches!(errand, Errand::Extra(_)))
+    fn is_looked_at(&self, lane: usize) -> bool {
+        self.under_way.values().filter_map(Errand::look).any(|ask| ask.lanes.contains(&lane))
     }
 
     fn free(&self) -> u32 {
@@ -214,23 +328,5 @@ impl<L: Ledger> Rounds<L> {
             return None;
         }
         Arc::clone(&self.permits).try_acquire_many_owned(permits).ok()
-    }
-
-    /// Not past the next alarm when this poll leaves no permit for an extra look.
-    fn longest_wait(&mut self) -> Duration {
-        match self.alarms.next() {
-            Some(at) if self.free() == 0 => {
-                self.poll_timeout.min(at.saturating_duration_since(Instant::now())).max(AT_ONCE)
-            }
-            _ => self.poll_timeout,
-        }
-    }
-}
-
-/// Permits that a standing poll leaves for extra looks: it may hold the others idle for its whole time.
-fn spared(free: u32) -> u32 {
-    match free {
-        0 | 1 => 0,
-        free => (free / 8).max(1),
     }
 }
