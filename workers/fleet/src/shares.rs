@@ -230,3 +230,7 @@ fn bucket(op: &Operation, now: Instant) -> Option<Bucket> {
 fn jitter() -> f64 {
     f64::from(Uuid::now_v7().as_u128() as u32) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+#[path = "shares_tests.rs"]
+mod tests;
