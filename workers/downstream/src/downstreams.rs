@@ -9,8 +9,12 @@ use fallout_core::{
     operation::{Lookup, Operation},
     template,
 };
+use reqwest::Url;
 use serde_json::json;
-use tokio::time::Instant;
+use tokio::{
+    net::TcpStream,
+    time::{Instant, timeout},
+};
 use tracing::Instrument;
 
 use crate::{
@@ -61,6 +65,18 @@ impl Downstreams {
     /// The names that have an address, for checks against the operations.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.targets.keys().map(String::as_str)
+    }
+
+    /// Whether a connection to it comes about within this time; nothing is sent, and nothing is asked of it.
+    pub async fn knock(&self, downstream: &str, within: Duration) -> bool {
+        let url = self.targets.get(downstream).and_then(|target| Url::parse(&target.base).ok());
+        let Some((host, port)) = url.as_ref().and_then(|url| Some((url.host_str()?, url.port_or_known_default()?)))
+        else {
+            return false;
+        };
+        // The brackets of an IPv6 address belong to the URL.
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        matches!(timeout(within, TcpStream::connect((host, port))).await, Ok(Ok(_)))
     }
 
     /// Sends the request once and says what that proved. No byte leaves after `send_until`; the exchange is over at the

@@ -30,6 +30,8 @@ pub enum Room {
     AtMost(u32),
     /// None before this time.
     NotBefore(Instant),
+    /// None before somebody has knocked and it was there.
+    Knock,
 }
 
 #[derive(Debug)]
@@ -57,6 +59,7 @@ impl Health {
     pub fn room(&self, now: Instant) -> Room {
         match self.breaker.offline_until().max(self.silent_until) {
             Some(until) if now < until => Room::NotBefore(until),
+            _ if self.breaker.wants_knock() => Room::Knock,
             _ if self.breaker.is_offline() => Room::AtMost(1),
             _ => Room::AtMost(self.limit.get()),
         }
@@ -72,6 +75,7 @@ impl Health {
     pub fn sit(&mut self, now: Instant) -> Result<(), Duration> {
         match self.room(now) {
             Room::NotBefore(until) => return Err(until - now),
+            Room::Knock => return Err(breaker::FIRST_PAUSE),
             Room::AtMost(_) if self.breaker.is_offline() && self.held > 0 => return Err(breaker::FIRST_PAUSE),
             Room::AtMost(_) => self.held += 1,
         }
@@ -80,6 +84,15 @@ impl Health {
 
     pub fn leave(&mut self) {
         self.held = self.held.saturating_sub(1);
+    }
+
+    /// Somebody knocks now, which is over at the latest then.
+    pub fn knocks(&mut self, until: Instant) {
+        self.breaker.knocks(until);
+    }
+
+    pub fn knocked(&mut self, now: Instant, reached: bool, jitter: f64) {
+        self.breaker.knocked(now, reached, jitter);
     }
 
     /// What a call of `operation` that ended now has shown. `jitter`, from 0 to 1, keeps processes apart that lost the same

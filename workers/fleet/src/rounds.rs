@@ -169,6 +169,7 @@ impl<L: Ledger> Rounds<L> {
                     open.push(*lane);
                     least = least.min(room);
                 }
+                Room::Knock => self.flow.shares.knock(*lane, &self.flow.downstreams),
                 Room::NotBefore(at) => self.room_at = Some(self.room_at.map_or(at, |other| other.min(at))),
             }
         }

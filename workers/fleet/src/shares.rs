@@ -25,6 +25,9 @@ const TIMES_THE_REST: u32 = 4;
 /// A task too many: its topic is at the operation's limit, where seats are given up all the time.
 const SOON: Duration = Duration::from_secs(1);
 
+/// For a connection, as the operations' own times allow it.
+const KNOCK: Duration = Duration::from_secs(2);
+
 #[derive(Debug)]
 pub(crate) struct Shares {
     lanes: Vec<Lane>,
@@ -153,9 +156,21 @@ impl Shares {
         }
     }
 
-    /// Whether its downstream is to be asked at all.
+    /// Whether its downstream is not to be asked at all.
     pub fn is_offline(&self, lane: usize, now: Instant) -> bool {
-        matches!(self.state().health[self.lanes[lane].downstream].room(now), Room::NotBefore(_))
+        !matches!(self.state().health[self.lanes[lane].downstream].room(now), Room::AtMost(_))
+    }
+
+    /// Finds out whether the lane's downstream can be reached. Not owned by anybody: it ends by itself.
+    pub fn knock(self: &Arc<Self>, lane: usize, downstreams: &Arc<Downstreams>) {
+        let (shares, downstreams) = (Arc::clone(self), Arc::clone(downstreams));
+        let of = self.lanes[lane].downstream;
+        self.state().health[of].knocks(Instant::now() + KNOCK + SOON);
+        tokio::spawn(async move {
+            let reached = downstreams.knock(&shares.downstreams[of], KNOCK).await;
+            shares.state().health[of].knocked(Instant::now(), reached, jitter());
+            shares.changed.notify_one();
+        });
     }
 
     /// The place of a task that was fetched; or how long the task has to wait, because things changed while the fetch was

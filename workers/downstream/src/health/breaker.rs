@@ -1,5 +1,6 @@
-//! Whether a downstream is asked at all. When it fails again and again it is offline: after a pause one task is let through
-//! as a probe; while probes fail the pauses grow, and a few good ones in a row bring it back.
+//! Whether a downstream is asked at all. When it fails again and again it is offline: after a pause it is knocked at, which
+//! costs no step anything, and when a connection comes about one task is let through as a probe. While that fails the pauses
+//! grow; a few good probes in a row bring it back.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -38,6 +39,8 @@ struct Offline {
     since: Instant,
     /// No probe before it.
     until: Instant,
+    /// A connection came about since the last pause.
+    reached: bool,
     pauses: u32,
     good: u32,
 }
@@ -49,6 +52,26 @@ impl Breaker {
 
     pub fn offline_until(&self) -> Option<Instant> {
         self.offline.as_ref().map(|offline| offline.until)
+    }
+
+    /// Nobody knows whether it can be reached at all.
+    pub fn wants_knock(&self) -> bool {
+        self.offline.as_ref().is_some_and(|offline| !offline.reached)
+    }
+
+    /// Somebody knocks now: nobody else has to before that is over.
+    pub fn knocks(&mut self, until: Instant) {
+        if let Some(offline) = &mut self.offline {
+            offline.until = until;
+        }
+    }
+
+    pub fn knocked(&mut self, now: Instant, reached: bool, jitter: f64) {
+        match &mut self.offline {
+            Some(offline) if reached => (offline.reached, offline.until) = (true, now),
+            Some(offline) => offline.pause(now, jitter),
+            None => {}
+        }
     }
 
     pub fn heard(&mut self, now: Instant, began: Instant, sign: Sign, jitter: f64) -> Option<Change> {
@@ -67,9 +90,7 @@ impl Breaker {
                     None
                 }
                 Sign::Overloaded | Sign::Away => {
-                    offline.good = 0;
-                    offline.pauses += 1;
-                    offline.until = now + pause(offline.pauses, jitter);
+                    offline.pause(now, jitter);
                     None
                 }
                 Sign::Nothing => None,
@@ -93,8 +114,17 @@ impl Breaker {
         if self.row < ROW && failures * 2 < RECENT {
             return None;
         }
-        self.offline = Some(Offline { since: now, until: now + pause(0, jitter), pauses: 0, good: 0 });
+        let until = now + pause(0, jitter);
+        self.offline = Some(Offline { since: now, until, reached: false, pauses: 0, good: 0 });
         Some(Change::Offline)
+    }
+}
+
+impl Offline {
+    fn pause(&mut self, now: Instant, jitter: f64) {
+        self.pauses += 1;
+        self.until = now + pause(self.pauses, jitter);
+        (self.reached, self.good) = (false, 0);
     }
 }
 

@@ -12,6 +12,9 @@ enum Event {
         ms: u64,
     },
     Sits,
+    Knocks {
+        reaches: bool,
+    },
     /// The nth of the calls under way ends.
     Ends {
         nth: usize,
@@ -31,6 +34,7 @@ fn any_event() -> impl Strategy<Value = Event> {
     prop_oneof![
         2 => (0u64..5_000).prop_map(|ms| Event::Passes { ms }),
         3 => Just(Event::Sits),
+        1 => any::<bool>().prop_map(|reaches| Event::Knocks { reaches }),
         3 => (0usize..64, any_evidence()).prop_map(|(nth, evidence)| Event::Ends { nth, evidence }),
     ]
 }
@@ -55,6 +59,12 @@ impl Course {
         sat
     }
 
+    fn knock(&mut self, reaches: bool) {
+        if self.health.room(self.now) == Room::Knock {
+            self.health.knocked(self.now, reaches, 0.5);
+        }
+    }
+
     fn end(&mut self, nth: usize, evidence: &Evidence) {
         if self.under_way.is_empty() {
             return;
@@ -69,6 +79,7 @@ impl Course {
         match event {
             Event::Passes { ms } => self.now += Duration::from_millis(*ms),
             Event::Sits => drop(self.sit()),
+            Event::Knocks { reaches } => self.knock(*reaches),
             Event::Ends { nth, evidence } => self.end(*nth, evidence),
         }
     }
@@ -128,6 +139,7 @@ proptest! {
                 prop_assert!(until - course.now <= Duration::from_secs(30));
                 course.now = until;
             }
+            course.knock(true);
             prop_assert!(course.sit());
             course.end(0, &Evidence::answered(200, Value::Null));
         }

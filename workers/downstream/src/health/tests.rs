@@ -38,6 +38,9 @@ impl Day {
         let Room::NotBefore(until) = self.room() else { panic!("it is not offline") };
         let pause = until - self.now;
         self.now = until;
+        if self.room() == Room::Knock {
+            self.health.knocked(self.now, true, 0.0);
+        }
         pause
     }
 }
@@ -135,6 +138,24 @@ fn pauses_grow_to_half_a_minute_while_probes_fail() {
     for _ in 0..7 {
         pauses.push(day.pause().as_secs());
         day.round(&Evidence::of(Phase::NotConnected), 5);
+    }
+    assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
+}
+
+#[test]
+fn pauses_grow_and_no_task_is_let_through_while_it_cannot_even_be_reached() {
+    let mut day = offline();
+    let mut pauses = Vec::new();
+    for _ in 0..7 {
+        let Room::NotBefore(until) = day.room() else { panic!("there is no pause") };
+        pauses.push((until - day.now).as_secs());
+        day.now = until;
+        assert_eq!(day.room(), Room::Knock);
+        assert!(day.health.sit(day.now).is_err());
+        let over = day.now + Duration::from_secs(2);
+        day.health.knocks(over);
+        assert_eq!(day.room(), Room::NotBefore(over), "one knock at a time");
+        day.health.knocked(day.now, false, 0.0);
     }
     assert_eq!(pauses, [1, 2, 4, 8, 16, 30, 30]);
 }
