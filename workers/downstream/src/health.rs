@@ -23,10 +23,9 @@ use limit::Limit;
 use pace::Pace;
 use sign::Sign;
 
-/// How many tasks of a downstream may be in hand.
+/// How many tasks may be in hand, or be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Room {
-    /// So many in all; at least 1.
     AtMost(u32),
     /// None before this time.
     NotBefore(Instant),

@@ -18,6 +18,8 @@ use fallout_downstream::{
 use tokio::{sync::Notify, time::Instant};
 use uuid::Uuid;
 
+use crate::errand::Ask;
+
 /// One that wants everything gets at most so many times what it leaves free: alone four fifths, two of them four ninths
 /// each. So whoever comes next always finds something, and nobody has to know who wants how much.
 const TIMES_THE_REST: u32 = 4;
@@ -117,19 +119,15 @@ impl Shares {
         self.changed.notified().await;
     }
 
-    pub fn expected(&self, fetches: impl Iterator<Item = (Vec<usize>, u32)>) -> Expected {
+    /// Each lane of a look may get all of it, and so may each of their downstreams.
+    pub fn expected<'a>(&self, looks: impl Iterator<Item = &'a Ask>) -> Expected {
         let mut expected = Expected { lanes: vec![0; self.lanes.len()], downstreams: vec![0; self.downstreams.len()] };
-        fetches.for_each(|(lanes, most)| self.expect(&mut expected, &lanes, most));
+        for ask in looks {
+            ask.lanes.iter().for_each(|lane| expected.lanes[*lane] += ask.most);
+            let downstreams: BTreeSet<usize> = ask.lanes.iter().map(|lane| self.lanes[*lane].downstream).collect();
+            downstreams.into_iter().for_each(|downstream| expected.downstreams[downstream] += ask.most);
+        }
         expected
-    }
-
-    /// Each of these lanes may get all of it, and so may each of their downstreams.
-    pub fn expect(&self, expected: &mut Expected, lanes: &[usize], most: u32) {
-        let mut downstreams: Vec<usize> = lanes.iter().map(|lane| self.lanes[*lane].downstream).collect();
-        downstreams.sort_unstable();
-        downstreams.dedup();
-        lanes.iter().for_each(|lane| expected.lanes[*lane] += most);
-        downstreams.into_iter().for_each(|downstream| expected.downstreams[downstream] += most);
     }
 
     /// How many more a fetch may bring, with so many permits free; or from when there can be any.

@@ -67,7 +67,7 @@ fn whoever_wants_everything_leaves_a_fifth_and_whoever_has_nothing_gets_at_least
 #[test]
 fn a_look_under_way_counts_for_its_topic_and_its_downstream() {
     let shares = shares(16, &[("a", ""), ("a", ""), ("b", "")]);
-    let expected = shares.expected([(vec![0, 1], 8)].into_iter());
+    let expected = shares.expected([Ask { worker_id: "w".into(), lanes: vec![0, 1], most: 8, wait: None }].iter());
     let rooms: Vec<Room> = (0..3).map(|lane| shares.room(lane, 8, &expected, Instant::now())).collect();
     assert_eq!(rooms, [0, 0, 6].map(Room::AtMost));
 }
