@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fallout_camunda::{Engine, Topic};
-use fallout_core::operation::Operation;
+use fallout_core::{
+    claim::{Claim, Recorded},
+    ids::AttemptId,
+    operation::Operation,
+};
 use fallout_downstream::Downstreams;
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 use crate::{
-    Drained, Handler, Ledger, Probes,
+    Asked, Drained, Handler, Ledger, Probes, Proof,
     alarm::{Alarms, Bell, alarms},
     definitions::Definitions,
     drain::drain,
@@ -17,6 +22,7 @@ use crate::{
     life::Life,
     rounds::Rounds,
     shares::Shares,
+    together::Together,
     work::Performer,
 };
 
@@ -49,6 +55,9 @@ pub(crate) struct Flow<L> {
     pub performers: BTreeMap<String, Arc<Performer>>,
     pub shares: Arc<Shares>,
     pub ledger: Arc<L>,
+    pub claims: Together<Asked, Claim>,
+    pub records: Together<Proof, Recorded>,
+    pub marks: Together<(AttemptId, Uuid), ()>,
     pub gate: Gate,
     pub definitions: Definitions,
     pub bell: Bell,
@@ -77,6 +86,9 @@ impl<L: Ledger> Fleet<L> {
             performers: operations.into_iter().map(performer).collect(),
             shares,
             ledger,
+            claims: Together::default(),
+            records: Together::default(),
+            marks: Together::default(),
             gate: Gate::default(),
             definitions: Definitions::default(),
             bell,

@@ -28,6 +28,7 @@ mod rounds;
 mod shares;
 mod sweep;
 mod telling;
+mod together;
 mod turn;
 mod work;
 
@@ -35,5 +36,5 @@ pub use away::Away;
 pub use drain::Drained;
 pub use fleet::{Fleet, FleetConfig};
 pub use handler::Handler;
-pub use ledger::{Ledger, LedgerError};
+pub use ledger::{Asked, Ledger, LedgerError, Proof};
 pub use probes::{Point, Probes};
