@@ -246,7 +246,7 @@ pub fn key_is_kept(op: &Operation, attempts: &[AttemptFacts], now: DateTime<Utc>
 }
 
 /// A downstream may ask for more patience than anyone has: after an hour its step is tried all the same, and then parks.
-const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
+pub const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
 
 fn tries(all: &[AttemptFacts], epoch: i32) -> u32 {
     all.iter().filter(|a| a.epoch == epoch).count() as u32

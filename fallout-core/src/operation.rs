@@ -30,6 +30,8 @@ pub struct Operation {
     pub accepted: Option<Accepted>,
     pub timeouts: Timeouts,
     pub retry: Retry,
+    #[serde(default)]
+    pub limits: Option<Limits>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,6 +193,16 @@ pub struct Retry {
     pub attempts: u32,
     pub first_delay_ms: u32,
     pub max_delay_ms: u32,
+}
+
+/// What the downstream's owner allows one process to ask of this operation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Calls at the same time.
+    pub in_flight: u32,
+    /// Calls begun per second, over any longer time; absent: no limit.
+    pub per_second: Option<f64>,
 }
 
 /// What a repetition of the same request can do.

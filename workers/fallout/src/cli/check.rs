@@ -92,6 +92,11 @@ fn catalogue_and_models(context: &Context) -> Vec<Finding> {
     unfit.extend(settings.downstreams_without_address(&catalogue));
     findings
         .extend(several("configuration", "operations", "FO-001", unfit, || "every operation can be sent".to_owned()));
+    let offline = settings.declared_offline();
+    if !offline.is_empty() {
+        let what = "declared offline: their steps wait, their topics are not fetched";
+        findings.push(Finding::good("configuration", &offline.join(", "), what));
+    }
     findings.extend(match models::load(&settings.catalogue) {
         Err(problems) => several("models", "files", "FO-014", problems, String::new),
         Ok(files) => {

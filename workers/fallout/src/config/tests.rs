@@ -108,6 +108,22 @@ fn every_problem_of_both_places_is_told_at_once() {
 }
 
 #[test]
+fn a_downstream_is_declared_offline_or_limited_in_the_file_or_by_a_variable() {
+    let file = "[downstreams.crm]\nurl = \"http://crm\"\noffline = true\n[downstreams.erp]\nurl = \"http://erp\"\nin_flight = 4";
+    let (settings, problems) = given(file, &[]).read();
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(settings.declared_offline(), ["crm"]);
+    assert_eq!((settings.downstreams["crm"].in_flight, settings.downstreams["erp"].in_flight), (0, 4));
+    let (settings, _) = given(file, &[("FALLOUT_DOWNSTREAMS__CRM__OFFLINE", "false")]).read();
+    assert!(settings.declared_offline().is_empty());
+    refused(
+        "[downstreams.crm]\nurl = \"http://crm\"\noffline = \"yes\"",
+        &[],
+        &["my.toml: downstreams.crm.offline: expected true or false, found a text"],
+    );
+}
+
+#[test]
 fn a_slip_below_a_name_of_ones_own_is_recognised_too() {
     refused(
         "[downstreams.crm]\nurl = \"http://crm\"\nbaerer = \"x\"",
