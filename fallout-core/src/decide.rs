@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{attempt::AttemptFacts, lookup, operation::Operation, outcome::Outcome, retry, step::Outputs};
+use crate::{attempt::AttemptFacts, lookup, operation::Operation, outcome::Outcome, outputs, retry, step::Outputs};
 
 /// What to do; also what is told to the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,8 +133,13 @@ fn definite(
     at: &Situation<'_>,
 ) -> Verdict {
     match outcome {
-        Outcome::Success { outputs } => Verdict::Complete { outputs: outputs.clone() },
-        Outcome::Business { code, message } => business(code, message, at),
+        Outcome::Success { outputs } => {
+            let since = all.iter().map(|a| a.opened_at).fold(last.opened_at, DateTime::min);
+            Verdict::Complete { outputs: outputs::with_validity(&op.outputs, outputs, since) }
+        }
+        Outcome::Business { code, classification, message } => {
+            business(code, classification.as_deref().unwrap_or(code), message, at)
+        }
         Outcome::Technical { reason, .. } => match tries_left(op, all, at.epoch) {
             0 => Verdict::Park { classification: classification::RETRIES_EXHAUSTED.into(), reason: reason.clone() },
             left => Verdict::RetryAfter {
@@ -152,13 +157,13 @@ fn definite(
     }
 }
 
-fn business(code: &str, message: &str, at: &Situation<'_>) -> Verdict {
+fn business(code: &str, classification: &str, message: &str, at: &Situation<'_>) -> Verdict {
     let handled = at.handled.iter().any(|h| h == code);
     if at.catches.catches(code) {
         return Verdict::RaiseError { code: code.to_owned(), message: message.to_owned(), handled };
     }
     // An uncaught BPMN error ends the path without a word, so it is never raised.
-    Verdict::Park { classification: code.to_owned(), reason: message.to_owned() }
+    Verdict::Park { classification: classification.to_owned(), reason: message.to_owned() }
 }
 
 fn unresolved(
