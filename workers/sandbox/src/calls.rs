@@ -42,7 +42,7 @@ pub(crate) async fn serve(world: Arc<World>, call: Call) -> Reply {
     answered.await.unwrap_or(Reply::Cut) // the sandbox is being stopped
 }
 
-async fn perform(world: &Arc<World>, call: Call) -> Reply {
+async fn perform(world: &Arc<World>, mut call: Call) -> Reply {
     let attempt = world.attempt(&call);
     let Identity { order, line, step, .. } = &call.identity;
     let fault = world.script.first(order, line, step, attempt).cloned();
@@ -50,6 +50,11 @@ async fn perform(world: &Arc<World>, call: Call) -> Reply {
         return apply(world, call, None).await;
     };
     tracing::debug!(order, line, step, attempt, behaviour = fault.behaviour.name(), "a fault meets a request");
+    match fault.behaviour {
+        Behaviour::ForgetKey => world.records().forget(&call),
+        Behaviour::IgnorePayload => world.records().take_for_the_first(&mut call),
+        _ => {}
+    }
     match before(world, &call, &fault).await {
         Some(reply) => reply,
         None => after(&fault.behaviour, apply(world, call, fault.lookup_after).await),
