@@ -123,7 +123,8 @@ mod tests {
         assert_eq!(good().retry_horizon_ms(), 24_000);
         let keep = |op: &mut Operation, retention_s| op.idempotency = Idempotency::NaturalKey { retention_s };
         let (mut enough, mut short) = (good(), good());
-        (keep(&mut enough, 27), keep(&mut short, 26));
+        keep(&mut enough, 27);
+        keep(&mut short, 26);
         check(enough, |_| {}, &[]);
         check(short, |_| {}, &["idempotency"]);
     }

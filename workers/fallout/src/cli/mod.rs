@@ -8,6 +8,7 @@ pub mod deploy;
 mod duration;
 mod explain;
 mod migrate;
+mod operation;
 mod report;
 mod up;
 mod watch;
@@ -90,6 +91,7 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Migrate(args) => migrate::run(args, context).await,
         Command::Check(args) => check::run(args, context, problems).await,
         Command::Case(args) => case::run(args, context).await,
+        Command::Operation(args) => operation::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),
     }
 }

@@ -100,28 +100,32 @@ fn judged(file: &str, operation: &Operation, taxonomy: &Taxonomy) -> Vec<Remark>
         .collect()
 }
 
-/// Keys that no field has; they are taken out of the table.
+/// Keys that no field has. They are taken out of the table, or put right where a slip is obvious, so that the rest of the
+/// file can be judged as it was meant.
 fn unknown(file: &str, table: &mut Table) -> Vec<Remark> {
     let mut remarks = Vec::new();
-    strip(table, "", &mut |key| {
-        let hint = suggest::did_you_mean(suggestion(key));
-        let next = if hint.is_empty() { "docs/OPERATIONS.md lists all fields" } else { "correct it or take it out" };
-        remarks.push(Remark::refused(file, key, format!("no such field{hint}"), next));
-    });
+    strip(file, table, "", &mut remarks);
     remarks
 }
 
-fn strip(table: &mut Table, above: &str, tell: &mut impl FnMut(&str)) {
-    table.retain(|name, value| {
-        let key = joined(above, name);
-        let known = FIELDS.iter().any(|(field, _)| fits(field, &key));
-        match value {
-            _ if !known => tell(&key),
-            Value::Table(inner) if key != BODY => strip(inner, &key, tell),
-            _ => {}
+fn strip(file: &str, table: &mut Table, above: &str, remarks: &mut Vec<Remark>) {
+    let names: Vec<String> = table.keys().cloned().collect();
+    for name in names {
+        let key = joined(above, &name);
+        if FIELDS.iter().any(|(field, _)| fits(field, &key)) {
+            if let (Some(inner), true) = (table.get_mut(&name).and_then(Value::as_table_mut), key != BODY) {
+                strip(file, inner, &key, remarks);
+            }
+            continue;
         }
-        known
-    });
+        let (value, slip) = (table.remove(&name), slip(above, &name));
+        if let (Some(meant), Some(value)) = (slip.filter(|meant| !table.contains_key(*meant)), value) {
+            table.insert(meant.to_owned(), value);
+        }
+        let hint = suggest::did_you_mean(slip.map(|meant| joined(above, meant)).or_else(|| elsewhere(&name)));
+        let next = if hint.is_empty() { "docs/OPERATIONS.md lists all fields" } else { "correct it or take it out" };
+        remarks.push(Remark::refused(file, key, format!("no such field{hint}"), next));
+    }
 }
 
 /// Fields that a table must have and does not.
@@ -167,14 +171,22 @@ fn fits(field: &str, key: &str) -> bool {
     same_depth && field.split('.').zip(key.split('.')).all(|(part, name)| part == "*" || part == name)
 }
 
-/// A slip in the name, or the right name in another table.
-fn suggestion(key: &str) -> Option<String> {
-    let (above, name) = key.rsplit_once('.').unwrap_or(("", key));
-    let last = |field: &'static str| field.rsplit('.').next().unwrap_or(field);
-    let beside = FIELDS.iter().map(|(field, _)| *field).filter(|field| fits(field, &joined(above, last(field))));
-    let slip = suggest::closest(name, beside.map(last).filter(|name| *name != "*"));
-    let elsewhere = || FIELDS.iter().map(|(field, _)| *field).find(|field| last(field) == name && !field.contains('*'));
-    slip.map(|name| joined(above, name)).or_else(|| elsewhere().map(str::to_owned))
+fn last(field: &'static str) -> &'static str {
+    field.rsplit('.').next().unwrap_or(field)
+}
+
+/// What was probably meant, of the names that the same table may hold.
+fn slip(above: &str, name: &str) -> Option<&'static str> {
+    let all = FIELDS.iter().map(|(field, _)| *field);
+    let beside = all.filter(|field| fits(field, &joined(above, last(field)))).map(last);
+    let slip = suggest::closest(name, beside.clone().filter(|known| *known != "*"))?.to_owned();
+    beside.into_iter().find(|known| *known == slip)
+}
+
+/// The right name in the wrong table.
+fn elsewhere(name: &str) -> Option<String> {
+    let all = FIELDS.iter().map(|(field, _)| *field);
+    all.filter(|field| !field.contains('*')).find(|field| last(field) == name).map(str::to_owned)
 }
 
 #[cfg(test)]
