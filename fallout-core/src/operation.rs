@@ -23,6 +23,9 @@ pub struct Operation {
     pub owner_group: String,
     /// Whether the call changes anything outside.
     pub kind: Kind,
+    /// Once it is done, the order can no longer be cancelled without compensation or penalty.
+    #[serde(default)]
+    pub point_of_no_return: bool,
     pub request: Request,
     pub idempotency: Idempotency,
     pub answers: Answers,
@@ -34,19 +37,8 @@ pub struct Operation {
     pub accepted: Option<Accepted>,
     pub timeouts: Timeouts,
     pub retry: Retry,
-    /// Once it is done, the order can no longer be cancelled without compensation or penalty.
-    #[serde(default)]
-    pub point_of_no_return: bool,
     #[serde(default)]
     pub limits: Option<Limits>,
-}
-
-/// The most that its owner lets us ask of it, in one process.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    pub in_flight: u32,
-    pub per_second: Option<f64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -183,6 +175,16 @@ pub struct Retry {
     pub attempts: u32,
     pub first_delay_ms: u32,
     pub max_delay_ms: u32,
+}
+
+/// What the downstream's owner allows one process to ask of this operation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Calls at the same time.
+    pub in_flight: u32,
+    /// Calls begun per second, over any longer time; absent: no limit.
+    pub per_second: Option<f64>,
 }
 
 /// What a repetition of the same request can do.

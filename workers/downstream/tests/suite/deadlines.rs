@@ -160,20 +160,3 @@ async fn an_exchange_goes_on_when_its_caller_stops_waiting() {
     drop(sending);
     assert!(server.arrived().await.is_complete());
 }
-
-#[tokio::test]
-async fn who_hangs_up_has_sent_everything_and_knows_nothing() {
-    let mut server = Server::start(Script { take: Take::All, then: Then::Silence { bytes: Vec::new() } }).await;
-    let evidence = downstreams(&server.url).hang_up(&operation(), &post(), Duration::from_millis(10)).await;
-    assert_eq!(evidence.phase, Phase::Sent);
-    assert_eq!(evidence.error.as_deref(), Some("we hung up"));
-    assert!(server.arrived().await.is_complete());
-}
-
-#[tokio::test]
-async fn an_answer_that_comes_before_the_hanging_up_is_an_answer() {
-    let server = Server::start(answering(http("201 Created", "", r#"{"id":"r-1"}"#))).await;
-    let patient = Duration::from_secs(60);
-    let evidence = downstreams(&server.url).hang_up(&operation(), &post(), patient).await;
-    assert!(matches!(evidence.phase, Phase::Answered { status: 201, .. }), "{evidence:?}");
-}

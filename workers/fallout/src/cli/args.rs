@@ -45,9 +45,9 @@ pub enum Command {
     Watch(watch::Args),
     Deploy(deploy::Args),
     Migrate(migrate::Args),
+    Operation(operation::Args),
     Check(check::Args),
     Case(case::Args),
-    Operation(operation::Args),
     Explain(explain::Args),
 }
 

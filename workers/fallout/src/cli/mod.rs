@@ -89,9 +89,9 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Watch(args) => watch::run(args, context).await,
         Command::Deploy(args) => deploy::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
+        Command::Operation(args) => operation::run(args, context).await,
         Command::Check(args) => check::run(args, context, problems).await,
         Command::Case(args) => case::run(args, context).await,
-        Command::Operation(args) => operation::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),
     }
 }
