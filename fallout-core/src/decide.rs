@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{attempt::AttemptFacts, lookup, operation::Operation, outcome::Outcome, retry, step::Outputs};
+use crate::{attempt::AttemptFacts, lookup, operation::Operation, outcome::Outcome, outputs, retry, step::Outputs};
 
 /// What to do; also what is told to the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -133,8 +133,13 @@ fn definite(
     at: &Situation<'_>,
 ) -> Verdict {
     match outcome {
-        Outcome::Success { outputs } => Verdict::Complete { outputs: outputs.clone() },
-        Outcome::Business { code, message } => business(code, message, at),
+        Outcome::Success { outputs } => {
+            let since = all.iter().map(|a| a.opened_at).fold(last.opened_at, DateTime::min);
+            Verdict::Complete { outputs: outputs::with_validity(&op.outputs, outputs, since) }
+        }
+        Outcome::Business { code, classification, message } => {
+            business(code, classification.as_deref().unwrap_or(code), message, at)
+        }
         Outcome::Technical { reason, .. } => match tries_left(op, all, at.epoch) {
             0 => Verdict::Park { classification: classification::RETRIES_EXHAUSTED.into(), reason: reason.clone() },
             left => Verdict::RetryAfter {
@@ -156,8 +161,12 @@ fn definite(
 /// (`left`, `None` before the first failure) says how often it was tried. `seed` spreads the delays.
 pub fn decide_read(op: &Operation, outcome: &Outcome, left: Option<u32>, seed: u128, at: &Situation<'_>) -> Verdict {
     let (reason, asked) = match outcome {
-        Outcome::Success { outputs } => return Verdict::Complete { outputs: outputs.clone() },
-        Outcome::Business { code, message } => return business(code, message, at),
+        Outcome::Success { outputs } => {
+            return Verdict::Complete { outputs: outputs::with_validity(&op.outputs, outputs, at.now) };
+        }
+        Outcome::Business { code, classification, message } => {
+            return business(code, classification.as_deref().unwrap_or(code), message, at);
+        }
         Outcome::Defect { reason } => {
             return Verdict::Park { classification: classification::DEFECT.into(), reason: reason.clone() };
         }
@@ -172,13 +181,13 @@ pub fn decide_read(op: &Operation, outcome: &Outcome, left: Option<u32>, seed: u
     Verdict::RetryAfter { delay_ms, retries_left: left, reason }
 }
 
-fn business(code: &str, message: &str, at: &Situation<'_>) -> Verdict {
+fn business(code: &str, classification: &str, message: &str, at: &Situation<'_>) -> Verdict {
     let handled = at.handled.iter().any(|h| h == code);
     if at.catches.catches(code) {
         return Verdict::RaiseError { code: code.to_owned(), message: message.to_owned(), handled };
     }
     // An uncaught BPMN error ends the path without a word, so it is never raised.
-    Verdict::Park { classification: code.to_owned(), reason: message.to_owned() }
+    Verdict::Park { classification: classification.to_owned(), reason: message.to_owned() }
 }
 
 fn unresolved(

@@ -141,7 +141,7 @@ impl Work<'_> {
             Joined::Settled(_, Outcome::Technical { reason, .. } | Outcome::Defect { reason }) => {
                 Some((Action::RetryStep, format!("proven not applied: {reason}")))
             }
-            Joined::Settled(_, Outcome::Business { code, message }) => {
+            Joined::Settled(_, Outcome::Business { code, message, .. }) => {
                 Some((Action::RetryStep, format!("proven not applied, {code}: {message}")))
             }
             _ => None,

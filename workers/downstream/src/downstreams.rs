@@ -113,6 +113,17 @@ impl Downstreams {
         })
     }
 
+    /// Sends the whole request and cuts the connection so long after it has left, unless its answer comes first: for
+    /// those who try what a downstream does then.
+    pub async fn hang_up(&self, op: &Operation, request: &StoredRequest, after: Duration) -> Evidence {
+        let built = self.target(op).and_then(|target| Ok((target, request::outgoing(target, request)?)));
+        let in_time = Instant::now() + total(op);
+        match built.and_then(|(target, outgoing)| self.exchange(op, target, outgoing, in_time)) {
+            Ok(exchange) => Exchange { hang_up_after: Some(after), ..exchange }.run().await,
+            Err(why) => Evidence { error: Some(why), ..Evidence::of(Phase::NotBuilt) },
+        }
+    }
+
     /// Asks once whether the effect of a stored request exists. Harmless to repeat and to abandon.
     pub async fn look_up(&self, op: &Operation, key: &str, request: &StoredRequest) -> Said {
         let Some(declared) = &op.lookup else {
@@ -152,7 +163,7 @@ impl Downstreams {
         send_until: Instant,
     ) -> Result<Exchange, String> {
         let kind = Kind { https: target.https, connect_ms: op.timeouts.connect_ms, total_ms: op.timeouts.total_ms };
-        Ok(Exchange { client: self.clients.of(kind)?, outgoing, send_until, total: total(op) })
+        Ok(Exchange { client: self.clients.of(kind)?, outgoing, send_until, total: total(op), hang_up_after: None })
     }
 }
 

@@ -402,7 +402,7 @@ async fn the_database_and_the_rules_agree_which_outcomes_are_definite() {
     let reason = String::new;
     let outcomes = [
         Outcome::Success { outputs: Default::default() },
-        Outcome::Business { code: reason(), message: reason() },
+        Outcome::Business { code: reason(), classification: None, message: reason() },
         Outcome::Technical { reason: reason(), retry_after_ms: None },
         Outcome::Defect { reason: reason() },
         Outcome::Pending,
