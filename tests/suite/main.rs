@@ -14,3 +14,4 @@ mod processes;
 mod program;
 mod recovery;
 mod reports;
+mod rules;

@@ -96,6 +96,7 @@ impl Desk {
                 attempt: AttemptId(Uuid::now_v7()),
                 send_within_ms: op.timeouts.send_within_ms,
                 total_ms: op.timeouts.total_ms,
+                retention_s: op.idempotency.retention_s(),
             },
         })
     }

@@ -14,6 +14,7 @@ use fallout_core::{
     task::{Definition, StepContext, TaskRef},
 };
 use fallout_store::{
+    StoreError,
     attempts::{self, Intent, NewAttempt, Source},
     batch, definitions, orders, steps,
 };
@@ -153,7 +154,14 @@ impl Desk {
         if let Some(other) = stood_for.filter(|step| *step != StepKey::of(&task.step)) {
             return Ok(Err(self.identity_changed(tx, other, task).await?));
         }
-        let step = steps::touch(&mut tx, task, run.id).await?;
+        let step = match steps::touch(&mut tx, task, run.id).await {
+            Err(StoreError::Archived(_)) => {
+                let case = self.archived_step(&mut tx, task).await?;
+                tx.commit().await?;
+                return Ok(Err(case));
+            }
+            step => step?,
+        };
         let mut work = Work::on(self, tx, step).await?;
         if work.step.gate.is_some() && work.step.gate == task.action {
             work.start_action().await?;
@@ -260,6 +268,10 @@ impl Work<'_> {
                 return Ok(self.withheld("the request has to be rendered again", 1));
             }
         };
+        // Before anything is sent that a restore may have lost from the ledger, what was lost is looked up.
+        if self.assume_sent(intent.id).await? {
+            return Box::pin(self.claim(task, None)).await;
+        }
         let attempt = AttemptId(Uuid::now_v7());
         let ms = |ms: u32| chrono::Duration::milliseconds(i64::from(ms));
         let new = NewAttempt {
@@ -290,7 +302,8 @@ impl Work<'_> {
             request: prepared.request,
         };
         let operation = (self.op.name.as_str(), self.op.version);
-        attempts::insert_intent(&mut self.tx, &self.step.identity.tenant, self.step.key, operation, &intent).await?;
+        let (tenant, kept) = (&self.step.identity.tenant, self.op.idempotency.retention_s());
+        attempts::insert_intent(&mut self.tx, tenant, self.step.key, operation, kept, &intent).await?;
         Ok(intent)
     }
 

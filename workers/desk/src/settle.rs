@@ -173,6 +173,7 @@ impl Work<'_> {
             Some((attempt, _)) => self.settle_orphan(attempt).await?,
             None => {}
         }
+        self.assume_last_sent().await?;
         let verdict = match join(&self.attempts) {
             Joined::Settled(_, Outcome::Success { outputs }) => Verdict::Complete { outputs: outputs.clone() },
             Joined::Unresolved(..) => Verdict::Park {
@@ -279,7 +280,7 @@ impl Work<'_> {
             Joined::Settled(_, Outcome::Technical { reason, .. } | Outcome::Defect { reason }) => {
                 Some((Action::RetryStep, format!("proven not applied: {reason}")))
             }
-            Joined::Settled(_, Outcome::Business { code, message }) => {
+            Joined::Settled(_, Outcome::Business { code, message, .. }) => {
                 Some((Action::RetryStep, format!("proven not applied, {code}: {message}")))
             }
             _ => None,

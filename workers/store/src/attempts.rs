@@ -41,18 +41,24 @@ pub async fn insert_intent(
     tenant: &str,
     step: StepKey,
     operation: (&str, i32),
+    retention_s: Option<u32>,
     intent: &Intent,
 ) -> Result<(), StoreError> {
     let bytes = intent.request.body.as_deref().unwrap_or_default();
     sqlx::query!(
-        "insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, encode(sha256(convert_to($9, 'UTF8')), 'hex'))",
+        "insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash, retention_s)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, encode(sha256(convert_to($9, 'UTF8')), 'hex'), $10)",
         intent.id.0, tenant, step.0, intent.generation, operation.0, operation.1, intent.key,
-        Json(&intent.request) as _, bytes,
+        Json(&intent.request) as _, bytes, seconds(retention_s),
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// More than a column of seconds holds is for ever.
+pub(crate) fn seconds(retention_s: Option<u32>) -> Option<i32> {
+    retention_s.map(|s| i32::try_from(s).unwrap_or(i32::MAX))
 }
 
 /// A new attempt, before its first byte.
@@ -155,6 +161,7 @@ pub enum Source<'a> {
     Crash,
 }
 
+/// One exchange is one piece of evidence, however often it is recorded: its sender repeats what it could not commit.
 pub async fn append_evidence(
     tx: &mut Tx,
     tenant: &str,
@@ -169,7 +176,8 @@ pub async fn append_evidence(
         Source::Crash => ("crash", None),
     };
     sqlx::query!(
-        "insert into evidence (tenant_id, attempt_id, source, principal, detail) values ($1, $2, $3, $4, $5)",
+        "insert into evidence (tenant_id, attempt_id, source, principal, detail) select $1, $2, $3, $4, $5
+         where $3 <> 'exchange' or not exists (select 1 from evidence where attempt_id = $2 and source = 'exchange' and detail = $5)",
         tenant,
         attempt.0,
         word,

@@ -119,7 +119,7 @@ async fn start(
             ..Default::default()
         };
         if let Some(instance) = watch.engine.historic_process_instances(&query).await?.first() {
-            watch.desk.run_started(run, &instance.id).await?;
+            watch.desk.run_found(run, &instance.id).await?;
             return Ok(Sent::Done(Some("read back".into())));
         }
     }

@@ -43,6 +43,7 @@ pub struct State {
 
 #[derive(Debug)]
 struct Task {
+    topic: String,
     variables: Value,
     worker: Option<String>,
     locked_until: Option<Instant>,
@@ -82,17 +83,39 @@ impl Engine {
 
     /// A task that becomes fetchable without waking a poll, as by raised retries.
     pub fn add_quietly(&self, order: &str) {
+        self.add_to("reserve", order);
+    }
+
+    /// A new task of a topic, which wakes the polls.
+    pub fn add_for(&self, topic: &str, order: &str) {
+        self.add_to(topic, order);
+        self.inserted.notify_waiters();
+    }
+
+    fn add_to(&self, topic: &str, order: &str) {
         let text = |value: &str| json!({ "type": "String", "value": value });
         let variables = json!({
             "tenantId": text("t"), "orderId": text(order), "orderRun": { "type": "Integer", "value": 1 }, "lineId": text(""),
             "stepId": text("reserve"), "stepDirection": text("do"), "handledCodes": text(","), "recoveryActionId": text("none"),
         });
-        self.add_with(order, variables);
+        self.add_task(topic, order, variables);
     }
 
     pub fn add_with(&self, id: &str, variables: Value) {
-        let task =
-            Task { variables, worker: None, locked_until: None, retries: None, message: String::new(), ended: None };
+        self.add_task("reserve", id, variables);
+    }
+
+    fn add_task(&self, topic: &str, id: &str, variables: Value) {
+        let topic = topic.to_owned();
+        let task = Task {
+            topic,
+            variables,
+            worker: None,
+            locked_until: None,
+            retries: None,
+            message: String::new(),
+            ended: None,
+        };
         self.state().tasks.insert(id.to_owned(), task);
     }
 
@@ -199,9 +222,9 @@ fn row(name: &str, type_name: &str, value: &Value) -> Value {
 impl State {
     fn lock_some(&mut self, body: &Value) -> Vec<Value> {
         let now = Instant::now();
-        let wanted = body["topics"][0]["topicName"] != "fallout.nobody";
+        let topics = body["topics"].as_array().unwrap();
         let free = |task: &Task| {
-            wanted
+            topics.iter().any(|topic| topic["topicName"] == task.topic)
                 && task.ended.is_none()
                 && task.retries != Some(0)
                 && task.locked_until.is_none_or(|until| until <= now)
@@ -266,7 +289,7 @@ impl State {
 
 fn described(id: &str, task: &Task) -> Value {
     json!({
-        "id": id, "workerId": task.worker, "topicName": "reserve", "activityId": "perform", "activityInstanceId": "a",
+        "id": id, "workerId": task.worker, "topicName": task.topic, "activityId": "perform", "activityInstanceId": "a",
         "executionId": "x", "processInstanceId": "p", "processDefinitionId": "recoverable-step:1:d",
         "processDefinitionKey": "recoverable-step", "priority": 0, "suspended": false, "retries": task.retries,
         "lockExpirationTime": "2026-01-01T00:00:00.000+0000", "variables": task.variables,
