@@ -40,6 +40,15 @@ fn a_request_that_cannot_be_what_it_claims_is_refused() {
 }
 
 #[test]
+fn a_name_that_the_engine_could_not_take_as_a_topic_is_refused() {
+    let mut op = good();
+    op.name = "n".repeat(OPERATION_CHARS_MAX);
+    assert_eq!(problems(op.clone()), Vec::<String>::new());
+    op.name.push('n');
+    assert!(problems(op)[0].contains("topic of the engine"));
+}
+
+#[test]
 fn a_key_that_does_not_travel_is_refused() {
     let natural = || {
         let mut op = good();
@@ -58,6 +67,7 @@ fn a_key_that_does_not_travel_is_refused() {
 fn times_that_would_make_an_outcome_undecidable_are_refused() {
     check(good(), |op| op.timeouts.connect_ms = op.timeouts.total_ms, "connect_ms is not below total_ms");
     check(good(), |op| op.retry.attempts = 0, "retry.attempts is 0");
+    check(good(), |op| op.retry.attempts = TRIES_MAX + 1, "retry.attempts: is above");
     check(
         good(),
         |op| op.idempotency = Idempotency::KeyHeader { header: "Idempotency-Key".into(), retention_s: 19 },

@@ -6,6 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::{
+    catalogue::{OPERATION_CHARS_MAX, TRIES_MAX},
     operation::{Idempotency, Kind, Lookup, Match, Method, Operation},
     outputs::VALID_UNTIL,
     taxonomy::Taxonomy,
@@ -67,9 +68,9 @@ impl Operation {
 }
 
 fn ownership(op: &Operation, taxonomy: &Taxonomy, found: &mut Findings) {
-    // The engine keeps topic names in 255 characters.
-    let unfit = op.name.is_empty() || op.name.chars().count() > 255;
-    found.add_if(unfit, "name", "is empty or longer than 255 characters", "give the topic's name");
+    let unfit = op.name.is_empty() || op.name.chars().count() > OPERATION_CHARS_MAX;
+    let what = format!("is empty or longer than {OPERATION_CHARS_MAX} characters, and it is a topic of the engine");
+    found.add_if(unfit, "name", what, "give the topic's name");
     found.add_if(op.version < 1, "version", "is below 1", "count from 1 and add 1 with each change");
     found.add_if(op.downstream.is_empty(), "downstream", "is empty", "name the system that is called");
     let known = taxonomy.categories.iter().any(|c| c.owner_group == op.owner_group);
@@ -168,6 +169,8 @@ fn times(op: &Operation, found: &mut Findings) {
     found.add_if(op.timeouts.send_within_ms == 0, "timeouts.send_within_ms", "is 0: nothing could be sent", "raise it");
     let what = "retry.attempts is 0; the first try is one";
     found.add_if(op.retry.attempts == 0, "retry.attempts", what, "give at least 1");
+    let what = format!("is above {TRIES_MAX}, which no downstream would thank for");
+    found.add_if(op.retry.attempts > TRIES_MAX, "retry.attempts", what, "count tries, not milliseconds");
     let shrinks = op.retry.max_delay_ms < op.retry.first_delay_ms;
     found.add_if(shrinks, "retry.max_delay_ms", "is below first_delay_ms", "raise it");
     let two_attempts = u64::from(op.timeouts.total_ms) * 2;

@@ -48,8 +48,23 @@ pub mod classification {
     pub const TASK_GONE: &str = "TASK_GONE";
     pub const ENGINE_CANNOT_ADVANCE: &str = "ENGINE_CANNOT_ADVANCE";
     pub const UNCLASSIFIED: &str = "UNCLASSIFIED";
-    pub const ALL: [&str; 7] =
-        [RETRIES_EXHAUSTED, OUTCOME_UNKNOWN, DEFECT, UNDO_REQUIRED, TASK_GONE, ENGINE_CANNOT_ADVANCE, UNCLASSIFIED];
+    pub const APPLIED_AFTER_ALL: &str = "APPLIED_AFTER_ALL";
+    pub const APPLIED_TWICE: &str = "APPLIED_TWICE";
+    pub const EFFECT_DISPUTED: &str = "EFFECT_DISPUTED";
+    /// Evidence against what was settled: more evidence of the usual kind does not make it another trouble.
+    pub const CONTRADICTIONS: [&str; 3] = [APPLIED_AFTER_ALL, APPLIED_TWICE, EFFECT_DISPUTED];
+    pub const ALL: [&str; 10] = [
+        RETRIES_EXHAUSTED,
+        OUTCOME_UNKNOWN,
+        DEFECT,
+        UNDO_REQUIRED,
+        TASK_GONE,
+        ENGINE_CANNOT_ADVANCE,
+        UNCLASSIFIED,
+        APPLIED_AFTER_ALL,
+        APPLIED_TWICE,
+        EFFECT_DISPUTED,
+    ];
 }
 
 /// Which BPMN error codes the definition that this instance runs catches at the activity or above it.

@@ -16,6 +16,7 @@ pub mod catalogue;
 pub mod check;
 pub mod claim;
 pub mod command;
+pub mod contradiction;
 pub mod decide;
 pub mod evidence;
 #[cfg(test)]

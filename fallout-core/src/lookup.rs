@@ -42,6 +42,21 @@ pub enum Said {
     },
 }
 
+impl Said {
+    /// What it proves by itself; `None` for what needs more reads, or says nothing.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Said::Found { outputs } => Some(Outcome::Success { outputs: outputs.clone() }),
+            Said::Rejected { code, classification, message } => Some(Outcome::Business {
+                code: code.clone(),
+                classification: classification.clone(),
+                message: message.clone(),
+            }),
+            Said::NotFound | Said::InFlight | Said::Nothing { .. } => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Said {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -96,20 +111,9 @@ fn rejected(op: &Operation, body: &Value) -> Said {
 
 /// What the reads of an attempt prove together; `None` while they prove nothing.
 pub fn proves(lookup: &Lookup, attempt: &AttemptFacts) -> Option<Outcome> {
-    let found = attempt.reads.iter().find_map(|read| match &read.said {
-        Said::Found { outputs } => Some(Outcome::Success { outputs: outputs.clone() }),
-        _ => None,
-    });
-    let rejected = || {
-        attempt.reads.iter().find_map(|read| match &read.said {
-            Said::Rejected { code, classification, message } => Some(Outcome::Business {
-                code: code.clone(),
-                classification: classification.clone(),
-                message: message.clone(),
-            }),
-            _ => None,
-        })
-    };
+    let proven = || attempt.reads.iter().filter_map(|read| read.said.outcome());
+    let found = proven().find(|outcome| matches!(outcome, Outcome::Success { .. }));
+    let rejected = || proven().next();
     let counts_from = attempt.not_found_counts_from(lookup);
     let counts = |read: &LookupRead| read.said == Said::NotFound && counts_from.is_some_and(|from| read.at >= from);
     // An in-flight answer takes back the "not found" before it.

@@ -73,6 +73,10 @@ impl Desk {
         cancelled: bool,
         now: chrono::DateTime<chrono::Utc>,
     ) -> Option<Candidate<'a>> {
+        // Handed out before: its identity has to be compared with the step that it stood for.
+        if task.retries.is_some() {
+            return None;
+        }
         let op = self.operation(&task.operation).ok()?;
         let step = StepKey::of(&task.step);
         let facts = StepFacts::unknown(step, cancelled);

@@ -26,22 +26,22 @@ pub(crate) enum Errand {
     Extra(Ask),
     /// Whether the ledger is back.
     Ready,
-    /// What a lost answer may have locked.
-    Sweep,
+    /// What the lost answer to this fetch may have locked.
+    Sweep(Ask),
 }
 
 impl Errand {
     pub fn fetch(&self) -> Option<&Ask> {
         match self {
             Errand::Standing(ask) | Errand::Extra(ask) => Some(ask),
-            Errand::Ready | Errand::Sweep => None,
+            Errand::Ready | Errand::Sweep(_) => None,
         }
     }
 
     pub fn look(&self) -> Option<&Ask> {
         match self {
             Errand::Extra(ask) => Some(ask),
-            Errand::Standing(_) | Errand::Ready | Errand::Sweep => None,
+            Errand::Standing(_) | Errand::Ready | Errand::Sweep(_) => None,
         }
     }
 }

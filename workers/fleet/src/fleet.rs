@@ -112,7 +112,7 @@ impl<L: Ledger> Fleet<L> {
     }
 }
 
-fn fetched_topic(name: &str, lock_duration: Duration) -> Topic {
+pub(crate) fn fetched_topic(name: &str, lock_duration: Duration) -> Topic {
     Topic {
         topic_name: name.to_owned(),
         lock_duration,

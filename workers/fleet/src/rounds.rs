@@ -131,7 +131,12 @@ impl<L: Ledger> Rounds<L> {
         }
     }
 
-    fn fetched(&mut self, ask: &Ask, result: Result<Vec<LockedTask>, EngineError>, permits: OwnedSemaphorePermit) {
+    pub(crate) fn fetched(
+        &mut self,
+        ask: &Ask,
+        result: Result<Vec<LockedTask>, EngineError>,
+        permits: OwnedSemaphorePermit,
+    ) {
         match result {
             Ok(tasks) => {
                 self.engine_away.answered();
@@ -176,7 +181,7 @@ impl<L: Ledger> Rounds<L> {
             Brought::Swept
         };
         let id = self.errands.spawn(call).id();
-        self.under_way.insert(id, Errand::Sweep);
+        self.under_way.insert(id, Errand::Sweep(ask.clone()));
     }
 
     fn ledger_said(&mut self, result: Result<(), LedgerError>) {

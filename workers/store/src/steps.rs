@@ -233,6 +233,28 @@ pub async fn quiet(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey
         .collect())
 }
 
+/// Parked steps that no action has and that were not looked at for a while.
+pub async fn quiet_parked(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey, String, String)>, StoreError> {
+    let rows = sqlx::query!(
+        "select id, external_task_id, process_instance_id from step
+         where state = 'parked' and gate is null and updated_at < now() - make_interval(secs => $1)
+         order by updated_at limit $2",
+        seconds,
+        limit,
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    Ok(rows.map(|r| (StepKey(r.id), r.external_task_id, r.process_instance_id)).collect())
+}
+
+/// The parked step that this task stands for.
+pub async fn parked_at(tx: &mut Tx, external_task_id: &str) -> Result<Option<StepKey>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "select id from step where external_task_id = $1 and state = 'parked' limit 1",
+        external_task_id
+    );
+    Ok(id.fetch_optional(tx.conn()).await?.map(StepKey))
+}
+
 /// Asked for and found in place: not quiet for now.
 pub async fn seen(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
     sqlx::query!("update step set updated_at = now() where id = $1", key.0).execute(tx.conn()).await?;

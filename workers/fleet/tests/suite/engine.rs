@@ -29,7 +29,14 @@ pub struct State {
     pub calls: Vec<Request>,
     /// Verb → what the next such call loses.
     pub lose: BTreeMap<&'static str, Lose>,
+    /// Verb → how often it is refused, and with which status, type and code.
+    pub refuse: BTreeMap<&'static str, (usize, u16, &'static str, i64)>,
     pub down: bool,
+    /// Whether each worker may have one pending poll only, as the hosts of this repository are set.
+    pub unique_polls: bool,
+    /// Polls that a later one of the same worker has ended.
+    ended_polls: Vec<String>,
+    polls: usize,
     log: Vec<Value>,
     reports: Vec<Value>,
 }
@@ -54,6 +61,7 @@ pub struct Engine {
 impl Engine {
     pub async fn start() -> (Engine, String) {
         let engine = Engine::default();
+        engine.state().unique_polls = true;
         let answering = engine.clone();
         let answer = move |request: Request| {
             let engine = answering.clone();
@@ -133,6 +141,11 @@ impl Engine {
         self.state().tasks.get_mut(id).unwrap().worker = Some("thief".into());
     }
 
+    /// Whether a poll is pending.
+    pub fn is_polled(&self) -> bool {
+        self.state().polls > 0
+    }
+
     pub fn is_locked(&self, id: &str) -> bool {
         self.state().tasks[id].locked_until.is_some_and(|until| until > Instant::now())
     }
@@ -150,13 +163,22 @@ impl Engine {
                 return None;
             }
             state.calls.push(request.clone());
+            if let Some((times, status, kind, code)) = state.refuse.get_mut(verb.as_str()).filter(|r| r.0 > 0) {
+                *times -= 1;
+                return Some((*status, json!({ "type": kind, "message": "scripted", "code": code })));
+            }
             state.lose.remove(verb.as_str())
         };
         if lose == Some(Lose::Request) {
             return None;
         }
         let answer = match (request.line.as_str(), verb.as_str()) {
-            (_, "fetchAndLock") => (200, self.fetch(&request.body).await),
+            (_, "fetchAndLock") => {
+                self.state().polls += 1;
+                let answer = self.fetch(&request.body).await;
+                self.state().polls -= 1;
+                answer
+            }
             (_, "complete" | "failure" | "bpmnError" | "extendLock") => self.state().settle(&request, &verb),
             (_, "xml") => (200, json!({ "bpmn20Xml": include_str!("../../../../bpmn/recoverable-step.bpmn") })),
             (_, "external-task-log") => (200, json!(self.state().log)),
@@ -171,14 +193,23 @@ impl Engine {
         (lose != Some(Lose::Answer)).then_some(answer)
     }
 
-    async fn fetch(&self, body: &Value) -> Value {
+    async fn fetch(&self, body: &Value) -> (u16, Value) {
+        let worker = body["workerId"].as_str().unwrap();
+        if self.state().unique_polls && body.get("asyncResponseTimeout").is_some() {
+            self.state().ended_polls.push(worker.to_owned());
+            self.inserted.notify_waiters();
+        }
         let ends = Instant::now() + Duration::from_millis(body["asyncResponseTimeout"].as_u64().unwrap_or(0));
+        let ended = self.state().ended_polls.len();
         loop {
             let inserted = self.inserted.notified();
+            if self.state().ended_polls[ended..].iter().any(|id| id == worker) {
+                return (503, Value::Null);
+            }
             let found = self.state().lock_some(body);
             let left = ends.saturating_duration_since(Instant::now());
             if !found.is_empty() || left.is_zero() || timeout(left, inserted).await.is_err() {
-                return found.into();
+                return (200, found.into());
             }
         }
     }

@@ -26,6 +26,7 @@ pub struct Told {
     pub recorded: Vec<(AttemptId, Evidence)>,
     pub read: Vec<Said>,
     pub reported: Vec<AttemptId>,
+    pub refused: Vec<String>,
     pub learnt: Vec<Definition>,
 }
 
@@ -157,6 +158,12 @@ impl Ledger for Memory {
     async fn reported(&self, marks: Vec<(AttemptId, Uuid)>) -> Result<(), LedgerError> {
         self.answers()?;
         self.told().reported.extend(marks.into_iter().map(|(attempt, _)| attempt));
+        Ok(())
+    }
+
+    async fn cannot_report(&self, _: &TaskRef, problem: &str) -> Result<(), LedgerError> {
+        self.answers()?;
+        self.told().refused.push(problem.to_owned());
         Ok(())
     }
 
