@@ -53,6 +53,11 @@ alter table order_run add column lost_from timestamptz, add column lost_to times
 -- Up to here an assumed attempt stands for what was lost of the step.
 alter table step add column restored_to timestamptz;
 
+-- Evidence that comes after its attempt was settled. What the attempt was settled by stays as it is; a proof that the effect
+-- exists after all stands beside it and counts from then on, so that nothing is sent again.
+alter table attempt add column contradicted_by jsonb
+    check (contradicted_by is null or state = 'settled' and contradicted_by ->> 'outcome' = 'success');
+
 -- Attempts ---------------------------------------------------------------------------------------------------------
 
 -- The word of an outcome and the state of its attempt say the same.
@@ -90,7 +95,7 @@ begin
         perform ledger_refuse('attempt_begins_now', 'an attempt cannot begin in the future: the retention of its key would be counted wrongly');
     end if;
     select bool_or(a.state = 'open'), bool_or(a.state <> 'settled' and a.intent_id <> new.intent_id),
-           bool_or(a.intent_id = new.intent_id and a.outcome ->> 'outcome' = 'success'),
+           bool_or(a.intent_id = new.intent_id and coalesce(a.contradicted_by, a.outcome) ->> 'outcome' = 'success'),
            (array_agg(a.outcome ->> 'outcome' order by a.number desc) filter (where a.state <> 'settled'))[1],
            min(a.opened_at) filter (where a.intent_id = new.intent_id)
     into any_open, other_intent, applied, unresolved, first_opened
@@ -167,7 +172,7 @@ begin
     if new.generation = 1 then
         return new;
     end if;
-    select count(*) > 0, bool_or(a.state <> 'settled'), bool_or(a.outcome ->> 'outcome' = 'success'), max(a.epoch)
+    select count(*) > 0, bool_or(a.state <> 'settled'), bool_or(coalesce(a.contradicted_by, a.outcome) ->> 'outcome' = 'success'), max(a.epoch)
     into earlier, unresolved, applied, last_epoch
     from intent i left join attempt a on a.intent_id = i.id
     where i.step_id = new.step_id and i.generation = new.generation - 1;

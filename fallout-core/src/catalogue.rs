@@ -6,8 +6,8 @@ use crate::{operation::Operation, taxonomy::Taxonomy};
 
 /// The engine keeps a topic in 255 characters and shows it to people.
 pub const OPERATION_CHARS_MAX: usize = 100;
-/// A code travels as a BPMN error code, and with others in `handledCodes`, together at most 4,000 characters.
-pub const CODE_CHARS_MAX: usize = 255;
+/// A BPMN error code travels in every report of a rejection and in `handledCodes`, together at most 4,000 characters.
+pub const CODE_CHARS_MAX: usize = 64;
 /// Travels as the engine's retries; more is no policy but a mistake in a unit.
 pub const TRIES_MAX: u32 = 1_000;
 

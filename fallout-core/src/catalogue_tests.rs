@@ -67,7 +67,7 @@ fn a_key_that_does_not_travel_is_refused() {
 fn times_that_would_make_an_outcome_undecidable_are_refused() {
     check(good(), |op| op.timeouts.connect_ms = op.timeouts.total_ms, "connect_ms is not below total_ms");
     check(good(), |op| op.retry.attempts = 0, "retry.attempts is 0");
-    check(good(), |op| op.retry.attempts = TRIES_MAX + 1, "retry.attempts is above");
+    check(good(), |op| op.retry.attempts = TRIES_MAX + 1, "retry.attempts: is above");
     check(
         good(),
         |op| op.idempotency = Idempotency::KeyHeader { header: "Idempotency-Key".into(), retention_s: 19 },
@@ -89,6 +89,7 @@ fn a_lookup_that_cannot_settle_anything_is_refused() {
     check(keyed(), accepted, "needs a lookup");
     check(good(), |op| lookup_of(op).outputs.clear(), "does not give the output id");
     check(good(), |op| lookup_of(op).max_reads = 2, "max_reads is below 3");
+    check(good(), |op| lookup_of(op).max_wait_ms = Some(1), "lookup.max_wait_ms: is below");
     let unbounded = |op: &mut Operation| (lookup_of(op).max_late_arrival_ms, lookup_of(op).max_reads) = (None, 0);
     check(good(), unbounded, "max_reads is below 1");
     let hasty = |op: &mut Operation| op.accepted = Some(Accepted { poll_after_ms: 2, callback_deadline_ms: 2 });

@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::{
-    catalogue::{CODE_CHARS_MAX, OPERATION_CHARS_MAX, TRIES_MAX},
+    catalogue::{OPERATION_CHARS_MAX, TRIES_MAX},
     operation::{Idempotency, Kind, Lookup, Match, Method, Operation},
     outputs::VALID_UNTIL,
     taxonomy::Taxonomy,
@@ -68,9 +68,9 @@ impl Operation {
 }
 
 fn ownership(op: &Operation, taxonomy: &Taxonomy, found: &mut Findings) {
-    // The engine keeps topic names in 255 characters.
-    let unfit = op.name.is_empty() || op.name.chars().count() > 255;
-    found.add_if(unfit, "name", "is empty or longer than 255 characters", "give the topic's name");
+    let unfit = op.name.is_empty() || op.name.chars().count() > OPERATION_CHARS_MAX;
+    let what = format!("is empty or longer than {OPERATION_CHARS_MAX} characters, and it is a topic of the engine");
+    found.add_if(unfit, "name", what, "give the topic's name");
     found.add_if(op.version < 1, "version", "is below 1", "count from 1 and add 1 with each change");
     found.add_if(op.downstream.is_empty(), "downstream", "is empty", "name the system that is called");
     let known = taxonomy.categories.iter().any(|c| c.owner_group == op.owner_group);
@@ -87,9 +87,6 @@ fn ownership(op: &Operation, taxonomy: &Taxonomy, found: &mut Findings) {
 }
 
 fn request(op: &Operation, found: &mut Findings) {
-    let long = op.name.chars().count() > OPERATION_CHARS_MAX;
-    let what = format!("is longer than {OPERATION_CHARS_MAX} characters, and it is a topic of the engine");
-    found.add_if(long, "name", what, "shorten it");
     let path = &op.request.path;
     found.add_if(!path.starts_with('/'), "request.path", format!("{path} does not begin with /"), "begin it with /");
     templates("request.path", &[path], &["order", "line", "step", "outputs", "key"], found);
@@ -172,8 +169,8 @@ fn times(op: &Operation, found: &mut Findings) {
     found.add_if(op.timeouts.send_within_ms == 0, "timeouts.send_within_ms", "is 0: nothing could be sent", "raise it");
     let what = "retry.attempts is 0; the first try is one";
     found.add_if(op.retry.attempts == 0, "retry.attempts", what, "give at least 1");
-    let what = format!("retry.attempts is above {TRIES_MAX}");
-    found.add_if(op.retry.attempts > TRIES_MAX, "retry.attempts", what, "lower it: no downstream bears so many");
+    let what = format!("is above {TRIES_MAX}, which no downstream would thank for");
+    found.add_if(op.retry.attempts > TRIES_MAX, "retry.attempts", what, "count tries, not milliseconds");
     let shrinks = op.retry.max_delay_ms < op.retry.first_delay_ms;
     found.add_if(shrinks, "retry.max_delay_ms", "is below first_delay_ms", "raise it");
     let two_attempts = u64::from(op.timeouts.total_ms) * 2;
@@ -194,9 +191,9 @@ fn answers(op: &Operation, taxonomy: &Taxonomy, found: &mut Findings) {
         found.add_if(taxonomy.classification(class).is_none(), FIELD, what, next);
         let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
         let code = &ours.bpmn_error;
-        let unfit = code.is_empty() || code.len() > CODE_CHARS_MAX || !code.chars().all(plain);
+        let unfit = code.is_empty() || code.len() > 255 || !code.chars().all(plain);
         let what = format!(
-            "business code \"{code}\" may hold A-Z, 0-9 and _ only, at most {CODE_CHARS_MAX}, since models compare it between commas"
+            "business code \"{code}\" may hold A-Z, 0-9 and _ only, at most 255, since models compare it between commas"
         );
         found.add_if(unfit, FIELD, what, "rename bpmn_error");
     }
@@ -241,6 +238,13 @@ fn check_lookup(op: &Operation, lookup: &Lookup, found: &mut Findings) {
     let what =
         format!("max_reads is below {least}; one early read and two that count are the least that prove absence");
     found.add_if(lookup.max_reads < least, "lookup.max_reads", what, "raise it");
+    let proof =
+        |late: u32| u64::from(late) + u64::from(lookup.consistency_delay_ms) + 2 * u64::from(lookup.interval_ms);
+    let least = lookup.max_late_arrival_ms.map_or(0, proof);
+    let short = lookup.max_wait_ms.is_some_and(|ms| u64::from(ms) < least);
+    let what =
+        format!("is below {least} ms: late arrival, consistency delay and two pauses are the least that prove absence");
+    found.add_if(short, "lookup.max_wait_ms", what, "raise it, or leave it out");
     found.add_if(lookup.interval_ms == 0, "lookup.interval_ms", "is 0: reads without a pause", "raise it");
 }
 
