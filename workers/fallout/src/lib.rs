@@ -3,7 +3,7 @@
 //! A command lives in `cli/<noun>.rs`; `cli::main` is the way of every command: parse, load the configuration, start
 //! telemetry, run, say how it ended. Not here: rules (core), SQL (store), calls of the engine (camunda).
 
-mod adapter;
+pub mod adapter;
 pub mod cli;
 pub mod codes;
 pub mod config;
@@ -13,3 +13,5 @@ mod handlers;
 pub mod output;
 pub mod roles;
 pub mod telemetry;
+
+pub use handlers::handler;

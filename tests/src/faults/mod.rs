@@ -1,0 +1,15 @@
+//! The fault matrix: links that are cut at every place, processes killed at every point, and the judge that counts what
+//! came of it. How to read its table: docs/FAULTS.md.
+
+pub mod downstream;
+mod engine;
+mod judge;
+mod lanes;
+mod place;
+pub mod proxy;
+mod relay;
+mod stand_in;
+mod tally;
+
+pub use place::{Ground, ground};
+pub use tally::Tally;
