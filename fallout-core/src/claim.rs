@@ -30,6 +30,24 @@ pub struct StepFacts {
     pub generation: i32,
 }
 
+impl StepFacts {
+    /// A step that nobody has seen yet.
+    pub fn unknown(key: StepKey, order_cancelled: bool) -> Self {
+        StepFacts {
+            key,
+            state: StepState::New,
+            epoch: 0,
+            gate: None,
+            outputs: Outputs::new(),
+            rejected_code: None,
+            case: None,
+            order_cancelled,
+            attempts: Vec::new(),
+            generation: 0,
+        }
+    }
+}
+
 /// What the claim comes to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {

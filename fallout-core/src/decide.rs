@@ -152,6 +152,26 @@ fn definite(
     }
 }
 
+/// The verdict over a read. It changes nothing outside, so its last answer is all that counts, and the engine's own count
+/// (`left`, `None` before the first failure) says how often it was tried. `seed` spreads the delays.
+pub fn decide_read(op: &Operation, outcome: &Outcome, left: Option<u32>, seed: u128, at: &Situation<'_>) -> Verdict {
+    let (reason, asked) = match outcome {
+        Outcome::Success { outputs } => return Verdict::Complete { outputs: outputs.clone() },
+        Outcome::Business { code, message } => return business(code, message, at),
+        Outcome::Defect { reason } => {
+            return Verdict::Park { classification: classification::DEFECT.into(), reason: reason.clone() };
+        }
+        Outcome::Technical { reason, retry_after_ms } => (reason.clone(), retry_after_ms.unwrap_or(0)),
+        Outcome::Unknown { .. } | Outcome::Replayable { .. } | Outcome::Pending => (reason_of(outcome), 0),
+    };
+    let left = left.map_or(op.retry.attempts, |left| left.min(op.retry.attempts)).saturating_sub(1);
+    if left == 0 {
+        return Verdict::Park { classification: classification::RETRIES_EXHAUSTED.into(), reason };
+    }
+    let delay_ms = retry::delay_ms(&op.retry, op.retry.attempts - left, seed).max(asked.min(RETRY_AFTER_MAX_MS));
+    Verdict::RetryAfter { delay_ms, retries_left: left, reason }
+}
+
 fn business(code: &str, message: &str, at: &Situation<'_>) -> Verdict {
     let handled = at.handled.iter().any(|h| h == code);
     if at.catches.catches(code) {

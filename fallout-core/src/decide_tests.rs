@@ -181,3 +181,22 @@ fn after_the_deadline_there_is_exactly_one_more_read_however_many_there_were() {
 fn a_read_is_tried_again_and_then_parks_as_exhausted_never_as_unknown() {
     parked(classification::RETRIES_EXHAUSTED, decided(&read_only(), &attempts(vec![Some(technical()); 3]), 20));
 }
+
+#[test]
+fn a_read_counts_by_what_the_engine_has_left_and_never_asks_whether_it_was_applied() {
+    let none = Catches::none();
+    let verdict = |outcome, left| decide_read(&read_only(), &outcome, left, 1, &situation(&none, 20));
+    // Three tries: none was counted yet, then what the last report left.
+    for (left, then) in [(None, 2), (Some(2), 1)] {
+        let said = verdict(technical(), left);
+        assert!(matches!(said, Verdict::RetryAfter { retries_left, .. } if retries_left == then), "{left:?}: {said:?}");
+    }
+    for left in [Some(1), Some(0)] {
+        parked(classification::RETRIES_EXHAUSTED, Some(verdict(technical(), left)));
+    }
+    // Raised in Cockpit to more than the operation has: its own bound holds.
+    assert!(matches!(verdict(technical(), Some(99)), Verdict::RetryAfter { retries_left: 2, .. }));
+    assert!(matches!(verdict(unknown(), None), Verdict::RetryAfter { .. }));
+    parked(classification::DEFECT, Some(verdict(defect(), None)));
+    assert!(matches!(verdict(success(), Some(1)), Verdict::Complete { .. }));
+}

@@ -20,6 +20,8 @@ pub struct TaskRef {
     pub handled_codes: Vec<String>,
     /// The action that dispatched this task (variable `recoveryActionId`), when one did.
     pub action: Option<ActionId>,
+    /// What the engine says is left; `None` before the first failure was reported.
+    pub retries: Option<u32>,
     pub external_task_id: String,
     /// Unique per fetch: the fencing token.
     pub worker_id: String,

@@ -88,6 +88,24 @@ fn a_retry_repeats_the_intent_unless_it_was_rejected_and_resolves_the_case() {
 }
 
 #[test]
+fn a_read_has_no_attempt_and_its_trouble_a_case_that_takes_a_retry_all_the_same() {
+    let faults = fault("unread", "contract", "attempt = '1-4'; behaviour = 'unavailable_before'");
+    scenario("read", &faults, async |s| {
+        s.accept(vec![simple("unread")]).await?;
+        s.start();
+        s.until("unread", Standing::Parked).await?;
+        let case = s.case_of("unread").await?.case_number;
+        assert_eq!(s.attempts_at("unread", "contract"), 4, "the operation's own number of tries");
+        s.retry("unread").await?;
+        s.until("unread", Standing::Completed).await?;
+        let shown = s.case(&case).await?;
+        assert_eq!(shown.case.status, "resolved");
+        assert!(shown.attempts.is_empty(), "a read went through the ledger");
+        Ok(())
+    });
+}
+
+#[test]
 fn a_retry_that_fails_again_returns_the_case_to_its_worklist() {
     let faults = fault("again", "bill", "attempt = '1-2'; behaviour = 'reject'; code = 'BILLING_ACCOUNT_INVALID'");
     scenario("again", &faults, async |s| {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use fallout_core::{
     attempt::{Prepared, idempotency_key},
     claim::{Claim, Decision, Permission, Recorded, decide_claim},
-    decide::{Verdict, classification},
+    decide::{Verdict, classification, decide_read},
     evidence::Evidence,
-    ids::{AttemptId, IntentId, StepKey},
+    ids::{AttemptId, CaseNumber, IntentId, RunId, StepKey},
     lookup::{self, LookupRead, Said},
     outcome::classify,
     step::{Outputs, StepState},
@@ -15,7 +15,7 @@ use fallout_core::{
 };
 use fallout_store::{
     attempts::{self, Intent, NewAttempt, Source},
-    definitions, orders, steps,
+    batch, definitions, orders, steps,
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -26,26 +26,28 @@ use crate::{Desk, DeskError, work::Work};
 const SOON_MS: u64 = 1_000;
 
 impl Desk {
-    /// What handlers render from, for a batch of fetched tasks: one read.
+    /// What handlers render from, for a batch of fetched tasks: one transaction.
     pub async fn contexts(&self, tasks: &[TaskRef]) -> Result<Vec<StepContext>, DeskError> {
         let mut tx = self.system("fleet").await?;
-        let mut contexts = Vec::with_capacity(tasks.len());
-        for task in tasks {
-            let key = task.step.business_key();
-            let Some(run) = orders::run_by_business_key(&mut tx, &key).await? else {
-                contexts.push(StepContext::default());
-                continue;
-            };
-            let intent = attempts::latest_intent(&mut tx, StepKey::of(&task.step)).await?;
-            contexts.push(StepContext {
-                document: orders::document(&mut tx, &key).await?.unwrap_or_default(),
-                outputs: steps::outputs(&mut tx, run.id, &task.step.line).await?,
-                next_generation: intent.as_ref().map_or(0, |i| i.generation) + 1,
-                has_intent: intent.is_some(),
-            });
-        }
+        let keys: Vec<String> = tasks.iter().map(|task| task.step.business_key()).collect();
+        let steps: Vec<StepKey> = tasks.iter().map(|task| StepKey::of(&task.step)).collect();
+        let runs = batch::documents(&mut tx, &keys).await?;
+        let generations = batch::generations(&mut tx, &steps).await?;
+        let ids: Vec<RunId> = runs.values().map(|run| run.id).collect();
+        let outputs = batch::outputs(&mut tx, &ids).await?;
         tx.commit().await?;
-        Ok(contexts)
+        let context = |(task, (key, step)): (&TaskRef, (&String, &StepKey))| {
+            let Some(run) = runs.get(key) else { return StepContext::default() };
+            let of_run = outputs.iter().filter(|o| o.run == run.id && (o.line.is_empty() || o.line == task.step.line));
+            let generation = generations.get(step).copied();
+            StepContext {
+                document: run.document.clone(),
+                outputs: of_run.map(|o| (o.step.clone(), o.outputs.clone())).collect(),
+                next_generation: generation.unwrap_or(0) + 1,
+                has_intent: generation.is_some(),
+            }
+        };
+        Ok(tasks.iter().zip(keys.iter().zip(&steps)).map(context).collect())
     }
 
     pub async fn knows(&self, definition: &str) -> Result<bool, DeskError> {
@@ -61,17 +63,10 @@ impl Desk {
 
     /// Whether this task may send, and if not, what it is for.
     pub async fn claim(&self, task: &TaskRef, prepared: Option<Result<Prepared, String>>) -> Result<Claim, DeskError> {
-        let mut tx = self.tenant(&task.step.tenant).await?;
-        let Some(run) = orders::run_by_business_key(&mut tx, &task.step.business_key()).await? else {
-            let case = self.unknown_run(&mut tx, task).await?;
-            tx.commit().await?;
-            return Ok(Claim::Parked { case });
+        let mut work = match self.work_for(task).await? {
+            Ok(work) => work,
+            Err(case) => return Ok(Claim::Parked { case }),
         };
-        let step = steps::touch(&mut tx, task, run.id).await?;
-        let mut work = Work::on(self, tx, step).await?;
-        if work.step.gate.is_some() && work.step.gate == task.action {
-            work.start_action().await?;
-        }
         let claim = work.claim(task, prepared).await?;
         work.commit().await?;
         Ok(claim)
@@ -115,10 +110,42 @@ impl Desk {
         work.conclude(attempt, unresolved_before).await
     }
 
-    pub async fn reported(&self, attempt: AttemptId, report: Uuid) -> Result<(), DeskError> {
+    /// What a read came to. It has no attempt, since repeating it does nothing; its step still has a case when it parks.
+    pub async fn settle_read(
+        &self,
+        task: &TaskRef,
+        evidence: &Evidence,
+        read: &Result<Outputs, String>,
+    ) -> Result<Claim, DeskError> {
+        let mut work = match self.work_for(task).await? {
+            Ok(work) => work,
+            Err(case) => return Ok(Claim::Parked { case }),
+        };
+        let claim = work.settle_read(task, evidence, read).await?;
+        work.commit().await?;
+        Ok(claim)
+    }
+
+    pub async fn reported(&self, marks: &[(AttemptId, Uuid)]) -> Result<(), DeskError> {
         let mut tx = self.system("fleet").await?;
-        attempts::set_reported(&mut tx, attempt, report).await?;
+        batch::set_reported(&mut tx, marks).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// The step of a task, held; or the case of a task whose order run is not known here.
+    async fn work_for(&self, task: &TaskRef) -> Result<Result<Work<'_>, CaseNumber>, DeskError> {
+        let mut tx = self.tenant(&task.step.tenant).await?;
+        let Some(run) = orders::run_by_business_key(&mut tx, &task.step.business_key()).await? else {
+            let case = self.unknown_run(&mut tx, task).await?;
+            tx.commit().await?;
+            return Ok(Err(case));
+        };
+        let step = steps::touch(&mut tx, task, run.id).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        if work.step.gate.is_some() && work.step.gate == task.action {
+            work.start_action().await?;
+        }
+        Ok(Ok(work))
     }
 
     async fn work_of(&self, attempt: AttemptId) -> Result<Work<'_>, DeskError> {
@@ -151,6 +178,29 @@ impl Work<'_> {
                 Decision::Withheld => {
                     return Ok(self.withheld("an action has reserved the step", SOON_MS));
                 }
+            }
+        }
+    }
+
+    async fn settle_read(
+        &mut self,
+        task: &TaskRef,
+        evidence: &Evidence,
+        read: &Result<Outputs, String>,
+    ) -> Result<Claim, DeskError> {
+        match decide_claim(self.op, &self.facts(), task.action, &self.situation()) {
+            Decision::Report(verdict) => self.report(verdict).await,
+            Decision::Parked => self.parked(task).await,
+            Decision::Withheld => Ok(self.withheld("an action has reserved the step", SOON_MS)),
+            Decision::Send { .. } => {
+                let outcome = classify(self.op, evidence, read, false);
+                let seed = self.step.key.0.as_u128();
+                let verdict = decide_read(self.op, &outcome, task.retries, seed, &self.situation());
+                self.report(verdict).await
+            }
+            // Only attempts lead there, and a read has none.
+            Decision::Wait { .. } | Decision::Orphaned(_) | Decision::LookUp(_) => {
+                Ok(self.withheld("the step was an effect before", SOON_MS))
             }
         }
     }

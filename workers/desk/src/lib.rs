@@ -4,6 +4,7 @@
 //! Not here: the engine, downstreams, HTTP. What the engine has to do goes through a row of `engine_command`.
 
 mod access;
+mod batch;
 mod cancellation;
 mod cases;
 mod error;

@@ -12,7 +12,7 @@ use fallout_core::{
     task::{Definition, StepContext, TaskRef},
 };
 use fallout_desk::{Desk, DeskError};
-use fallout_fleet::{Ledger, LedgerError};
+use fallout_fleet::{Asked, Ledger, LedgerError, Proof};
 use uuid::Uuid;
 
 use crate::output::chain;
@@ -46,6 +46,16 @@ impl Ledger for DeskLedger {
         self.0.claim(task, prepared).await.map_err(told)
     }
 
+    async fn claim_all(&self, asked: Vec<Asked>) -> Result<Vec<Option<Claim>>, LedgerError> {
+        let asked: Vec<_> = asked.iter().map(|one| (&one.task, one.prepared.as_ref())).collect();
+        self.0.claim_all(&asked).await.map_err(told)
+    }
+
+    async fn record_all(&self, proofs: Vec<Proof>) -> Result<Vec<Option<Recorded>>, LedgerError> {
+        let proofs: Vec<_> = proofs.iter().map(|one| (one.attempt, &one.evidence, &one.read)).collect();
+        self.0.record_all(&proofs).await.map_err(told)
+    }
+
     async fn record(
         &self,
         attempt: AttemptId,
@@ -59,8 +69,17 @@ impl Ledger for DeskLedger {
         self.0.record_read(attempt, said, ago).await.map_err(told)
     }
 
-    async fn reported(&self, attempt: AttemptId, report: Uuid) -> Result<(), LedgerError> {
-        self.0.reported(attempt, report).await.map_err(told)
+    async fn settle_read(
+        &self,
+        task: &TaskRef,
+        evidence: Evidence,
+        read: Result<Outputs, String>,
+    ) -> Result<Claim, LedgerError> {
+        self.0.settle_read(task, &evidence, &read).await.map_err(told)
+    }
+
+    async fn reported(&self, marks: Vec<(AttemptId, Uuid)>) -> Result<(), LedgerError> {
+        self.0.reported(&marks).await.map_err(told)
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {

@@ -9,6 +9,9 @@ use crate::{Ledger, errand::Errand, life::Stage, rounds::Rounds, sweep::sweep_on
 /// For asking the engine for what an aborted fetch locked: it is up, or this does not help.
 const SWEEP: Duration = Duration::from_secs(5);
 
+/// For marks that help people only.
+const MARKS: Duration = Duration::from_secs(2);
+
 /// How a drain ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drained {
@@ -35,6 +38,7 @@ pub(crate) async fn drain<L: Ledger>(mut rounds: Rounds<L>, limit: Duration) -> 
     rounds.errands.shutdown().await;
     let idle = timeout(limit, rounds.permits.acquire_many(rounds.total)).await;
     let left = life.in_hand();
+    let _ = timeout(MARKS, rounds.flow.mark_the_rest()).await;
     life.enter(Stage::Over);
     if idle.is_err() {
         tracing::warn!("{left} tasks are left: their time to finish is over");

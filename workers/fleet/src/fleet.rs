@@ -3,12 +3,17 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use fallout_camunda::{Engine, Topic};
-use fallout_core::operation::Operation;
+use fallout_core::{
+    claim::{Claim, Recorded},
+    ids::AttemptId,
+    operation::Operation,
+};
 use fallout_downstream::Downstreams;
 use tokio::sync::{Notify, watch};
+use uuid::Uuid;
 
 use crate::{
-    Drained, Handler, Ledger, Probes,
+    Asked, Drained, Handler, Ledger, Probes, Proof,
     alarm::{Alarms, Bell, alarms},
     definitions::Definitions,
     drain::drain,
@@ -16,6 +21,7 @@ use crate::{
     ledger::Gate,
     life::Life,
     rounds::Rounds,
+    together::Together,
     work::Performer,
 };
 
@@ -48,6 +54,9 @@ pub(crate) struct Flow<L> {
     pub performers: BTreeMap<String, Arc<Performer>>,
     pub topics: Vec<Topic>,
     pub ledger: Arc<L>,
+    pub claims: Together<Asked, Claim>,
+    pub records: Together<Proof, Recorded>,
+    pub marks: Together<(AttemptId, Uuid), ()>,
     pub gate: Gate,
     pub definitions: Definitions,
     pub bell: Bell,
@@ -75,6 +84,9 @@ impl<L: Ledger> Fleet<L> {
             performers: operations.into_iter().map(performer).collect(),
             topics,
             ledger,
+            claims: Together::default(),
+            records: Together::default(),
+            marks: Together::default(),
             gate: Gate::default(),
             definitions: Definitions::default(),
             bell,

@@ -32,6 +32,7 @@ pub(crate) fn task_ref(task: &LockedTask) -> Result<TaskRef, NotAStep> {
             NO_ACTION => None,
             id => Some(parse("recoveryActionId", id, "is neither none nor the id of an action")?),
         },
+        retries: task.retries.and_then(|left| u32::try_from(left).ok()),
         external_task_id: task.id.clone(),
         worker_id: task.worker_id.clone(),
         process_definition_id: task.process_definition_id.clone(),

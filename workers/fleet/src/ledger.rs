@@ -27,12 +27,27 @@ pub trait Ledger: Send + Sync + 'static {
 
     fn learn(&self, definition: Definition) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
+    /// As many of these as one short transaction can claim: the first claims of their steps, as nearly all are. Those
+    /// answered with `None` are asked for alone.
+    fn claim_all(&self, asked: Vec<Asked>) -> impl Future<Output = Result<Vec<Option<Claim>>, LedgerError>> + Send {
+        async move { Ok(asked.iter().map(|_| None).collect()) }
+    }
+
     /// What the task is for. A fresh claim stores intent and attempt before it answers.
     fn claim(
         &self,
         task: &TaskRef,
         prepared: Option<Result<Prepared, String>>,
     ) -> impl Future<Output = Result<Claim, LedgerError>> + Send;
+
+    /// As many of these as one short transaction can record: effects that succeeded at once. Those answered with `None`
+    /// are recorded alone.
+    fn record_all(
+        &self,
+        proofs: Vec<Proof>,
+    ) -> impl Future<Output = Result<Vec<Option<Recorded>>, LedgerError>> + Send {
+        async move { Ok(proofs.iter().map(|_| None).collect()) }
+    }
 
     /// Appends what an exchange proved and decides over all attempts as they now stand. May be called again with the same.
     fn record(
@@ -50,14 +65,37 @@ pub trait Ledger: Send + Sync + 'static {
         ago: Duration,
     ) -> impl Future<Output = Result<Recorded, LedgerError>> + Send;
 
-    /// The engine has the attempt's verdict.
-    fn reported(&self, attempt: AttemptId, report: Uuid) -> impl Future<Output = Result<(), LedgerError>> + Send;
+    /// What a read came to: it changes nothing outside, so it has no intent and no attempt, only an answer.
+    fn settle_read(
+        &self,
+        task: &TaskRef,
+        evidence: Evidence,
+        read: Result<Outputs, String>,
+    ) -> impl Future<Output = Result<Claim, LedgerError>> + Send;
+
+    /// The engine has these attempts' verdicts. A mark for people: one that is lost costs nothing.
+    fn reported(&self, marks: Vec<(AttemptId, Uuid)>) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
     /// Whether anything could be recorded now.
     fn ready(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }
 
-#[derive(Debug, thiserror::Error)]
+/// A task and its rendered request, for a claim.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    pub task: TaskRef,
+    pub prepared: Option<Result<Prepared, String>>,
+}
+
+/// What one exchange proved, and what was read from it.
+#[derive(Clone, Debug)]
+pub struct Proof {
+    pub attempt: AttemptId,
+    pub evidence: Evidence,
+    pub read: Result<Outputs, String>,
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum LedgerError {
     /// Cannot be reached: it may have happened or not; asking again is safe and will help one day.
     #[error("the ledger cannot be reached: {0}")]

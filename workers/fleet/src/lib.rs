@@ -27,11 +27,12 @@ mod report;
 mod rounds;
 mod sweep;
 mod telling;
+mod together;
 mod work;
 
 pub use away::Away;
 pub use drain::Drained;
 pub use fleet::{Fleet, FleetConfig};
 pub use handler::Handler;
-pub use ledger::{Ledger, LedgerError};
+pub use ledger::{Asked, Ledger, LedgerError, Proof};
 pub use probes::{Point, Probes};

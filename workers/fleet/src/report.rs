@@ -37,7 +37,7 @@ impl<L: Ledger> Flow<L> {
         say_parked(work, &told);
         self.probes.at(Point::Reported);
         if let Some(attempt) = settled.attempt {
-            self.keep_at(attempt, "the mark of its report", || self.ledger.reported(attempt, report)).await;
+            self.mark_reported(attempt, report).await;
         }
     }
 

@@ -201,13 +201,6 @@ pub async fn set_verdict(tx: &mut Tx, attempt: AttemptId, verdict: &Verdict) -> 
     Ok(())
 }
 
-pub async fn set_reported(tx: &mut Tx, attempt: AttemptId, report: uuid::Uuid) -> Result<(), StoreError> {
-    sqlx::query!("update attempt set reported_at = clock_timestamp(), report_id = $2 where id = $1", attempt.0, report)
-        .execute(tx.conn())
-        .await?;
-    Ok(())
-}
-
 /// An unresolved attempt whose next read is due, with what a lookup needs.
 #[derive(Clone, Debug)]
 pub struct DueRead {

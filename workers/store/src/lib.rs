@@ -5,6 +5,7 @@
 
 pub mod actions;
 pub mod attempts;
+pub mod batch;
 pub mod cases;
 pub mod commands;
 pub mod definitions;

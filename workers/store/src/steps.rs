@@ -1,7 +1,5 @@
 //! Steps: the summary row of each effectful activity.
 
-use std::collections::BTreeMap;
-
 use fallout_core::{
     ids::{ActionId, CaseNumber, RunId, StepKey},
     step::{Outputs, StepIdentity, StepState},
@@ -197,19 +195,6 @@ pub async fn set(tx: &mut Tx, key: StepKey, from: StepState, to: &Standing<'_>) 
 pub async fn set_undone(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
     sqlx::query!("update step set undone = true, updated_at = now() where id = $1", key.0).execute(tx.conn()).await?;
     Ok(())
-}
-
-/// Outputs of every ended step of a run that count for a line: its own and those of the whole order. A step that an action
-/// has reserved counts too: the engine may have left it before we have read that back.
-pub async fn outputs(tx: &mut Tx, run: RunId, line: &str) -> Result<BTreeMap<String, Outputs>, StoreError> {
-    let rows = sqlx::query!(
-        r#"select step_code, outputs as "outputs: Json<Outputs>" from step
-           where order_run_id = $1 and direction = 'do' and (state in ('done', 'skipped') or gate is not null)
-             and line_id in ('', $2)"#,
-        run.0,
-        line,
-    );
-    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (r.step_code, r.outputs.0)).collect())
 }
 
 /// Steps whose task was not seen for a while: at work, reserved by an action, or past the time their callback had. The gone-tasks controller asks
