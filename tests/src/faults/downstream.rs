@@ -14,12 +14,10 @@ use fallout_fleet::{Ledger, Probes};
 use tokio::sync::watch;
 
 use super::{
-    engine::Dispatcher,
     judge::Run,
     lanes::{PATIENCE, begin, count, each, next_order, told},
     place::{Ground, Wiring, operation},
     proxy::{Cut, End, Plan, Proxy, Side, Upstream},
-    stand_in::StandIn,
     tally::Tally,
 };
 
@@ -81,8 +79,8 @@ async fn run_operation<L: Ledger>(
     ledger: impl Fn(&Setup) -> L,
     tally: &mut Tally,
 ) -> Result<()> {
-    let dispatcher = Dispatcher::StandIn(StandIn::start().await?);
-    let (lanes, wiring) = lanes(ground, scope, op, &dispatcher).await?;
+    let (lanes, wiring) = lanes(ground, scope, op).await?;
+    let dispatcher = &ground.dispatcher;
     let setup = wiring.setup()?;
     let (stop, stopped) = watch::channel(false);
     let fleet = tokio::spawn(wiring.fleet(&setup, ledger(&setup), Probes::default()).run(stopped, Default::default()));
@@ -92,8 +90,8 @@ async fn run_operation<L: Ledger>(
         lane.proxy.reset();
         lane.proxy.arm(job.plans);
         let order = next_order();
-        let instance = begin(&setup, &dispatcher, &order, &lane.topic).await?;
-        let told = told(&dispatcher, &instance, PATIENCE).await?;
+        let instance = begin(&setup, dispatcher, &order, &lane.topic).await?;
+        let told = told(dispatcher, &instance, PATIENCE).await?;
         let passed = lane.proxy.passed();
         lane.proxy.reset();
         free.lock().unwrap_or_else(PoisonError::into_inner).push(lane);
@@ -113,7 +111,7 @@ async fn run_operation<L: Ledger>(
 }
 
 /// As many lanes as runs at a time: to each its own topic and address, since one fleet serves them all.
-async fn lanes(ground: &Ground, scope: &Scope, op: &Operation, dispatcher: &Dispatcher) -> Result<(Vec<Lane>, Wiring)> {
+async fn lanes(ground: &Ground, scope: &Scope, op: &Operation) -> Result<(Vec<Lane>, Wiring)> {
     let (mut lanes, mut downstreams, mut operations) = (Vec::new(), BTreeMap::new(), Vec::new());
     let to = ground.downstreams.address(&op.downstream)?;
     for number in 0..scope.width {
@@ -124,13 +122,11 @@ async fn lanes(ground: &Ground, scope: &Scope, op: &Operation, dispatcher: &Disp
         lanes.push(Lane { proxy, topic });
     }
     let wiring = Wiring {
-        database: ground.postgres.socket_url("fallout"),
-        engine: format!("http://{}", dispatcher.at()),
         downstreams,
-        operations,
         lock_duration_ms: 20_000,
         permits: scope.width as u32,
         connections: 24,
+        ..ground.wiring(operations)
     };
     Ok((lanes, wiring))
 }

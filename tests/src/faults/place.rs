@@ -20,6 +20,8 @@ use fallout_fleet::{Fleet, FleetConfig, Handler, Ledger, Probes};
 use fallout_sandbox::{FaultScript, Sandbox, SandboxOptions};
 use serde::{Deserialize, Serialize};
 
+use super::{engine::Dispatcher, stand_in::StandIn};
+
 /// The ways to call a downstream that differ in what a cut means.
 const OPERATIONS: [&str; 6] = [
     include_str!("operations/post-keyed.toml"),
@@ -39,11 +41,37 @@ pub fn operation(name: &str) -> Result<Operation> {
     operations()?.into_iter().find(|op| op.name == name).with_context(|| format!("there is no operation {name}"))
 }
 
-/// A Postgres of its own and the sandbox; the engine is whoever is named in the wiring.
+/// Where runs take place: our database, the downstreams, and who dispatches the steps.
 #[derive(Debug)]
 pub struct Ground {
-    pub postgres: Postgres,
+    pub database: String,
+    /// Where the database listens, for a proxy.
+    pub socket: PathBuf,
     pub downstreams: Downstreams,
+    pub dispatcher: Dispatcher,
+}
+
+impl Ground {
+    pub async fn new(postgres: &Postgres, dispatcher: Dispatcher) -> Result<Ground> {
+        Ok(Ground {
+            database: postgres.socket_url("fallout"),
+            socket: postgres.socket_dir().join(format!(".s.PGSQL.{}", postgres.tcp_port())),
+            downstreams: Downstreams::start().await?,
+            dispatcher,
+        })
+    }
+
+    /// What leads straight to everything.
+    pub fn wiring(&self, operations: Vec<Operation>) -> Wiring {
+        let urls = self.downstreams.sandbox.urls().iter();
+        Wiring {
+            database: self.database.clone(),
+            engine: format!("http://{}{}", self.dispatcher.at(), self.dispatcher.path()),
+            downstreams: urls.map(|(name, url)| ((*name).to_owned(), url.clone())).collect(),
+            operations,
+            ..Wiring::default()
+        }
+    }
 }
 
 /// The simulated downstreams and their book.
@@ -69,8 +97,8 @@ impl Downstreams {
     }
 }
 
-/// Postgres with our tables, in a folder of this name below `target`, and the sandbox.
-pub async fn ground(name: &str) -> Result<Ground> {
+/// A Postgres of its own with our tables, in a folder of this name below `target`; and the stand-in as its engine.
+pub async fn without_engine(name: &str) -> Result<(Postgres, Ground)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("tests is a folder of the workspace")?;
     let dir = suitable_dir(&root.join("target/test-servers").join(name));
     let start = move || -> Result<Postgres> {
@@ -82,10 +110,11 @@ pub async fn ground(name: &str) -> Result<Ground> {
         Ok(Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 })?)
     };
     let postgres = tokio::task::spawn_blocking(start).await??;
-    let setup = Wiring { database: postgres.socket_url("fallout"), ..Wiring::default() }.setup()?;
+    let ground = Ground::new(&postgres, Dispatcher::StandIn(StandIn::start().await?)).await?;
+    let setup = ground.wiring(Vec::new()).setup()?;
     setup.store.migrate().await?;
     setup.store.close().await;
-    Ok(Ground { postgres, downstreams: Downstreams::start().await? })
+    Ok((postgres, ground))
 }
 
 /// Everything a worker has to know.
