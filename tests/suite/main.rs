@@ -5,6 +5,7 @@
 mod behaviours;
 mod cancelling;
 mod engine;
+mod faults;
 mod happy;
 mod house;
 mod lines;

@@ -90,7 +90,7 @@ pub enum Link {
 }
 
 impl Link {
-    fn word(self) -> &'static str {
+    pub fn word(self) -> &'static str {
         match self {
             Link::Engine => "engine",
             Link::Database => "database",

@@ -1,6 +1,7 @@
 //! The fault matrix: links that are cut at every place, processes killed at every point, and the judge that counts what
 //! came of it. How to read its table: docs/FAULTS.md.
 
+pub mod accidents;
 pub mod broken;
 pub mod crashes;
 pub mod downstream;
@@ -12,6 +13,7 @@ mod pairs;
 mod place;
 pub mod proxy;
 mod relay;
+pub mod servers;
 mod stand_in;
 mod tally;
 pub mod victim;

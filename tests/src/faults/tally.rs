@@ -93,6 +93,10 @@ impl Tally {
         self.rows.iter().filter(|((name, _), _)| *name == link).map(|(_, counts)| counts.runs).sum()
     }
 
+    pub fn runs_where(&self, link: &str, kind: &str) -> usize {
+        self.rows.iter().filter(|((l, k), _)| *l == link && k == kind).map(|(_, counts)| counts.runs).sum()
+    }
+
     pub fn table(&self) -> String {
         let header =
             ["link", "fault", "runs", "duplicated", "lost", "misclassified", "parked without a case", "parked"];
