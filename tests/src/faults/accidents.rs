@@ -141,7 +141,7 @@ pub async fn troubled(ground: &Ground, op: &Operation, orders: usize) -> Result<
     let links = Links::start(ground, &op.downstream).await?;
     let plan = |number: usize| Plan {
         delay: Duration::from_millis(60),
-        cut: (number % 3 == 0).then_some(Cut { side: Side::Answer, after: 0, end: End::Reset }),
+        cut: number.is_multiple_of(3).then_some(Cut { side: Side::Answer, after: 0, end: End::Reset }),
         ..Plan::default()
     };
     links.downstream.arm((0..orders * 2).map(plan));

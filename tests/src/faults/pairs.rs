@@ -13,7 +13,9 @@ pub fn pairwise(factors: &[usize]) -> Vec<Vec<usize>> {
     while !open.is_empty() {
         let news = |row: &&Vec<usize>| pairs(row).filter(|pair| open.contains(pair)).count();
         let Some(best) = all.iter().max_by_key(news).cloned() else { break };
-        pairs(&best).for_each(|pair| drop(open.remove(&pair)));
+        for pair in pairs(&best) {
+            open.remove(&pair);
+        }
         rows.push(best);
     }
     rows

@@ -65,7 +65,7 @@ pub(super) async fn relay(pipe: &mut Pipe) -> Option<End> {
             read = pipe.client.read(&mut request) => (Side::Request, read),
             read = pipe.server.read(&mut answer) => (Side::Answer, read),
         };
-        let Some(length) = read.ok().filter(|length| *length > 0) else { return None };
+        let length = read.ok().filter(|length| *length > 0)?;
         let bytes = if side == Side::Request { &request[..length] } else { &answer[..length] };
         let begins = speaks.replace(side) != Some(side);
         let strike = begins.then(|| lock(&pipe.state).begins(pipe.connection, side, bytes)).flatten();

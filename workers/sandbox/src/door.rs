@@ -14,8 +14,8 @@ use crate::answer::{Reply, refused};
 use crate::calls::{self, Call};
 use crate::identity::{Identity, header};
 use crate::operation::{
-    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEPOSIT, Downstream, LETTER, NOTIFY, Operation, RESERVE,
-    provisioning,
+    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEPOSIT, Downstream, LETTER, NOTIFY, Operation,
+    RESERVE, provisioning,
 };
 use crate::world::World;
 
