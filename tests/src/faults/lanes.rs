@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     engine::Dispatcher,
     judge::{Run, judge_all},
-    place::Downstreams,
+    place::{Downstreams, REJECTED},
     tally::Tally,
 };
 use crate::orders::simple;
@@ -25,8 +25,17 @@ const LOOK_ENGINE: Duration = Duration::from_millis(150);
 
 /// A new order id: all of one length, so that all requests of one operation are.
 pub fn next_order() -> String {
+    format!("m{:07}", next())
+}
+
+/// The id of an order that its downstream rejects.
+pub fn next_rejected() -> String {
+    format!("{REJECTED}{:07}", next())
+}
+
+fn next() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    format!("m{:07}", NEXT.fetch_add(1, Ordering::SeqCst))
+    NEXT.fetch_add(1, Ordering::SeqCst)
 }
 
 /// Takes the order in as a tenant of its own and dispatches its step; the id of its process instance.

@@ -11,7 +11,7 @@ use tokio::{sync::watch, task::JoinHandle};
 
 use super::{
     judge::Run,
-    lanes::{PATIENCE, begin, count, each, next_order, told},
+    lanes::{PATIENCE, begin, count, each, next_order, next_rejected, told},
     place::{Ground, Wiring, operation},
     proxy::{Cut, End, Message, Plan, Proxy, Side, Strike, Upstream},
     tally::Tally,
@@ -102,21 +102,38 @@ impl Link {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Course {
     Completes,
-    /// Its first exchange is cut and cannot be asked about.
+    /// The answer of its first exchange is lost, and asked for.
+    LooksUp,
+    Rejects,
+    /// The answer of its first exchange is lost, and nobody can be asked.
     Parks,
 }
 
 impl Course {
     fn operation(self) -> &'static str {
         match self {
-            Course::Completes => "post-keyed",
+            Course::Completes | Course::Rejects => "post-keyed",
+            Course::LooksUp => "post-asked",
             Course::Parks => "post-unkeyed",
+        }
+    }
+
+    fn order(self) -> String {
+        if self == Course::Rejects { next_rejected() } else { next_order() }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Course::Completes => "completes",
+            Course::LooksUp => "looks up",
+            Course::Rejects => "is rejected",
+            Course::Parks => "parks",
         }
     }
 
     fn plan(self) -> Option<Plan> {
         let cut = Cut { side: Side::Answer, after: 0, end: End::Fin };
-        (self == Course::Parks).then(|| Plan { cut: Some(cut), ..Plan::default() })
+        matches!(self, Course::LooksUp | Course::Parks).then(|| Plan { cut: Some(cut), ..Plan::default() })
     }
 }
 
@@ -131,8 +148,8 @@ struct Job {
 /// Every `every`th message boundary of a link, `width` runs at a time.
 pub async fn run(ground: &Ground, link: Link, every: usize, width: usize, tally: &mut Tally) -> Result<()> {
     let mut jobs = Vec::new();
-    for course in [Course::Completes, Course::Parks] {
-        let job = |at| Job { order: next_order(), course, link, at };
+    for course in [Course::Completes, Course::LooksUp, Course::Rejects, Course::Parks] {
+        let job = |at| Job { order: course.order(), course, link, at };
         let whole = job(None);
         let office = office(ground, vec![own_topic(&operation(course.operation())?, &whole.order)])?;
         let (run, messages) = one(ground, &office, &whole).await?;
@@ -185,10 +202,11 @@ fn row(job: &Job, struck: usize) -> (&'static str, String) {
 }
 
 fn what(job: &Job) -> String {
+    let course = job.course.word();
     match job.at {
-        None => format!("{:?}", job.course),
+        None => course.to_owned(),
         Some((number, after, end)) => {
-            format!("{:?}, {} {} message {number}", job.course, end.word(), if after { "after" } else { "before" })
+            format!("{course}, {} {} message {number}", end.word(), if after { "after" } else { "before" })
         }
     }
 }

@@ -74,6 +74,9 @@ impl Ground {
     }
 }
 
+/// Orders whose id begins so are rejected.
+pub const REJECTED: char = 'r';
+
 /// The simulated downstreams and their book.
 #[derive(Debug)]
 pub struct Downstreams {
@@ -86,7 +89,10 @@ impl Downstreams {
     pub async fn start() -> Result<Downstreams> {
         let dir = tempfile::tempdir()?;
         let book = dir.path().join("effects.ndjson");
-        let options = SandboxOptions { book: book.clone(), script: FaultScript::parse("")?, ports: BTreeMap::new() };
+        let script =
+            format!("[[fault]]\norder = '{REJECTED}*'\nbehaviour = 'reject'\ncode = 'PRODUCT_NOT_AVAILABLE'\n");
+        let options =
+            SandboxOptions { book: book.clone(), script: FaultScript::parse(&script)?, ports: BTreeMap::new() };
         Ok(Downstreams { sandbox: Sandbox::start(options).await?, book, _dir: dir })
     }
 
