@@ -62,7 +62,6 @@ const BARE: &[Row] = &[
     ("notify-error-after", "notify", "attempt = '1'; behaviour = 'error_after'", Parks("OUTCOME_UNKNOWN"), 1),
     ("notify-garbage", "notify", "attempt = '1'; behaviour = 'garbage'", Parks("OUTCOME_UNKNOWN"), 1),
     ("read-timeout", "validate", "attempt = '1'; behaviour = 'timeout_before'", Completes, 0),
-    ("read-down", "contract", "behaviour = 'unavailable_before'", Parks("RETRIES_EXHAUSTED"), 0),
     ("read-cut", "contract", "attempt = '1'; behaviour = 'cut_before'", Completes, 0),
 ];
 

@@ -25,7 +25,11 @@ use crate::{
 pub struct Downstreams {
     targets: BTreeMap<String, Target>,
     clients: Clients,
+    in_process: Option<InProcess>,
 }
+
+/// An effect that happens in this process, and what it proved.
+pub type InProcess = fn(&Operation, &StoredRequest) -> Evidence;
 
 impl Downstreams {
     /// Refuses bad addresses, and a machine that cannot speak TLS where an address needs it.
@@ -36,7 +40,12 @@ impl Downstreams {
             let any = Kind { https: true, connect_ms: 500, total_ms: 1_000 };
             clients.of(any).map_err(|problem| ConfigError { problems: vec![problem] })?;
         }
-        Ok(Downstreams { targets, clients })
+        Ok(Downstreams { targets, clients, in_process: None })
+    }
+
+    /// No network: every effect is made by `effect`. For benches, which measure what is around it.
+    pub fn in_process(effect: InProcess) -> Self {
+        Downstreams { targets: BTreeMap::new(), clients: Clients::default(), in_process: Some(effect) }
     }
 
     /// The names that have an address, for checks against the operations.
@@ -47,6 +56,9 @@ impl Downstreams {
     /// Sends the request once and says what that proved. No byte leaves after `send_until`; the exchange is over at the
     /// latest `timeouts.total_ms` after it began, and it runs to its end even when the caller stops waiting.
     pub async fn send(&self, op: &Operation, request: &StoredRequest, send_until: Instant) -> Evidence {
+        if let Some(effect) = self.in_process {
+            return effect(op, request);
+        }
         let built = self.target(op).and_then(|target| Ok((target, request::outgoing(target, request)?)));
         let exchange = match built.and_then(|(target, outgoing)| self.exchange(op, target, outgoing, send_until)) {
             Ok(exchange) => exchange,
