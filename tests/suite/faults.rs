@@ -107,7 +107,7 @@ fn no_cut_of_the_links_to_engine_and_database_duplicates_or_loses_anything() {
     let mut tally = Tally::default();
     let done: Result<()> = Runtime::new().unwrap().block_on(async {
         let ground = servers::with_engine(&world).await?;
-        links::run(&ground, Link::Engine, 2, 12, &mut tally).await?;
+        links::run(&ground, Link::Engine, 1, 12, &mut tally).await?;
         links::run(&ground, Link::Database, 24, 12, &mut tally).await?;
         crashes::run(&ground, program(), crashes::all("post-keyed"), 12, &mut tally).await
     });

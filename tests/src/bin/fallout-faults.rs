@@ -140,10 +140,11 @@ async fn downstream(args: &Args, tally: &mut Tally) -> Result<()> {
 
 async fn with_engine(args: &Args, world: &mut World, tally: &mut Tally) -> Result<()> {
     let ground = servers::with_engine(world).await?;
-    for (part, link) in [(Part::Engine, Link::Engine), (Part::Database, Link::Database)] {
+    // The engine's link carries a dozen messages in a run: there is nothing to leave out.
+    for (part, link, every) in [(Part::Engine, Link::Engine, 1), (Part::Database, Link::Database, args.every)] {
         if args.wants(part) {
             eprintln!("the link to the {} ...", link.word());
-            links::run(&ground, link, args.every, 16, tally).await?;
+            links::run(&ground, link, every, 16, tally).await?;
         }
     }
     workers(args, &ground, tally).await?;
