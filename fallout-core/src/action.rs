@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    attempt::AttemptFacts,
     claim::StepFacts,
     decide::{Joined, join},
     operation::Operation,
@@ -123,7 +124,8 @@ pub fn guard(
         return undo(action, attested);
     }
     let step = target.step;
-    if matches!(join(&step.attempts), Joined::Open(_)) {
+    // Whatever else is known: a sender is at work.
+    if step.attempts.iter().any(AttemptFacts::is_open) {
         return Err(Refusal::AttemptOpen);
     }
     match step.state {

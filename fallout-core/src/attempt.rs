@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     ids::{AttemptId, IntentId},
     lookup::LookupRead,
-    operation::Method,
+    operation::{Lookup, Method},
     outcome::Outcome,
 };
 
@@ -59,11 +59,12 @@ impl AttemptFacts {
         self.outcome.as_ref().is_none_or(|o| !o.is_definite())
     }
 
-    /// The earliest moment from which "not found" says anything: no byte can arrive later, and what was accepted (202)
-    /// had its time to finish.
-    pub fn not_found_counts_from(&self, consistency_delay_ms: u32) -> DateTime<Utc> {
+    /// The earliest moment from which "not found" says anything: the request can take effect no later, what was accepted
+    /// (202) had its time to finish, and the lookup shows what there is. `None` where nothing bounds a late arrival.
+    pub fn not_found_counts_from(&self, lookup: &Lookup) -> Option<DateTime<Utc>> {
         let over = self.callback_deadline.map_or(self.over_at, |deadline| deadline.max(self.over_at));
-        over + Duration::milliseconds(i64::from(consistency_delay_ms))
+        let ms = |ms: u32| Duration::milliseconds(i64::from(ms));
+        Some(over + ms(lookup.max_late_arrival_ms?) + ms(lookup.consistency_delay_ms))
     }
 }
 

@@ -48,6 +48,8 @@ words! {
         ActionStarted = "FalloutRecoveryActionStarted",
         ActionCompleted = "FalloutRecoveryActionCompleted",
         ActionFailed = "FalloutRecoveryActionFailed",
+        /// What it was about was seen to be over, without an action.
+        Cleared = "FalloutTroubleCleared",
         Resolved = "FalloutCaseResolved",
         Reopened = "FalloutCaseReopened",
     }
@@ -73,6 +75,9 @@ pub fn next(state: CaseState, event: CaseEvent) -> Result<CaseState, IllegalTran
             S::Classified | S::Assigned | S::InProgress | S::Waiting | S::Reopened | S::Unresolved,
             E::ActionRequested,
         ) => Ok(S::Recovering),
+        (S::Classified | S::Assigned | S::InProgress | S::Waiting | S::Reopened | S::Unresolved, E::Cleared) => {
+            Ok(S::Verifying)
+        }
         (S::Recovering, E::ActionStarted) => Ok(S::Verifying),
         (S::Recovering, E::ActionCompleted) => Ok(S::Verifying),
         (S::Verifying, E::ActionCompleted) => Ok(S::Verifying),

@@ -138,8 +138,10 @@ fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
             let gone_at = attempt.over_at + Duration::milliseconds(EVIDENCE_MARGIN_MS);
             if at.now < gone_at { Decision::Wait { until: gone_at } } else { Decision::Orphaned(attempt.id) }
         }
-        // An action since then asked for it: a rejection or defect is proof enough for a new generation.
-        Joined::Settled(last, Outcome::Business { .. } | Outcome::Defect { .. }) if last.epoch < step.epoch => {
+        // An action since the last try asked for it: a rejection or defect is proof enough for a new generation.
+        Joined::Settled(last, Outcome::Business { .. } | Outcome::Defect { .. })
+            if step.attempts.iter().all(|a| a.epoch < step.epoch) =>
+        {
             Decision::Send { generation: last.generation + 1 }
         }
         Joined::Settled(last, _) | Joined::Unresolved(last, _) => follow(op, step, last, at),

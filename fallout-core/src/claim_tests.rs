@@ -147,6 +147,15 @@ fn a_rejection_or_defect_is_sent_as_a_new_generation_only_after_an_action() {
 }
 
 #[test]
+fn a_rejection_before_the_action_is_no_leave_for_what_was_refused_after_it() {
+    let since = |outcome| AttemptFacts { epoch: 1, ..attempt(2, outcome) };
+    let mut refused_again = running([Some(business())]);
+    refused_again.attempts.push(since(defect()));
+    let refused_again = StepFacts { epoch: 1, ..refused_again };
+    assert!(matches!(claimed(&keyed(), &refused_again, 20), Decision::Report(_)));
+}
+
+#[test]
 fn an_action_alone_makes_no_unknown_sendable() {
     let acted_on = StepFacts { epoch: 5, ..running([Some(unknown())]) };
     assert_eq!(report_of_park(claimed(&keyed(), &acted_on, 20)), classification::OUTCOME_UNKNOWN);

@@ -41,6 +41,8 @@ pub enum EngineCommand {
         message: String,
         summary: String,
     },
+    /// The engine does not take the report of a step: show the case at its task, and tell when the task is gone.
+    Unreported { case: CaseNumber, step: StepKey, external_task_id: String, summary: String },
 }
 
 impl EngineCommand {
@@ -51,6 +53,7 @@ impl EngineCommand {
             EngineCommand::Callback { .. } => "callback",
             EngineCommand::Undone { .. } => "undone",
             EngineCommand::Incident { .. } => "incident",
+            EngineCommand::Unreported { .. } => "unreported",
         }
     }
 }

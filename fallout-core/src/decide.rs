@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::{attempt::AttemptFacts, lookup, operation::Operation, outcome::Outcome, retry, step::Outputs};
+use crate::{attempt::AttemptFacts, lookup, operation::Operation, outcome::Outcome, outputs, retry, step::Outputs};
 
 /// What to do; also what is told to the engine.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,8 +48,23 @@ pub mod classification {
     pub const TASK_GONE: &str = "TASK_GONE";
     pub const ENGINE_CANNOT_ADVANCE: &str = "ENGINE_CANNOT_ADVANCE";
     pub const UNCLASSIFIED: &str = "UNCLASSIFIED";
-    pub const ALL: [&str; 7] =
-        [RETRIES_EXHAUSTED, OUTCOME_UNKNOWN, DEFECT, UNDO_REQUIRED, TASK_GONE, ENGINE_CANNOT_ADVANCE, UNCLASSIFIED];
+    pub const APPLIED_AFTER_ALL: &str = "APPLIED_AFTER_ALL";
+    pub const APPLIED_TWICE: &str = "APPLIED_TWICE";
+    pub const EFFECT_DISPUTED: &str = "EFFECT_DISPUTED";
+    /// Evidence against what was settled: more evidence of the usual kind does not make it another trouble.
+    pub const CONTRADICTIONS: [&str; 3] = [APPLIED_AFTER_ALL, APPLIED_TWICE, EFFECT_DISPUTED];
+    pub const ALL: [&str; 10] = [
+        RETRIES_EXHAUSTED,
+        OUTCOME_UNKNOWN,
+        DEFECT,
+        UNDO_REQUIRED,
+        TASK_GONE,
+        ENGINE_CANNOT_ADVANCE,
+        UNCLASSIFIED,
+        APPLIED_AFTER_ALL,
+        APPLIED_TWICE,
+        EFFECT_DISPUTED,
+    ];
 }
 
 /// Which BPMN error codes the definition that this instance runs catches at the activity or above it.
@@ -133,8 +148,13 @@ fn definite(
     at: &Situation<'_>,
 ) -> Verdict {
     match outcome {
-        Outcome::Success { outputs } => Verdict::Complete { outputs: outputs.clone() },
-        Outcome::Business { code, message } => business(code, message, at),
+        Outcome::Success { outputs } => {
+            let since = all.iter().map(|a| a.opened_at).fold(last.opened_at, DateTime::min);
+            Verdict::Complete { outputs: outputs::with_validity(&op.outputs, outputs, since) }
+        }
+        Outcome::Business { code, classification, message } => {
+            business(code, classification.as_deref().unwrap_or(code), message, at)
+        }
         Outcome::Technical { reason, .. } => match tries_left(op, all, at.epoch) {
             0 => Verdict::Park { classification: classification::RETRIES_EXHAUSTED.into(), reason: reason.clone() },
             left => Verdict::RetryAfter {
@@ -156,8 +176,12 @@ fn definite(
 /// (`left`, `None` before the first failure) says how often it was tried. `seed` spreads the delays.
 pub fn decide_read(op: &Operation, outcome: &Outcome, left: Option<u32>, seed: u128, at: &Situation<'_>) -> Verdict {
     let (reason, asked) = match outcome {
-        Outcome::Success { outputs } => return Verdict::Complete { outputs: outputs.clone() },
-        Outcome::Business { code, message } => return business(code, message, at),
+        Outcome::Success { outputs } => {
+            return Verdict::Complete { outputs: outputs::with_validity(&op.outputs, outputs, at.now) };
+        }
+        Outcome::Business { code, classification, message } => {
+            return business(code, classification.as_deref().unwrap_or(code), message, at);
+        }
         Outcome::Defect { reason } => {
             return Verdict::Park { classification: classification::DEFECT.into(), reason: reason.clone() };
         }
@@ -172,13 +196,13 @@ pub fn decide_read(op: &Operation, outcome: &Outcome, left: Option<u32>, seed: u
     Verdict::RetryAfter { delay_ms, retries_left: left, reason }
 }
 
-fn business(code: &str, message: &str, at: &Situation<'_>) -> Verdict {
+fn business(code: &str, classification: &str, message: &str, at: &Situation<'_>) -> Verdict {
     let handled = at.handled.iter().any(|h| h == code);
     if at.catches.catches(code) {
         return Verdict::RaiseError { code: code.to_owned(), message: message.to_owned(), handled };
     }
     // An uncaught BPMN error ends the path without a word, so it is never raised.
-    Verdict::Park { classification: code.to_owned(), reason: message.to_owned() }
+    Verdict::Park { classification: classification.to_owned(), reason: message.to_owned() }
 }
 
 fn unresolved(
@@ -246,7 +270,7 @@ pub fn key_is_kept(op: &Operation, attempts: &[AttemptFacts], now: DateTime<Utc>
 }
 
 /// A downstream may ask for more patience than anyone has: after an hour its step is tried all the same, and then parks.
-const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
+pub const RETRY_AFTER_MAX_MS: u64 = 3_600_000;
 
 fn tries(all: &[AttemptFacts], epoch: i32) -> u32 {
     all.iter().filter(|a| a.epoch == epoch).count() as u32

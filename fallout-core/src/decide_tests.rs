@@ -145,6 +145,26 @@ fn a_replay_ends_with_the_retention_of_the_first_attempt_less_a_tenth() {
 }
 
 #[test]
+fn a_success_keeps_until_when_its_outputs_are_valid_counted_from_the_first_attempt_of_its_key() {
+    let mut op = keyed();
+    op.outputs.get_mut("id").unwrap().valid_for_s = Some(100);
+    let mut history = attempts([Some(unknown()), Some(success())]);
+    history[1].opened_at = at(50);
+    let Some(Verdict::Complete { outputs }) = decided(&op, &history, 60) else { panic!("not complete") };
+    assert_eq!(outputs["id"], "r-1");
+    assert_eq!(crate::outputs::valid_until(&outputs, "id"), Some(at(100)));
+}
+
+#[test]
+fn an_uncaught_rejection_parks_under_its_classification_where_that_is_another_than_the_error() {
+    let finer =
+        Outcome::Business { code: "REFUSED".into(), classification: Some("FINER".into()), message: "no".into() };
+    parked("FINER", decided(&keyed(), &attempts([Some(finer.clone())]), 20));
+    let raised = decide(&keyed(), &attempts([Some(finer)]), &situation(&Catches::All, 20));
+    assert!(matches!(raised, Some(Verdict::RaiseError { code, .. }) if code == "REFUSED"));
+}
+
+#[test]
 fn replays_are_tries_too() {
     let exhausted = attempts(vec![Some(replayable()); 3]);
     parked(classification::OUTCOME_UNKNOWN, decided(&keyed(), &exhausted, 20));

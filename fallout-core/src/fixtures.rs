@@ -19,6 +19,7 @@ const KEYED: &str = r#"
     name = "inventory.reserve"
     version = 1
     downstream = "inventory"
+    owner_group = "Technical Ops"
     kind = "effect"
     request = { method = "POST", path = "/reservations", body = { order = "{order.id}" } }
     idempotency = { kind = "key_header", header = "Idempotency-Key", retention_s = 1000 }
@@ -28,7 +29,7 @@ const KEYED: &str = r#"
     retry = { attempts = 3, first_delay_ms = 1000, max_delay_ms = 8000 }
 "#;
 
-/// Late by up to 5 s, five reads, one second apart at first.
+/// Late by up to 2 s, unseen for up to 3 s, five reads, one second apart at first.
 const LOOKUP: &str = r#"
     path = "/reservations?key={key}"
     found = { status = 200, at = "/state", equals = "completed" }
@@ -36,7 +37,8 @@ const LOOKUP: &str = r#"
     in_flight = { status = 200, at = "/state", equals = "inProgress" }
     rejected = { status = 200, at = "/state", equals = "rejected" }
     outputs = { id = "/id" }
-    consistency_delay_ms = 5000
+    consistency_delay_ms = 3000
+    max_late_arrival_ms = 2000
     max_reads = 5
     interval_ms = 1000
 "#;
@@ -126,7 +128,7 @@ pub fn success() -> Outcome {
 }
 
 pub fn business() -> Outcome {
-    Outcome::Business { code: "PRODUCT_NOT_AVAILABLE".into(), message: "sold out".into() }
+    Outcome::Business { code: "PRODUCT_NOT_AVAILABLE".into(), classification: None, message: "sold out".into() }
 }
 
 pub fn technical() -> Outcome {

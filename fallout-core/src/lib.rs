@@ -9,11 +9,14 @@
 //! Not here: HTTP, SQL, the engine, configuration files, logging.
 
 pub mod action;
+pub mod answers;
 pub mod attempt;
 pub mod case;
 pub mod catalogue;
+pub mod check;
 pub mod claim;
 pub mod command;
+pub mod contradiction;
 pub mod decide;
 pub mod evidence;
 #[cfg(test)]
@@ -23,11 +26,15 @@ pub mod lookup;
 pub mod operation;
 pub mod order;
 pub mod outcome;
+pub mod outputs;
 #[cfg(test)]
 mod properties;
+pub mod restore;
 pub mod retry;
+mod short;
 pub mod step;
 pub mod task;
 pub mod taxonomy;
 pub mod template;
+mod warnings;
 pub mod words;

@@ -1,7 +1,8 @@
 //! Asking a downstream whether an effect exists, and when its answer counts.
 //!
-//! "Not found" is weak: the request may still be on its way, and the effect may not be visible yet. It counts only
-//! after `send_before` + total timeout + the operation's consistency delay, and only twice.
+//! "Not found" is weak: the request may still be on its way, and the effect may not be visible yet. It counts only in a
+//! read that began after `send_before` + total timeout + the operation's latest arrival + its consistency delay, and only
+//! twice. An operation without a bound on late arrival has no such moment: there only "found" counts.
 
 use chrono::{DateTime, Duration, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,8 +10,9 @@ use serde_json::Value;
 
 use crate::{
     attempt::AttemptFacts,
-    operation::{Lookup, Operation, pick},
+    operation::{Lookup, Operation, Rejection},
     outcome::Outcome,
+    outputs::pick,
     step::Outputs,
 };
 
@@ -27,7 +29,11 @@ pub enum Said {
     NotFound,
     InFlight,
     Rejected {
+        /// The BPMN error code.
         code: String,
+        /// Where it is another than the code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        classification: Option<String>,
         message: String,
     },
     /// Anything the operation does not declare, including no answer at all.
@@ -36,13 +42,28 @@ pub enum Said {
     },
 }
 
+impl Said {
+    /// What it proves by itself; `None` for what needs more reads, or says nothing.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self {
+            Said::Found { outputs } => Some(Outcome::Success { outputs: outputs.clone() }),
+            Said::Rejected { code, classification, message } => Some(Outcome::Business {
+                code: code.clone(),
+                classification: classification.clone(),
+                message: message.clone(),
+            }),
+            Said::NotFound | Said::InFlight | Said::Nothing { .. } => None,
+        }
+    }
+}
+
 impl std::fmt::Display for Said {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Said::Found { .. } => f.write_str("the effect exists"),
             Said::NotFound => f.write_str("not found"),
             Said::InFlight => f.write_str("still in progress"),
-            Said::Rejected { code, message } => write!(f, "{code}: {message}"),
+            Said::Rejected { code, message, .. } => write!(f, "{code}: {message}"),
             Said::Nothing { why } => write!(f, "no answer: {why}"),
         }
     }
@@ -65,12 +86,7 @@ pub fn read(op: &Operation, lookup: &Lookup, status: u16, body: &Value) -> Said 
         };
     }
     if is(&lookup.rejected) {
-        let code = body.pointer(&op.answers.code_at).and_then(Value::as_str).unwrap_or("unnamed");
-        let known = op.answers.business.get(code).cloned();
-        return match known {
-            Some(known) => Said::Rejected { code: known, message: format!("rejected after it was accepted: {code}") },
-            None => Said::Nothing { why: format!("rejected with the unknown code {code}") },
-        };
+        return rejected(op, body);
     }
     match () {
         () if is(&lookup.in_flight) => Said::InFlight,
@@ -79,24 +95,30 @@ pub fn read(op: &Operation, lookup: &Lookup, status: u16, body: &Value) -> Said 
     }
 }
 
+fn rejected(op: &Operation, body: &Value) -> Said {
+    match op.rejection(body) {
+        Some((code, Rejection { bpmn_error, classification })) => Said::Rejected {
+            code: bpmn_error.clone(),
+            classification: Some(classification.clone()).filter(|c| c != bpmn_error),
+            message: format!("rejected after it was accepted: {code}"),
+        },
+        None => {
+            let code = body.pointer(&op.answers.code_at).and_then(Value::as_str).unwrap_or("unnamed");
+            Said::Nothing { why: format!("rejected with the unknown code {code}") }
+        }
+    }
+}
+
 /// What the reads of an attempt prove together; `None` while they prove nothing.
 pub fn proves(lookup: &Lookup, attempt: &AttemptFacts) -> Option<Outcome> {
-    let found = attempt.reads.iter().find_map(|read| match &read.said {
-        Said::Found { outputs } => Some(Outcome::Success { outputs: outputs.clone() }),
-        _ => None,
-    });
-    let rejected = || {
-        attempt.reads.iter().find_map(|read| match &read.said {
-            Said::Rejected { code, message } => {
-                Some(Outcome::Business { code: code.clone(), message: message.clone() })
-            }
-            _ => None,
-        })
-    };
-    let counts_from = attempt.not_found_counts_from(lookup.consistency_delay_ms);
+    let proven = || attempt.reads.iter().filter_map(|read| read.said.outcome());
+    let found = proven().find(|outcome| matches!(outcome, Outcome::Success { .. }));
+    let rejected = || proven().next();
+    let counts_from = attempt.not_found_counts_from(lookup);
+    let counts = |read: &LookupRead| read.said == Said::NotFound && counts_from.is_some_and(|from| read.at >= from);
     // An in-flight answer takes back the "not found" before it.
     let since_in_flight = attempt.reads.iter().rev().take_while(|r| r.said != Said::InFlight);
-    let not_found = since_in_flight.filter(|r| r.said == Said::NotFound && r.at >= counts_from).count();
+    let not_found = since_in_flight.filter(|read| counts(read)).count();
     let reason = || format!("looked up and not found, {not_found} times after the last byte could have arrived");
     found.or_else(rejected).or_else(|| {
         (not_found >= NOT_FOUND_NEEDED).then(|| Outcome::Technical { reason: reason(), retry_after_ms: None })
@@ -112,8 +134,8 @@ pub fn next_read(lookup: &Lookup, attempt: &AttemptFacts) -> Option<DateTime<Utc
         Some(_) if reads >= lookup.max_reads as usize => None,
         Some(last) => {
             let again = last.at + Duration::milliseconds(interval_ms(lookup, reads));
-            let counts = attempt.not_found_counts_from(lookup.consistency_delay_ms);
-            Some(if last.said == Said::NotFound { again.max(counts) } else { again })
+            let counts = attempt.not_found_counts_from(lookup).filter(|_| last.said == Said::NotFound);
+            Some(counts.map_or(again, |counts| again.max(counts)))
         }
     }
 }

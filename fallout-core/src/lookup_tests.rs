@@ -6,7 +6,7 @@ use serde_json::json;
 use super::*;
 use crate::fixtures::{at, attempt, keyed, lookup, outputs, reads, success, unknown};
 
-/// The attempt of the fixtures is over at 15 and its lookup late by 5: from here "not found" counts.
+/// The attempt of the fixtures is over at 15, may arrive 2 late and stay unseen for 3: from here "not found" counts.
 const COUNTS_FROM: i64 = 20;
 
 fn found() -> Said {
@@ -14,7 +14,7 @@ fn found() -> Said {
 }
 
 fn rejected() -> Said {
-    Said::Rejected { code: "PRODUCT_NOT_AVAILABLE".into(), message: "sold out".into() }
+    Said::Rejected { code: "PRODUCT_NOT_AVAILABLE".into(), classification: None, message: "sold out".into() }
 }
 
 fn nothing() -> Said {
@@ -63,6 +63,28 @@ fn not_found_counts_only_late_enough_and_only_twice() {
     assert_eq!(proven(&not_found(&[16, 17, 18, 19])), "nothing");
     assert_eq!(proven(&not_found(&[19, COUNTS_FROM])), "nothing");
     assert_eq!(proven(&not_found(&[COUNTS_FROM, 21])), "technical");
+}
+
+#[test]
+fn without_a_bound_on_late_arrival_absence_is_never_proven_and_reading_goes_on() {
+    let unbounded = Lookup { max_late_arrival_ms: None, ..lookup() };
+    let late = after(&[(1_000_000, Said::NotFound), (2_000_000, Said::NotFound)]);
+    assert_eq!(proves(&unbounded, &late), None);
+    assert!(proves(&lookup(), &late).is_some());
+    assert_eq!(next_read(&unbounded, &after(&[(6, Said::NotFound)])), Some(at(7)));
+    let found = after(&[(16, Said::NotFound), (17, found())]);
+    assert_eq!(proves(&unbounded, &found), Some(success()));
+}
+
+#[test]
+fn a_rejection_keeps_its_classification_where_it_is_another_than_the_error() {
+    let mut op = keyed();
+    let finer = Rejection { bpmn_error: "REFUSED".into(), classification: "PRODUCT_NOT_AVAILABLE".into() };
+    op.answers.business.insert("NO_STOCK".into(), finer);
+    let said = read(&op, &lookup(), 200, &json!({"state": "rejected", "code": "NO_STOCK"}));
+    let outcome = proves(&lookup(), &after(&[(20, said)])).unwrap();
+    assert!(matches!(&outcome, Outcome::Business { code, .. } if code == "REFUSED"));
+    assert_eq!(outcome.classification(), Some("PRODUCT_NOT_AVAILABLE"));
 }
 
 #[test]

@@ -1,14 +1,15 @@
 //! An operation: one call of a downstream, described by data, so that a new step needs no Rust.
 //!
-//! Durations carry their unit in the name. `on_503` has no default on purpose: proxies answer 503 after the origin
-//! did the work, so only the downstream's owner can say what it means.
+//! Durations carry their unit in the name. docs/OPERATIONS.md is the reference of every field, for those who fill it in.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::step::Outputs;
+pub use crate::answers::{Answers, On408, On409, On500, On503, Rejection};
+pub use crate::outputs::Output;
+use crate::{outputs, short, step::Outputs};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,19 +18,27 @@ pub struct Operation {
     pub name: String,
     pub version: i32,
     pub downstream: String,
+    /// The group of people that owns trouble with this call; `check` refuses none or one that the taxonomy does not know.
+    #[serde(default)]
+    pub owner_group: String,
     /// Whether the call changes anything outside.
     pub kind: Kind,
+    /// Once it is done, the order can no longer be cancelled without compensation or penalty.
+    #[serde(default)]
+    pub point_of_no_return: bool,
     pub request: Request,
     pub idempotency: Idempotency,
     pub answers: Answers,
-    /// Values that must be in a success answer: name → JSON pointer.
-    #[serde(default)]
-    pub outputs: BTreeMap<String, String>,
+    /// Values that must be in a success answer, by name.
+    #[serde(default, deserialize_with = "short::map")]
+    pub outputs: BTreeMap<String, Output>,
     pub lookup: Option<Lookup>,
     /// Present when the downstream may answer 202 and finish later.
     pub accepted: Option<Accepted>,
     pub timeouts: Timeouts,
     pub retry: Retry,
+    #[serde(default)]
+    pub limits: Option<Limits>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,34 +104,6 @@ impl Idempotency {
     }
 }
 
-/// What the downstream's answers mean where HTTP leaves it open.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Answers {
-    pub on_503: On503,
-    /// Whether a 500 may be replayed with the same key: true only when the downstream does not store its 500s.
-    #[serde(default)]
-    pub replay_500: bool,
-    /// JSON pointer to the downstream's own code in an error body.
-    #[serde(default = "code_pointer")]
-    pub code_at: String,
-    /// The downstream's code → our classification (which is also the BPMN error code).
-    #[serde(default)]
-    pub business: BTreeMap<String, String>,
-}
-
-fn code_pointer() -> String {
-    "/code".into()
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum On503 {
-    /// The origin itself answers 503 before it starts anything.
-    NotProcessed,
-    Unknown,
-}
-
 /// How to ask whether the effect of an intent exists. Not judged by the table of exchanges: only the answers declared
 /// here count, everything else is no answer.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -134,11 +115,14 @@ pub struct Lookup {
     pub in_flight: Option<Match>,
     /// The effect was refused after it had been accepted.
     pub rejected: Option<Match>,
-    /// Name → JSON pointer into the lookup's answer; must give every output of the operation.
-    #[serde(default)]
-    pub outputs: BTreeMap<String, String>,
-    /// How late an effect may become visible after the request ended.
+    /// Into the lookup's answer; must give every output of the operation.
+    #[serde(default, deserialize_with = "short::map")]
+    pub outputs: BTreeMap<String, Output>,
+    /// How long an effect that exists may stay unseen by the lookup.
     pub consistency_delay_ms: u32,
+    /// How long after the end of our exchange the request may still take effect: what lies in a queue, a proxy or a
+    /// kernel's buffer. Without it nothing bounds that, and "not found" never proves absence.
+    pub max_late_arrival_ms: Option<u32>,
     /// Reads before a person is asked.
     pub max_reads: u32,
     /// Pause between two reads; grows by half with each.
@@ -193,6 +177,16 @@ pub struct Retry {
     pub max_delay_ms: u32,
 }
 
+/// What the downstream's owner allows one process to ask of this operation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Calls at the same time.
+    pub in_flight: u32,
+    /// Calls begun per second, over any longer time; absent: no limit.
+    pub per_second: Option<f64>,
+}
+
 /// What a repetition of the same request can do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Repetition {
@@ -213,17 +207,14 @@ impl Operation {
         }
     }
 
-    /// The outputs of a success answer, or the name of the first that is missing.
+    /// The outputs of a success answer, or what is missing first.
     pub fn read_outputs(&self, body: &Value) -> Result<Outputs, String> {
-        pick(&self.outputs, body)
+        outputs::pick(&self.outputs, body)
     }
-}
 
-/// Values by JSON pointer, or the name of the first that is missing.
-pub(crate) fn pick(pointers: &BTreeMap<String, String>, body: &Value) -> Result<Outputs, String> {
-    let one = |(name, at): (&String, &String)| match body.pointer(at) {
-        None | Some(Value::Null) => Err(name.clone()),
-        Some(value) => Ok((name.clone(), value.clone())),
-    };
-    pointers.iter().map(one).collect()
+    /// What a rejection with this code of the downstream is to us.
+    pub fn rejection(&self, body: &Value) -> Option<(&str, &Rejection)> {
+        let (code, known) = self.answers.business.get_key_value(body.pointer(&self.answers.code_at)?.as_str()?)?;
+        Some((code, known))
+    }
 }

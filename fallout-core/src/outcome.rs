@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     evidence::{Body, Evidence, Phase},
-    operation::{On503, Operation, Repetition},
+    operation::{On408, On409, On500, On503, Operation, Rejection, Repetition},
     step::Outputs,
 };
 
@@ -18,9 +18,13 @@ pub enum Outcome {
     Success {
         outputs: Outputs,
     },
-    /// A meaningful rejection; `code` is the classification and the BPMN error code.
+    /// A meaningful rejection.
     Business {
+        /// The BPMN error code.
         code: String,
+        /// Where it is another than the code.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        classification: Option<String>,
         message: String,
     },
     /// Proven not applied and worth another try.
@@ -55,6 +59,21 @@ impl Outcome {
             Outcome::Pending => "pending",
             Outcome::Unknown { .. } => "unknown",
             Outcome::Replayable { .. } => "replayable",
+        }
+    }
+
+    /// A rejection in the operation's own terms.
+    pub(crate) fn rejected(known: &Rejection, message: String) -> Self {
+        let Rejection { bpmn_error, classification } = known.clone();
+        let classification = Some(classification).filter(|c| *c != bpmn_error);
+        Outcome::Business { code: bpmn_error, classification, message }
+    }
+
+    /// What the case of a rejection is filed under.
+    pub fn classification(&self) -> Option<&str> {
+        match self {
+            Outcome::Business { code, classification, .. } => Some(classification.as_deref().unwrap_or(code)),
+            _ => None,
         }
     }
 
@@ -112,25 +131,36 @@ impl Answer<'_> {
     }
 
     fn by_status(&self) -> Outcome {
+        let answers = &self.op.answers;
         match self.status {
             202 if self.op.accepted.is_some() => Outcome::Pending,
             // Noncommittal, and the operation does not say how the result would come.
             202 => self.unproven(),
             200..=299 | 303 => self.success(),
             301 | 302 | 307 | 308 => self.defect("redirects are not followed; give the address of the system itself"),
-            408 if !self.request_sent => self.not_applied(),
-            408 | 409 => self.unproven(),
-            412 => Outcome::Business { code: "PRECONDITION_FAILED".into(), message: self.evidence.summary() },
+            408 if !self.request_sent || answers.on_408 == On408::NotProcessed => self.not_applied(),
+            408 => self.unproven(),
+            409 => match answers.on_409 {
+                On409::NotProcessed => self.not_applied(),
+                On409::Refused => self.defect("a conflict without a known code"),
+                On409::Unknown => self.unproven(),
+            },
+            412 => Outcome::rejected(&Rejection::from("PRECONDITION_FAILED".to_owned()), self.evidence.summary()),
             401 | 403 | 407 | 421 => self.defect("our credential or route is not accepted"),
             400 | 404..=406 | 410 | 411 | 413..=415 | 417 | 422 | 428 | 431 => {
                 self.defect("refused without a known code")
             }
             423 | 425 | 429 => self.not_applied(),
+            500 => match answers.on_500 {
+                On500::NotProcessed => self.not_applied(),
+                On500::Replayable => self.unproven(),
+                On500::Unknown => self.replay_tells_nothing(),
+            },
             501 | 505 => self.defect("the downstream does not support the request"),
             502 | 504 => self.unproven(),
-            503 if self.op.answers.on_503 == On503::NotProcessed => self.not_applied(),
+            503 if answers.on_503 == On503::NotProcessed => self.not_applied(),
             503 => self.unproven(),
-            _ => self.server_error(),
+            _ => self.replay_tells_nothing(),
         }
     }
 
@@ -144,12 +174,10 @@ impl Answer<'_> {
         }
     }
 
-    /// 500 and everything the table does not list: some systems store a 500 under the key and would only repeat it.
-    fn server_error(&self) -> Outcome {
+    /// Some systems store a 500 under the key and would only repeat it; what nobody foresaw may be stored as well.
+    fn replay_tells_nothing(&self) -> Outcome {
         match self.op.repetition() {
-            Repetition::Recognised if !self.op.answers.replay_500 => {
-                Outcome::Unknown { reason: self.evidence.summary() }
-            }
+            Repetition::Recognised => Outcome::Unknown { reason: self.evidence.summary() },
             _ => self.unproven(),
         }
     }
@@ -160,10 +188,9 @@ impl Answer<'_> {
             return None;
         }
         let body = self.body.json();
-        let code = body.pointer(&self.op.answers.code_at)?.as_str()?;
-        let known = self.op.answers.business.get(code)?;
+        let (code, known) = self.op.rejection(body)?;
         let message = body.get("message").and_then(|m| m.as_str()).unwrap_or(code);
-        Some(Outcome::Business { code: known.clone(), message: message.to_owned() })
+        Some(Outcome::rejected(known, message.to_owned()))
     }
 
     fn unproven(&self) -> Outcome {

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::{
     evidence::{Body, Evidence, Phase},
-    operation::{Accepted, On503, Operation},
+    operation::{Accepted, On408, On409, On500, On503, Operation},
 };
 
 /// The letters of the document. `NOT_HERE` marks a row that another test holds.
@@ -89,12 +89,17 @@ fn refusals() -> Vec<Row> {
         row("15", ALL_D, [401, 403, 407, 421].map(empty)),
         row("16", ALL_T, [Evidence::of(Phase::Answered { status: 408, body: Body::Empty, request_sent: false })]),
         row("16b", PROVES_NOTHING, [empty(408)]),
+        Row { declared: |op| op.answers.on_408 = On408::NotProcessed, ..row("16c", ALL_T, [empty(408)]) },
+        // Whatever is declared: the earlier attempt may be what it is about.
         Row {
             earlier_unknown: true,
+            declared: |op| op.answers.on_409 = On409::Refused,
             ..row("17", PROVES_NOTHING, [empty(409), answer(409, rejection()), empty(412), answer(412, rejection())])
         },
         row("18", ALL_B, [answer(409, rejection())]),
-        row("18b", PROVES_NOTHING, [empty(409), answer(409, json!({"code": "NEW"}))]),
+        row("18b", PROVES_NOTHING, no_known_code(409)),
+        Row { declared: |op| op.answers.on_409 = On409::NotProcessed, ..row("18c", ALL_T, no_known_code(409)) },
+        Row { declared: |op| op.answers.on_409 = On409::Refused, ..row("18d", ALL_D, no_known_code(409)) },
         row("19", ALL_B, [empty(412)]),
         row("20", ALL_D, [answer(422, json!({"code": "IDEMPOTENCY_KEY_REUSED"}))]),
         row("21", ALL_T, [423, 425, 429].map(empty)),
@@ -103,9 +108,14 @@ fn refusals() -> Vec<Row> {
 
 fn server_errors() -> Vec<Row> {
     vec![
-        row("22", REPLAY_TELLS_NOTHING, vec![empty(500), empty(507), empty(599), answer(500, rejection())]),
-        Row { declared: |op| op.answers.replay_500 = true, ..row("22b", PROVES_NOTHING, [empty(500), empty(507)]) },
-        row("22c", REPLAY_TELLS_NOTHING, [300, 304, 402, 418, 451, 600].map(empty)),
+        row("22", REPLAY_TELLS_NOTHING, [empty(500), answer(500, rejection())]),
+        Row { declared: |op| op.answers.on_500 = On500::Replayable, ..row("22b", PROVES_NOTHING, [empty(500)]) },
+        Row { declared: |op| op.answers.on_500 = On500::NotProcessed, ..row("22c", ALL_T, [empty(500)]) },
+        // What is declared of 500 is said of 500 alone.
+        Row {
+            declared: |op| op.answers.on_500 = On500::NotProcessed,
+            ..row("22d", REPLAY_TELLS_NOTHING, [300, 304, 402, 418, 451, 507, 599, 600].map(empty))
+        },
         row("23", ALL_D, [501, 505].map(empty)),
         row("24", PROVES_NOTHING, [502, 504].map(empty)),
         Row { declared: |op| op.answers.on_503 = On503::NotProcessed, ..row("25", ALL_T, [empty(503)]) },
@@ -133,6 +143,10 @@ pub fn empty(status: u16) -> Evidence {
 
 fn with_body(status: u16, body: Body) -> Evidence {
     Evidence::of(Phase::Answered { status, body, request_sent: true })
+}
+
+fn no_known_code(status: u16) -> [Evidence; 2] {
+    [empty(status), answer(status, json!({"code": "NEW"}))]
 }
 
 pub fn rejection() -> serde_json::Value {

@@ -104,7 +104,8 @@ fn a_refusal_that_names_a_time_hands_it_on() {
 #[test]
 fn a_rejection_carries_our_classification_and_the_words_of_the_downstream() {
     let body = json!({"code": "NO_STOCK", "message": "none left in Graz"});
-    let expected = Outcome::Business { code: "PRODUCT_NOT_AVAILABLE".into(), message: "none left in Graz".into() };
+    let message = "none left in Graz".to_owned();
+    let expected = Outcome::Business { code: "PRODUCT_NOT_AVAILABLE".into(), classification: None, message };
     assert_eq!(classified(&keyed(), &answer(422, body), false), expected);
 }
 

@@ -81,6 +81,20 @@ impl StepState {
     pub fn is_ended(self) -> bool {
         matches!(self, StepState::Done | StepState::Skipped | StepState::Cancelled | StepState::Rejected)
     }
+
+    /// Whether a step that stands here may stand there next. The database holds every writer to the same
+    /// (`step_may_become`); an action that ends a parked step lets it run first, in the same transaction.
+    pub fn may_become(self, next: StepState) -> bool {
+        use StepState::*;
+        match self {
+            // A read is done or rejected without having run: it opens no attempt.
+            New => !matches!(next, New | AwaitingCallback | Skipped),
+            Running => !matches!(next, New | Running),
+            AwaitingCallback => matches!(next, Running | Parked | Done | Cancelled | Rejected),
+            Parked => next == Running,
+            Done | Skipped | Cancelled | Rejected => false,
+        }
+    }
 }
 
 words! {

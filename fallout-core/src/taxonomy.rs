@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{action::Action, case::Severity, decide::classification};
+use crate::{action::Action, case::Severity, catalogue::CODE_CHARS_MAX, decide::classification};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -41,6 +41,8 @@ pub struct Classification {
     pub summary: String,
     /// Where this one is better served than its category is.
     pub recommended_action: Option<Action>,
+    /// Where this one weighs more, or less, than its category does.
+    pub severity: Option<Severity>,
 }
 
 impl Taxonomy {
@@ -61,6 +63,11 @@ impl Taxonomy {
         own.or_else(|| self.category_of(code).map(|c| c.recommended_action))
     }
 
+    pub fn severity(&self, code: &str) -> Option<Severity> {
+        let own = self.classification(code).and_then(|c| c.severity);
+        own.or_else(|| self.category_of(code).map(|c| c.severity))
+    }
+
     /// Everything wrong with it, at once.
     pub fn check(&self) -> Vec<String> {
         let mut wrong = Vec::new();
@@ -70,6 +77,12 @@ impl Taxonomy {
         repeated(self.categories.iter().map(|c| &c.code), "category", &mut wrong);
         repeated(self.classifications.iter().map(|c| &c.code), "classification", &mut wrong);
         for c in &self.classifications {
+            if c.code.chars().count() > CODE_CHARS_MAX {
+                wrong.push(format!(
+                    "classification {}: the engine gets it as an error code of at most {CODE_CHARS_MAX} characters",
+                    c.code
+                ));
+            }
             if !self.categories.iter().any(|k| k.code == c.category) {
                 wrong.push(format!("classification {}: category {} does not exist", c.code, c.category));
             }
@@ -144,6 +157,8 @@ mod tests {
         taxonomy.categories[1].sla_hours = 0;
         taxonomy.classifications[0].category = "NOWHERE".into();
         taxonomy.classifications.retain(|c| c.code != classification::DEFECT);
-        assert_eq!(taxonomy.check().len(), 4, "{:?}", taxonomy.check());
+        taxonomy.classifications[1].code = "C".repeat(CODE_CHARS_MAX + 1);
+        // The code that was made too long is missing too.
+        assert_eq!(taxonomy.check().len(), 6, "{:?}", taxonomy.check());
     }
 }

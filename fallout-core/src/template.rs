@@ -50,6 +50,11 @@ pub fn names(text: &str) -> Vec<&str> {
     text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
 }
 
+/// Whether every opening brace has its closing one.
+pub fn is_closed(text: &str) -> bool {
+    text.split('{').skip(1).all(|rest| rest.contains('}'))
+}
+
 fn fill(text: &str, context: &Value, escape: fn(&str) -> String) -> Result<String, TemplateError> {
     let mut out = String::new();
     let mut rest = text;

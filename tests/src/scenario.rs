@@ -47,15 +47,10 @@ pub fn scenario(name: &str, faults: &str, body: impl AsyncFnOnce(&mut Scenario<'
         let mut scenario = Scenario::new(&mut world, name, faults).await?;
         let result = body(&mut scenario).await;
         let stopped = scenario.stop().await;
-        let stopped_at = Instant::now();
         let left_behind = scenario.left_behind().await;
         let tidied = scenario.tidy().await;
-        // The engine does not notice that nobody listens to a poll: until it ends it could lock a task of the next scenario.
-        let polls_end = stopped_at + scenario.setup.settings.fleet.poll_timeout();
-        tokio::time::sleep_until(polls_end.into()).await;
         result.and(stopped).and(left_behind).and(tidied)
     });
-    // A long poll of a stopped fleet may still be pending; nobody waits for it.
     runtime.shutdown_timeout(Duration::from_secs(5));
     if let Err(e) = done {
         panic!("{name}: {e:#}");

@@ -20,7 +20,7 @@ async fn task(s: &Scenario<'_>, instance: &str) -> anyhow::Result<ExternalTask> 
 }
 
 /// The process instance of an order.
-async fn root(s: &Scenario<'_>, order: &str) -> anyhow::Result<String> {
+pub async fn root(s: &Scenario<'_>, order: &str) -> anyhow::Result<String> {
     let run = s.ledger().await?.into_iter().map(|v| v.run).find(|r| r.external_id == order);
     Ok(run.and_then(|r| r.process_instance_id).expect("the order was started"))
 }
@@ -47,6 +47,9 @@ fn retries_raised_in_cockpit_on_a_parked_unknown_lead_to_no_effect() {
         assert_eq!((&cases[0].case_number, cases[0].status.as_str()), (&before.case_number, "classified"));
         let message = task(s, &step.process_instance_id).await?.error_message.unwrap_or_default();
         assert!(message.starts_with(&before.case_number), "{message}");
+        let told = s.case(&before.case_number).await?.timeline;
+        let told = told.iter().filter(|e| e.reason.as_ref().is_some_and(|r| r.contains("handed out again"))).count();
+        assert_eq!(told, 2, "the case tells of each");
         Ok(())
     });
 }

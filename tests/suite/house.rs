@@ -144,3 +144,17 @@ fn the_spans_of_the_fleet_are_those_of_the_telemetry_page() {
         of_fleet.flat_map(|p| quoted_after(&fs::read_to_string(p).unwrap(), "_span!(")).collect();
     assert_eq!(told, made);
 }
+
+#[test]
+fn every_intervention_of_the_page_has_its_test() {
+    let page = fs::read_to_string(root().join("docs/INTERVENTIONS.md")).unwrap();
+    let named: BTreeSet<&str> =
+        page.lines().filter(|l| l.ends_with("` |")).filter_map(|l| l.rsplit('`').nth(1)).collect();
+    let tests =
+        ["interventions", "engine"].map(|f| fs::read_to_string(root().join(format!("tests/suite/{f}.rs"))).unwrap());
+    let missing: Vec<_> = named.iter().filter(|n| !tests.iter().any(|t| t.contains(&format!("fn {n}()")))).collect();
+    assert!(missing.is_empty() && named.len() > 10, "{missing:?} of {}", named.len());
+    let of_people = tests[0].split("#[test]\nfn ").skip(1).filter_map(|t| t.split('(').next());
+    let untold: Vec<_> = of_people.filter(|test| !named.contains(test)).collect();
+    assert!(untold.is_empty(), "{untold:?}");
+}

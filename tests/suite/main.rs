@@ -5,10 +5,14 @@
 mod behaviours;
 mod cancelling;
 mod engine;
+mod evidence;
 mod faults;
 mod happy;
 mod house;
+mod interventions;
 mod lines;
 mod processes;
 mod program;
 mod recovery;
+mod reports;
+mod rules;

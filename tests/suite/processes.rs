@@ -12,6 +12,7 @@ use fallout_tests::{
 };
 use serde_json::{Value, json};
 
+use crate::engine::root;
 use crate::program::{Program, environment, run, start};
 
 /// Long enough that a signal meets a worker in the middle of its work.
@@ -68,6 +69,27 @@ fn of_two_workers_on_the_same_topics_one_is_killed_and_no_effect_is_lost_or_made
             );
         }
         second.stopped().await?;
+        watch.stopped().await.map(drop)
+    });
+}
+
+#[test]
+fn an_attempt_of_a_killed_worker_whose_task_was_deleted_gets_an_owner() {
+    let faults = fault("gone", "notify", "attempt = '1'; behaviour = 'slow'; ms = 3000");
+    scenario("killed-deleted", &faults, async |s| {
+        let (watch, worker) = (start(s, &["watch"])?, start(s, &["worker", "run"])?);
+        s.accept(vec![simple("gone")]).await?;
+        s.wait("its effect is under way", async || Ok(s.attempts_at("gone", "notify") == 1)).await?;
+        worker.signal(libc::SIGKILL);
+        worker.ended().await?;
+        s.setup.engine.delete_process_instance(&root(s, "gone").await?).await?;
+        s.wait("someone owns what may have happened", async || {
+            let cases = s.cases_of("gone").await?;
+            Ok(cases
+                .iter()
+                .any(|c| c.classification.as_deref() == Some("TASK_GONE") && c.step.as_deref() == Some("notify")))
+        })
+        .await?;
         watch.stopped().await.map(drop)
     });
 }

@@ -50,6 +50,7 @@ request = { method = "POST", path = "/noop" }
 answers = { on_503 = "unknown" }
 timeouts = { connect_ms = 1000, total_ms = 10000 }
 retry = { attempts = 3, first_delay_ms = 1000, max_delay_ms = 1000 }
+owner_group = "Platform Ops"
 "#;
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -11,6 +11,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use clients::{Client, Took};
+use fallout::{config::Settings, telemetry::Telemetry};
 use figures::{Ratio, median};
 use world::World;
 
@@ -42,6 +43,7 @@ fn main() -> Result<()> {
     let args = Args::parse();
     let runtime = tokio::runtime::Runtime::new()?;
     if let Some(client) = args.client {
+        let _told = Telemetry::start(&Settings::default().telemetry, "warn")?;
         let took = runtime.block_on(clients::run(client, &args.engine, &args.database, args.tasks))?;
         println!("{}", serde_json::to_string(&took)?);
         // A long poll of a stopped fleet may still be pending; nobody waits for it.

@@ -7,7 +7,10 @@ use reqwest::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::{Engine, EngineError, MAX_ROWS};
+use crate::{Engine, EngineError, MAX_ROWS, report::cut};
+
+/// The engine's column; unlike the message of a failure it is not cut there, and a longer one fails the call.
+const MAX_MESSAGE_UNITS: usize = 4_000;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -49,6 +52,7 @@ impl Engine {
         configuration: &str,
         message: &str,
     ) -> Result<Incident, EngineError> {
+        let message = cut(message, MAX_MESSAGE_UNITS);
         let body = json!({ "incidentType": incident_type, "configuration": configuration, "message": message });
         self.ask(&["execution", execution_id, "create-incident"], &body, Duration::ZERO).await
     }

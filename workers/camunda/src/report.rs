@@ -14,8 +14,11 @@ use crate::{Engine, EngineError, Variables};
 
 /// The engine cuts error messages there (`MAX_EXCEPTION_MESSAGE_LENGTH`, in UTF-16 units, also through a character).
 const MAX_MESSAGE_UNITS: usize = 666;
-/// A variable value does not fit its column.
-const COLUMN_TOO_SMALL: i64 = 10_002;
+/// Engine error codes that say that the same call would fail again (`BuiltinExceptionCode`): a foreign key (10001) or a
+/// column (10002) that does not fit, and from 20000 on what a model's own code chose to say.
+fn is_permanent(code: i64) -> bool {
+    matches!(code, 10_001 | 10_002) || code >= 20_000
+}
 
 /// The variants are what the fleet does next.
 #[derive(Debug, thiserror::Error)]
@@ -38,15 +41,18 @@ pub enum ReportError {
         #[source]
         cause: EngineError,
     },
-    /// A variable is too long for the engine's database; sending it again cannot help.
-    #[error("a variable of the report is too long for the engine")]
-    TooLarge,
+    /// 401 or 403: nothing is wrong with the step; our user or the engine's authorisations must change.
+    #[error("the engine does not allow this user to report (HTTP {status}): {message}")]
+    Unauthorised { status: u16, message: String },
     /// Not applied, and the engine would refuse it again. After a 400 that is not recognised here, read the task.
     #[error("the engine refused the report ({kind}): {message}")]
     Refused { kind: String, message: String },
-    /// A step behind the task failed inside the same transaction; rolled back, the task is still locked.
+    /// Something behind the task failed inside the same transaction; rolled back, the task is still locked. It may pass.
     #[error("the engine could not go on from this task (code {code}): {message}")]
     EngineFault { code: i64, message: String },
+    /// The same, with a code that says that the same call would fail again.
+    #[error("the engine cannot go on from this task (code {code}): {message}")]
+    CannotAdvance { code: i64, message: String },
     /// Sent without an answer: read the task, then the history, before anything else.
     #[error("the report may or may not have been applied")]
     Unknown {
@@ -77,7 +83,7 @@ impl Engine {
         // The engine reads absent retries and timeouts as 0, that is as an incident: both are always sent.
         let body = json!({
             "workerId": worker_id,
-            "errorMessage": cut(failure.error_message),
+            "errorMessage": cut(failure.error_message, MAX_MESSAGE_UNITS),
             "errorDetails": failure.error_details,
             "retries": failure.retries,
             "retryTimeout": whole_millis(failure.retry_timeout),
@@ -98,7 +104,7 @@ impl Engine {
         let body = json!({
             "workerId": worker_id,
             "errorCode": error_code,
-            "errorMessage": cut(error_message),
+            "errorMessage": cut(error_message, MAX_MESSAGE_UNITS),
             "variables": variables,
         });
         self.report(task_id, "bpmnError", &body).await
@@ -126,10 +132,10 @@ impl From<EngineError> for ReportError {
         match error {
             EngineError::NotFound { .. } => ReportError::Gone,
             EngineError::Refused { kind, message } => refused(kind, message),
-            EngineError::Unauthorised { status, message } => {
-                ReportError::Refused { kind: format!("HTTP {status}"), message }
+            EngineError::Unauthorised { status, message } => ReportError::Unauthorised { status, message },
+            EngineError::Fault { code, message, .. } if is_permanent(code) => {
+                ReportError::CannotAdvance { code, message }
             }
-            EngineError::Fault { code: COLUMN_TOO_SMALL, .. } => ReportError::TooLarge,
             EngineError::Fault { code, message, .. } => ReportError::EngineFault { code, message },
             cause @ (EngineError::Away { .. } | EngineError::Conflict { .. }) => ReportError::Retry { cause },
             cause @ (EngineError::Unknown { .. } | EngineError::Unreadable { .. }) => ReportError::Unknown { cause },
@@ -153,11 +159,11 @@ fn refused(kind: String, message: String) -> ReportError {
 }
 
 /// At most what the engine keeps, on a character boundary, without the NUL that Postgres cannot store.
-fn cut(message: &str) -> String {
+pub(crate) fn cut(message: &str, max_units: usize) -> String {
     let mut units = 0;
     let fits = |c: &char| {
         units += c.len_utf16();
-        units <= MAX_MESSAGE_UNITS
+        units <= max_units
     };
     message.chars().take_while(fits).map(|c| if c == '\0' { char::REPLACEMENT_CHARACTER } else { c }).collect()
 }
@@ -180,7 +186,8 @@ mod tests {
             ReportError::Expired => "expired".into(),
             ReportError::Suspended => "suspended".into(),
             ReportError::Retry { .. } => "retry".into(),
-            ReportError::TooLarge => "too large".into(),
+            ReportError::Unauthorised { status, .. } => format!("unauthorised {status}"),
+            ReportError::CannotAdvance { code, .. } => format!("cannot advance {code}"),
             ReportError::Refused { kind, .. } => format!("refused: {kind}"),
             ReportError::EngineFault { code, .. } => format!("fault {code}"),
             ReportError::Unknown { .. } => "unknown".into(),
@@ -216,14 +223,17 @@ mod tests {
             ),
             (400, "RestException", "Unsupported value type 'Nope'", 0, "refused: RestException"),
             (400, "InvalidRequestException", "Cannot convert value", 0, "refused: InvalidRequestException"),
-            (401, "", "", 0, "refused: HTTP 401"),
-            (403, "AuthorizationException", "no", 0, "refused: HTTP 403"),
+            (401, "", "", 0, "unauthorised 401"),
+            (403, "AuthorizationException", "no", 0, "unauthorised 403"),
             (500, "OptimisticLockingException", "", 1, "retry"),
             (500, "ProcessEngineException", "", 10_000, "retry"),
             (429, "", "", 0, "retry"),
-            (500, "ProcessEnginePersistenceException", "", 10_002, "too large"),
+            (500, "ProcessEnginePersistenceException", "", 10_001, "cannot advance 10001"),
+            (500, "ProcessEnginePersistenceException", "", 10_002, "cannot advance 10002"),
             (500, "ProcessEngineException", "ENGINE-13033", 0, "fault 0"),
-            (500, "ProcessEngineException", "own", 22_222, "fault 22222"),
+            (500, "ProcessEngineException", "own", 19_999, "fault 19999"),
+            (500, "ProcessEngineException", "own", 20_000, "cannot advance 20000"),
+            (500, "ProcessEngineException", "own", 22_222, "cannot advance 22222"),
             (502, "", "", 0, "unknown"),
             (503, "", "", 0, "unknown"),
             (504, "", "", 0, "unknown"),
@@ -244,6 +254,7 @@ mod tests {
 
     #[test]
     fn a_message_is_cut_as_the_engine_counts_but_never_through_a_character() {
+        let cut = |message: &str| cut(message, MAX_MESSAGE_UNITS);
         assert_eq!(cut("short"), "short");
         assert_eq!(cut(&"ä".repeat(700)).chars().count(), 666);
         // Two UTF-16 units each, after one: the 333rd would be cut in half.

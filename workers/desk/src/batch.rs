@@ -73,6 +73,10 @@ impl Desk {
         cancelled: bool,
         now: chrono::DateTime<chrono::Utc>,
     ) -> Option<Candidate<'a>> {
+        // Handed out before: its identity has to be compared with the step that it stood for.
+        if task.retries.is_some() {
+            return None;
+        }
         let op = self.operation(&task.operation).ok()?;
         let step = StepKey::of(&task.step);
         let facts = StepFacts::unknown(step, cancelled);
@@ -92,6 +96,7 @@ impl Desk {
                 attempt: AttemptId(Uuid::now_v7()),
                 send_within_ms: op.timeouts.send_within_ms,
                 total_ms: op.timeouts.total_ms,
+                retention_s: op.idempotency.retention_s(),
             },
         })
     }

@@ -2,11 +2,12 @@
 
 use fallout_core::{
     action::{Action, ActionState},
-    case::{CaseEvent, CaseState, next},
+    case::{CaseEvent, CaseState, Severity, next},
     command::{EngineCommand, RECOVERY_MESSAGE},
     ids::{ActionId, CaseId, CaseNumber, CommandId, SignalId},
     step::Outputs,
     task::TaskRef,
+    taxonomy::Category,
 };
 use fallout_store::{
     Tx, actions,
@@ -143,21 +144,35 @@ impl Work<'_> {
         self.desk.open_case(&mut self.tx, &new, detection).await
     }
 
-    /// A signal that changes nothing about the case, kept on its timeline; once per fetch.
+    /// Once per fetch.
     pub async fn note_handed_out(&mut self, task: &TaskRef) -> Result<(), DeskError> {
         let Some(case) = cases::active_of_step(&mut self.tx, self.step.key).await? else { return Ok(()) };
         let reason = "the parked task was handed out again without an action; it is parked again, nothing was sent";
+        let said = format!("{}:{}", task.external_task_id, task.worker_id);
+        let payload = json!({ "externalTaskId": task.external_task_id });
+        self.note(&case, "HANDED_OUT_AGAIN", &said, reason, &payload).await
+    }
+
+    /// A signal that changes nothing about the case, kept on its timeline; once per `said`.
+    pub async fn note(
+        &mut self,
+        case: &Case,
+        kind: &str,
+        said: &str,
+        reason: &str,
+        payload: &Value,
+    ) -> Result<(), DeskError> {
         let signal = Signal {
             id: SignalId(Uuid::now_v7()),
             tenant: case.tenant.clone(),
             source: "fleet".into(),
-            kind: "HANDED_OUT_AGAIN".into(),
+            kind: kind.into(),
             step: Some(self.step.key),
-            payload: json!({ "externalTaskId": task.external_task_id }),
+            payload: payload.clone(),
         };
-        if signals::insert(&mut self.tx, &signal, &format!("{}:{}", task.external_task_id, task.worker_id)).await? {
+        if signals::insert(&mut self.tx, &signal, said).await? {
             signals::set_processed(&mut self.tx, signal.id, Some(case.id)).await?;
-            event(&mut self.tx, &case, CaseEvent::SignalJoined, "fleet", Some(reason), &signal.payload).await?;
+            event(&mut self.tx, case, CaseEvent::SignalJoined, "fleet", Some(reason), payload).await?;
         }
         Ok(())
     }
@@ -212,10 +227,15 @@ impl Desk {
                 .recommended
                 .or_else(|| self.catalogue.taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
+            severity: self.severity(category, detection),
         })
     }
 
-    fn category(&self, code: &str) -> Result<&fallout_core::taxonomy::Category, DeskError> {
+    fn severity(&self, category: &Category, detection: &Detection) -> Severity {
+        self.catalogue.taxonomy.severity(&detection.classification).unwrap_or(category.severity)
+    }
+
+    fn category(&self, code: &str) -> Result<&Category, DeskError> {
         let found = self.catalogue.taxonomy.category_of(code);
         found.ok_or_else(|| DeskError::Store(fallout_store::StoreError::Corrupt("the taxonomy is empty".into())))
     }
@@ -233,7 +253,7 @@ impl Desk {
             tenant: at.tenant,
             category: &category.code,
             classification: &detection.classification,
-            severity: category.severity,
+            severity: self.severity(category, detection),
             source: at.source,
             order: at.order,
             customer: at.customer,

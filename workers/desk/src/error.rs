@@ -23,6 +23,8 @@ pub enum DeskError {
     KeyReused(String),
     #[error("an action needs a reason")]
     NoReason,
+    #[error("what may be lost lies between two moments in the past, the earlier one first")]
+    NoWindow,
     #[error("an attestation needs a reference: where the proof can be found")]
     NoReference,
     #[error("no operation {0} is in the catalogue; add its file to the operations folder")]

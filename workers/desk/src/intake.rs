@@ -8,7 +8,7 @@ use fallout_core::{
     order::Order,
     step::business_key,
 };
-use fallout_store::{commands, orders};
+use fallout_store::{commands, orders, restore};
 use uuid::Uuid;
 
 use crate::{Desk, DeskError};
@@ -46,7 +46,9 @@ impl Desk {
             return Ok(Accepted::Already);
         }
         let command = EngineCommand::Start { run: id, process_key: PROCESS.into(), business_key, variables };
-        commands::insert(&mut tx, CommandId(Uuid::now_v7()), tenant, &command, None).await?;
+        let start = CommandId(Uuid::now_v7());
+        commands::insert(&mut tx, start, tenant, &command, None).await?;
+        restore::read_before_start(&mut tx, start).await?;
         tx.commit().await?;
         Ok(Accepted::Started(id))
     }

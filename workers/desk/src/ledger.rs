@@ -14,6 +14,7 @@ use fallout_core::{
     task::{Definition, StepContext, TaskRef},
 };
 use fallout_store::{
+    StoreError,
     attempts::{self, Intent, NewAttempt, Source},
     batch, definitions, orders, steps,
 };
@@ -84,12 +85,17 @@ impl Desk {
         attempts::append_evidence(&mut work.tx, &work.step.identity.tenant, attempt, Source::Exchange, &detail).await?;
         let before = work.attempts.iter().position(|a| a.id == attempt);
         let unresolved = before.is_some_and(|at| work.attempts[at].is_unresolved());
-        if let Some(at) = before.filter(|_| unresolved) {
-            let earlier_unknown = work.attempts[..at].iter().any(|a| a.is_unresolved());
-            let outcome = classify(work.op, evidence, read, earlier_unknown);
+        let earlier_unknown = match before {
+            Some(at) if unresolved => work.attempts[..at].iter().any(|a| a.is_unresolved()),
+            // Settled since: what it ran into may be what another attempt did.
+            _ => work.attempts.len() > 1,
+        };
+        let outcome = classify(work.op, evidence, read, earlier_unknown);
+        let contradicts = work.weigh(attempt, &outcome, &evidence.summary()).await?;
+        if unresolved {
             work.set_outcome(attempt, &outcome).await?;
         }
-        work.conclude(attempt, unresolved).await
+        work.conclude(attempt, unresolved && !contradicts).await
     }
 
     /// Appends what a lookup said that began `ago`, for the fleet and for the lookups controller alike.
@@ -99,15 +105,19 @@ impl Desk {
         let ago = chrono::Duration::from_std(ago).unwrap_or_default().min(chrono::Duration::days(1));
         let detail = serde_json::to_value(&said).unwrap_or_default();
         attempts::append_evidence(&mut work.tx, &work.step.identity.tenant, attempt, Source::Lookup, &detail).await?;
-        attempts::add_read(&mut work.tx, attempt, &LookupRead { at: work.now - ago, said }).await?;
+        attempts::add_read(&mut work.tx, attempt, &LookupRead { at: work.now - ago, said: said.clone() }).await?;
         work.reload().await?;
         let unresolved = work.attempts.iter().find(|a| a.id == attempt && a.is_unresolved() && !a.is_open());
         let unresolved_before = unresolved.is_some();
         let proven = work.op.lookup.as_ref().zip(unresolved).and_then(|(l, a)| lookup::proves(l, a));
+        let contradicts = match said.outcome() {
+            Some(outcome) => work.weigh(attempt, &outcome, &said.to_string()).await?,
+            None => false,
+        };
         if let Some(outcome) = &proven {
             work.set_outcome(attempt, outcome).await?;
         }
-        work.conclude(attempt, unresolved_before).await
+        work.conclude(attempt, unresolved_before && !contradicts).await
     }
 
     /// What a read came to. It has no attempt, since repeating it does nothing; its step still has a case when it parks.
@@ -140,7 +150,18 @@ impl Desk {
             tx.commit().await?;
             return Ok(Err(case));
         };
-        let step = steps::touch(&mut tx, task, run.id).await?;
+        let stood_for = steps::parked_at(&mut tx, &task.external_task_id).await?;
+        if let Some(other) = stood_for.filter(|step| *step != StepKey::of(&task.step)) {
+            return Ok(Err(self.identity_changed(tx, other, task).await?));
+        }
+        let step = match steps::touch(&mut tx, task, run.id).await {
+            Err(StoreError::Archived(_)) => {
+                let case = self.archived_step(&mut tx, task).await?;
+                tx.commit().await?;
+                return Ok(Err(case));
+            }
+            step => step?,
+        };
         let mut work = Work::on(self, tx, step).await?;
         if work.step.gate.is_some() && work.step.gate == task.action {
             work.start_action().await?;
@@ -247,6 +268,10 @@ impl Work<'_> {
                 return Ok(self.withheld("the request has to be rendered again", 1));
             }
         };
+        // Before anything is sent that a restore may have lost from the ledger, what was lost is looked up.
+        if self.assume_sent(intent.id).await? {
+            return Box::pin(self.claim(task, None)).await;
+        }
         let attempt = AttemptId(Uuid::now_v7());
         let ms = |ms: u32| chrono::Duration::milliseconds(i64::from(ms));
         let new = NewAttempt {
@@ -277,7 +302,8 @@ impl Work<'_> {
             request: prepared.request,
         };
         let operation = (self.op.name.as_str(), self.op.version);
-        attempts::insert_intent(&mut self.tx, &self.step.identity.tenant, self.step.key, operation, &intent).await?;
+        let (tenant, kept) = (&self.step.identity.tenant, self.op.idempotency.retention_s());
+        attempts::insert_intent(&mut self.tx, tenant, self.step.key, operation, kept, &intent).await?;
         Ok(intent)
     }
 

@@ -4,6 +4,7 @@
 //! Not here: the engine, downstreams, HTTP. What the engine has to do goes through a row of `engine_command`.
 
 mod access;
+mod archive;
 mod batch;
 mod cancellation;
 mod cases;
@@ -12,6 +13,7 @@ mod intake;
 mod ledger;
 mod recovery;
 mod relay;
+mod restore;
 mod settle;
 mod signals;
 mod work;
@@ -22,9 +24,11 @@ use fallout_core::{catalogue::Catalogue, operation::Operation};
 use fallout_store::{Scope, Store, Tx};
 
 pub use access::{AttemptView, CaseDetail, RunView, StepView};
+pub use archive::Archived;
 pub use error::DeskError;
 pub use fallout_store::{
-    attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, steps::Step,
+    archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run,
+    restore::Declared, steps::Step,
 };
 pub use intake::{Accepted, PROCESS};
 pub use recovery::{Recovery, Taken};

@@ -3,26 +3,41 @@
 use chrono::Duration;
 use fallout_core::{
     action::Action,
+    case::{CaseEvent, next},
     claim::Recorded,
     command::EngineCommand,
-    decide::{Joined, Verdict, classification, join},
-    ids::{AttemptId, CommandId, StepKey},
+    contradiction::contradiction,
+    decide::{
+        Joined, Verdict,
+        classification::{self, ENGINE_CANNOT_ADVANCE},
+        join,
+    },
+    ids::{AttemptId, CaseNumber, CommandId, StepKey},
     lookup::interval_ms,
     outcome::Outcome,
     step::{Ending, Outputs, StepState},
+    task::TaskRef,
 };
 use fallout_store::{
+    StoreError, Tx,
     attempts::{self, DueRead},
-    commands, steps,
+    cases, commands, orders, steps,
 };
+use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Desk, DeskError, cases::Detection, work::Work};
+use crate::{
+    Desk, DeskError,
+    cases::{Detection, event, move_case},
+    work::Work,
+};
 
 /// How long a controller keeps a read to itself: longer than any operation's total timeout should be.
 const READ_LEASE: Duration = Duration::seconds(60);
 /// A step nobody claimed for this long is asked for in the engine.
 const QUIET_S: f64 = 15.0;
+/// The same for a parked one, where nothing happens without a person.
+const PARKED_QUIET_S: f64 = 30.0;
 
 impl Desk {
     /// Unresolved attempts whose next lookup is due; each is ours for a minute.
@@ -46,6 +61,81 @@ impl Desk {
         let mut tx = self.system("gone-tasks").await?;
         steps::seen(&mut tx, step).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// The engine does not take the report of this task, and would not take it again: someone has to own it.
+    pub async fn cannot_report(&self, task: &TaskRef, problem: &str) -> Result<(), DeskError> {
+        let mut tx = self.tenant(&task.step.tenant).await?;
+        // Without its run it has no step, but a case of its own already.
+        if orders::run_by_business_key(&mut tx, &task.step.business_key()).await?.is_none() {
+            return Ok(());
+        }
+        let step = steps::lock(&mut tx, StepKey::of(&task.step)).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        work.unreported(task, problem).await?;
+        work.commit().await
+    }
+
+    /// The task whose report was refused is gone: the engine has gone on, or someone has moved it.
+    pub async fn went_on(&self, step: StepKey, how: &str) -> Result<(), DeskError> {
+        let mut tx = self.system("relay").await?;
+        let step = steps::lock(&mut tx, step).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        if let Some(mut case) = cases::active_of_step(&mut work.tx, work.step.key).await?
+            && case.classification == ENGINE_CANNOT_ADVANCE
+            && next(case.state, CaseEvent::Cleared).is_ok()
+        {
+            event(&mut work.tx, &case, CaseEvent::Cleared, "relay", Some(how), &Value::Null).await?;
+            move_case(&mut work.tx, &mut case, CaseEvent::Cleared).await?;
+            work.resolve_case(how).await?;
+        }
+        work.commit().await
+    }
+
+    /// A parked task says now that it is another step: someone has changed the variables that make a step itself.
+    pub(crate) async fn identity_changed(
+        &self,
+        mut tx: Tx,
+        parked: StepKey,
+        task: &TaskRef,
+    ) -> Result<CaseNumber, DeskError> {
+        let step = steps::lock(&mut tx, parked).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        let case = cases::active_of_step(&mut work.tx, parked).await?.ok_or(StoreError::Stale("the case"))?;
+        let reason = format!(
+            "the variables of the parked task were changed: it says that it is {} now; set them back, nothing was sent",
+            task.step
+        );
+        let said = format!("{}:{}", task.external_task_id, task.worker_id);
+        work.note(&case, "IDENTITY_CHANGED", &said, &reason, &json!({ "says": task.step })).await?;
+        work.commit().await?;
+        Ok(case.number)
+    }
+
+    /// Parked steps that were not looked at for a while: (step, external task, process instance).
+    pub async fn parked_steps(&self, limit: i64) -> Result<Vec<(StepKey, String, String)>, DeskError> {
+        let mut tx = self.system("gone-tasks").await?;
+        let parked = steps::quiet_parked(&mut tx, PARKED_QUIET_S, limit).await?;
+        tx.commit().await?;
+        Ok(parked)
+    }
+
+    /// Nothing in the engine waits for the recovery of this parked step any more. The case stays, and says so.
+    pub async fn stranded(&self, step: StepKey, external_task_id: &str, how: &str) -> Result<(), DeskError> {
+        let mut tx = self.system("gone-tasks").await?;
+        let step = steps::lock(&mut tx, step).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        let is_parked = work.step.state == StepState::Parked && work.step.gate.is_none();
+        if is_parked
+            && work.step.external_task_id == external_task_id
+            && let Some(case) = cases::active_of_step(&mut work.tx, work.step.key).await?
+        {
+            let reason = format!("{how}: no retry can reach the step any more; find out what became of its effect");
+            let said = format!("{external_task_id}:stranded");
+            work.note(&case, "STRANDED", &said, &reason, &json!({ "externalTaskId": external_task_id })).await?;
+        }
+        steps::seen(&mut work.tx, work.step.key).await?;
+        work.commit().await
     }
 
     /// The engine has no such task any more and will never fetch it again: what is known decides, what is not known
@@ -83,6 +173,7 @@ impl Work<'_> {
             Some((attempt, _)) => self.settle_orphan(attempt).await?,
             None => {}
         }
+        self.assume_last_sent().await?;
         let verdict = match join(&self.attempts) {
             Joined::Settled(_, Outcome::Success { outputs }) => Verdict::Complete { outputs: outputs.clone() },
             Joined::Unresolved(..) => Verdict::Park {
@@ -120,6 +211,55 @@ impl Work<'_> {
         Ok(Recorded { verdict: None, case: None })
     }
 
+    /// Weighs what evidence means against all that is known of the step: mostly it is the same again, or the first there is.
+    /// Where it contradicts, someone has to look, and nothing more is sent.
+    pub(crate) async fn weigh(&mut self, attempt: AttemptId, said: &Outcome, told: &str) -> Result<bool, DeskError> {
+        let alone = self.attempts.len() == 1 && self.attempts[0].id == attempt && self.attempts[0].is_unresolved();
+        if alone {
+            return Ok(false);
+        }
+        let mut others = attempts::of_step(&mut self.tx, self.step.key).await?;
+        let Some(at) = others.iter().position(|a| a.id == attempt) else { return Ok(false) };
+        let this = others.remove(at);
+        let Some(found) = contradiction(self.op, &this, said, &others) else { return Ok(false) };
+        let settled = this.outcome.as_ref().filter(|o| o.is_definite());
+        if found.proves_effect() && settled.is_some_and(Outcome::is_not_applied) {
+            attempts::set_contradicted(&mut self.tx, attempt, said).await?;
+            self.reload().await?;
+        }
+        let parks = self.step.state.is_live();
+        if parks {
+            self.stand(StepState::Parked, &Outputs::new(), None).await?;
+        }
+        let was = settled.map_or("unresolved", Outcome::word);
+        let reason =
+            format!("generation {} was {was}; then came: {told}, which means {}", this.generation, said.word());
+        let parked_at = parks.then_some(self.step.epoch);
+        let detection = Detection { parked_at, ..Detection::new(found.classification(), reason) };
+        let event = format!("{attempt}:{}", found.classification());
+        let case = self.detect("late-evidence", &event, &detection).await?;
+        self.step.case = case.or(self.step.case);
+        Ok(true)
+    }
+
+    /// The engine refused the report of what is recorded here. A parked step has its owner already, who learns of it.
+    async fn unreported(&mut self, task: &TaskRef, problem: &str) -> Result<(), DeskError> {
+        let reason = format!("the step is {}, and the engine does not take its report: {problem}", self.step.state);
+        let event = format!("{}:{}:unreported", task.external_task_id, self.step.epoch);
+        let case = match cases::active_of_step(&mut self.tx, self.step.key).await? {
+            Some(case) => return self.note(&case, "UNREPORTED", &event, &reason, &json!({})).await,
+            None => self.detect("fleet", &event, &Detection::new(ENGINE_CANNOT_ADVANCE, reason.as_str())).await?,
+        };
+        let Some(case) = case else { return Ok(()) };
+        let command = EngineCommand::Unreported {
+            case,
+            step: self.step.key,
+            external_task_id: task.external_task_id.clone(),
+            summary: format!("{case} {ENGINE_CANNOT_ADVANCE}: {reason}"),
+        };
+        Ok(commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &task.step.tenant, &command, None).await?)
+    }
+
     /// Evidence for a step that is parked or over: the case learns of it, nothing is reported.
     pub(crate) async fn late(&mut self, attempt: AttemptId) -> Result<Recorded, DeskError> {
         let none = Recorded { verdict: None, case: self.step.case };
@@ -140,12 +280,16 @@ impl Work<'_> {
             Joined::Settled(_, Outcome::Technical { reason, .. } | Outcome::Defect { reason }) => {
                 Some((Action::RetryStep, format!("proven not applied: {reason}")))
             }
-            Joined::Settled(_, Outcome::Business { code, message }) => {
+            Joined::Settled(_, Outcome::Business { code, message, .. }) => {
                 Some((Action::RetryStep, format!("proven not applied, {code}: {message}")))
             }
             _ => None,
         };
         // While an action has the step, its own effect tells.
+        let contradicted = cases::active_of_step(&mut self.tx, self.step.key).await?;
+        if contradicted.is_some_and(|case| classification::CONTRADICTIONS.contains(&case.classification.as_str())) {
+            return Ok(none);
+        }
         if let (Some((action, reason)), StepState::Parked, None) = (found, self.step.state, self.step.gate) {
             let detection =
                 Detection { recommended: Some(action), ..Detection::new(classification::OUTCOME_UNKNOWN, reason) };

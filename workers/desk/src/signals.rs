@@ -49,6 +49,16 @@ impl Desk {
     /// A task whose order was never taken in here: no step can be known, but someone must own it.
     pub(crate) async fn unknown_run(&self, tx: &mut Tx, task: &TaskRef) -> Result<CaseNumber, DeskError> {
         let reason = format!("{} is not in our database: it was started past the intake", task.step);
+        self.stepless(tx, task, &reason).await
+    }
+
+    /// A task of a step that was archived: its effect was decided long ago, and whoever made it run again must look.
+    pub(crate) async fn archived_step(&self, tx: &mut Tx, task: &TaskRef) -> Result<CaseNumber, DeskError> {
+        let reason = format!("{} was archived with its order run; it is never performed again", task.step);
+        self.stepless(tx, task, &reason).await
+    }
+
+    async fn stepless(&self, tx: &mut Tx, task: &TaskRef, reason: &str) -> Result<CaseNumber, DeskError> {
         let detection = Detection::new(classification::UNCLASSIFIED, reason);
         let key = match_key(&task.step, &detection.classification, "engine");
         let at = Opening {

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use fallout_core::{
     claim::StepFacts,
-    decide::{Catches, Situation, Verdict, decide},
+    decide::{Catches, Joined, Situation, Verdict, decide, join},
     evidence::{Evidence, Phase},
     ids::{AttemptId, CaseNumber},
     operation::Operation,
@@ -158,7 +158,12 @@ impl<'a> Work<'a> {
                 self.resolve_case("the caller handles the rejection itself").await?;
             }
             Verdict::RaiseError { code, message, handled: false } => {
-                return self.park(attempt, code, message, true).await;
+                // The case is filed under the rejection's classification, which may say more than its error.
+                let class = match join(&self.attempts) {
+                    Joined::Settled(_, outcome) => outcome.classification().unwrap_or(code).to_owned(),
+                    _ => code.clone(),
+                };
+                return self.park(attempt, &class, message, true).await;
             }
             Verdict::Park { classification, reason } => return self.park(attempt, classification, reason, false).await,
             Verdict::RetryAfter { .. } | Verdict::ReplayAfter { .. } | Verdict::LookUpAfter { .. } => {

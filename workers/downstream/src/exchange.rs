@@ -4,11 +4,11 @@ use std::{error::Error, time::Duration};
 
 use fallout_core::evidence::{Evidence, Phase};
 use reqwest::{Body, Client, Request};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::{
     answer::{self, Answer},
-    gate::{Progress, gated},
+    gate::{Gate, Progress, gated},
     request::Outgoing,
 };
 
@@ -23,6 +23,8 @@ pub(crate) struct Exchange {
     pub(crate) send_until: Instant,
     /// From here to the end of the answer.
     pub(crate) total: Duration,
+    /// Once the whole request has left, waits for so long and then cuts the connection.
+    pub(crate) hang_up_after: Option<Duration>,
 }
 
 impl Exchange {
@@ -42,15 +44,31 @@ impl Exchange {
         let mut request = Request::new(method, url);
         *request.headers_mut() = headers;
         *request.body_mut() = has_body.then(|| Body::wrap(gated));
-        let ended = match timeout_at(deadline, self.client.execute(request)).await {
-            Ok(Ok(response)) => {
+        let hung_up = hanging_up(&gate, self.hang_up_after);
+        let answered_or_cut = async {
+            tokio::select! { answer = self.client.execute(request) => Some(answer), () = hung_up => None }
+        };
+        let ended = match timeout_at(deadline, answered_or_cut).await {
+            Ok(None) => Ended::without("we hung up".to_owned()),
+            Ok(Some(Ok(response))) => {
                 let answer = answer::read(response, deadline).await;
                 return answered(answer, is_empty || gate.close() == Progress::Finished);
             }
-            Ok(Err(error)) => Ended::by(error),
+            Ok(Some(Err(error))) => Ended::by(error),
             Err(_) => Ended::without(format!("no answer within {} ms", self.total.as_millis())),
         };
         Evidence { error: Some(ended.error), ..Evidence::of(phase(gate.close(), is_empty, ended.how)) }
+    }
+}
+
+/// Ends when it is time to cut the connection; never, where nobody asked for it.
+async fn hanging_up(gate: &Gate, after: Option<Duration>) {
+    match after {
+        Some(after) => {
+            gate.finished().await;
+            sleep(after).await;
+        }
+        None => std::future::pending().await,
     }
 }
 

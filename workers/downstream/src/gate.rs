@@ -13,7 +13,7 @@ use std::{
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use tokio::time::Instant;
+use tokio::{sync::Notify, time::Instant};
 
 /// The clock is looked at before each piece, so a slow large body stops within one of them.
 const PIECE_BYTES: usize = 16 * 1024;
@@ -32,6 +32,7 @@ pub(crate) enum Progress {
 struct State {
     progress: Progress,
     closed: bool,
+    finished: Arc<Notify>,
 }
 
 /// Our end: says how far it came.
@@ -51,7 +52,8 @@ pub(crate) struct GatedBody {
 pub(crate) struct Refusal;
 
 pub(crate) fn gated(body: Bytes, send_until: Instant) -> (Gate, GatedBody) {
-    let state = Arc::new(Mutex::new(State { progress: Progress::Untouched, closed: false }));
+    let state = State { progress: Progress::Untouched, closed: false, finished: Arc::default() };
+    let state = Arc::new(Mutex::new(state));
     (Gate(Arc::clone(&state)), GatedBody { rest: body, send_until, state })
 }
 
@@ -62,6 +64,12 @@ impl Gate {
         let mut state = lock(&self.0);
         state.closed = true;
         state.progress
+    }
+
+    /// Ends when the whole body was handed to the transport.
+    pub(crate) async fn finished(&self) {
+        let finished = Arc::clone(&lock(&self.0).finished);
+        finished.notified().await;
     }
 }
 
@@ -93,6 +101,9 @@ impl Body for GatedBody {
         }
         let piece = this.rest.split_to(this.rest.len().min(PIECE_BYTES));
         state.progress = if this.rest.is_empty() { Progress::Finished } else { Progress::Partly };
+        if state.progress == Progress::Finished {
+            state.finished.notify_one();
+        }
         Poll::Ready((!piece.is_empty()).then(|| Ok(Frame::data(piece))))
     }
 

@@ -82,6 +82,10 @@ impl Ledger for DeskLedger {
         self.0.reported(&marks).await.map_err(told)
     }
 
+    async fn cannot_report(&self, task: &TaskRef, problem: &str) -> Result<(), LedgerError> {
+        self.0.cannot_report(task, problem).await.map_err(told)
+    }
+
     async fn ready(&self) -> Result<(), LedgerError> {
         self.0.ready().await.map_err(told)
     }

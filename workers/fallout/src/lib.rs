@@ -7,6 +7,7 @@ pub mod adapter;
 pub mod cli;
 pub mod codes;
 pub mod config;
+pub mod conformance;
 pub mod demo;
 pub mod exit;
 mod handlers;

@@ -12,6 +12,8 @@ use crate::LedgerError;
 pub(crate) struct Ask {
     /// Unique per fetch.
     pub worker_id: String,
+    /// Whose topics it names.
+    pub lanes: Vec<usize>,
     pub most: u32,
     /// How long the engine may keep an empty answer back; `None` for an extra look.
     pub wait: Option<Duration>,
@@ -24,8 +26,24 @@ pub(crate) enum Errand {
     Extra(Ask),
     /// Whether the ledger is back.
     Ready,
-    /// What a lost answer may have locked.
-    Sweep,
+    /// What the lost answer to this fetch may have locked.
+    Sweep(Ask),
+}
+
+impl Errand {
+    pub fn fetch(&self) -> Option<&Ask> {
+        match self {
+            Errand::Standing(ask) | Errand::Extra(ask) => Some(ask),
+            Errand::Ready | Errand::Sweep(_) => None,
+        }
+    }
+
+    pub fn look(&self) -> Option<&Ask> {
+        match self {
+            Errand::Extra(ask) => Some(ask),
+            Errand::Standing(_) | Errand::Ready | Errand::Sweep(_) => None,
+        }
+    }
 }
 
 /// What an errand brought.

@@ -21,6 +21,7 @@ use crate::{
     ledger::Gate,
     life::Life,
     rounds::Rounds,
+    shares::Shares,
     together::Together,
     work::Performer,
 };
@@ -52,7 +53,7 @@ pub(crate) struct Flow<L> {
     pub engine: Engine,
     pub downstreams: Arc<Downstreams>,
     pub performers: BTreeMap<String, Arc<Performer>>,
-    pub topics: Vec<Topic>,
+    pub shares: Arc<Shares>,
     pub ledger: Arc<L>,
     pub claims: Together<Asked, Claim>,
     pub records: Together<Proof, Recorded>,
@@ -76,13 +77,14 @@ impl<L: Ledger> Fleet<L> {
         probes: Probes,
     ) -> Self {
         let (bell, alarms) = alarms();
-        let topics = operations.keys().map(|topic| fetched_topic(topic, config.lock_duration)).collect();
+        let topics = operations.iter().map(|(name, (op, _))| (fetched_topic(name, config.lock_duration), op)).collect();
+        let shares = Shares::new(topics, &downstreams, config.permits.max(1));
         let performer = |(topic, (operation, handler))| (topic, Arc::new(Performer { operation, handler }));
         let flow = Flow {
             engine,
             downstreams,
             performers: operations.into_iter().map(performer).collect(),
-            topics,
+            shares,
             ledger,
             claims: Together::default(),
             records: Together::default(),
@@ -110,7 +112,7 @@ impl<L: Ledger> Fleet<L> {
     }
 }
 
-fn fetched_topic(name: &str, lock_duration: Duration) -> Topic {
+pub(crate) fn fetched_topic(name: &str, lock_duration: Duration) -> Topic {
     Topic {
         topic_name: name.to_owned(),
         lock_duration,

@@ -80,7 +80,7 @@ impl<L: Ledger> Flow<L> {
             max_tasks: ask.most,
             use_priority: false,
             async_response_timeout: ask.wait,
-            topics: &self.topics,
+            topics: &self.shares.topics(&ask.lanes),
         };
         self.engine.fetch_and_lock(&request).await
     }
@@ -121,7 +121,9 @@ impl<L: Ledger> Flow<L> {
         let evidence = AssertUnwindSafe(sending).catch_unwind().await;
         self.probes.at(Point::Sent);
         // An attempt is open: a panic from here on proves nothing about the effect.
-        evidence.unwrap_or_else(|_| Evidence::of(Phase::Unproven))
+        let evidence = evidence.unwrap_or_else(|_| Evidence::of(Phase::Unproven));
+        work.slot.heard(&evidence);
+        evidence
     }
 
     /// Our part of the decision: what the answer gives. The verdict is made in `record`, over all attempts as they then are.

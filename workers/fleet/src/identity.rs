@@ -24,8 +24,13 @@ pub(crate) struct NotAStep {
 }
 
 pub(crate) fn task_ref(task: &LockedTask) -> Result<TaskRef, NotAStep> {
+    let step = step(task)?;
+    // Variables can be changed in Cockpit, the key of an instance cannot.
+    if task.business_key.as_ref().is_some_and(|key| *key != step.business_key()) {
+        return Err(NotAStep { variable: "orderId", problem: "names another order run than the business key does" });
+    }
     Ok(TaskRef {
-        step: step(task)?,
+        step,
         operation: task.topic_name.clone(),
         handled_codes: codes(text(task, "handledCodes")?),
         action: match text(task, "recoveryActionId")? {

@@ -43,6 +43,15 @@ fn a_step_is_read_from_its_variables() {
 }
 
 #[test]
+fn a_task_whose_variables_were_changed_to_another_order_is_not_performed() {
+    let keyed = |key: &str| LockedTask { business_key: Some(key.into()), ..task(variables()) };
+    assert!(task_ref(&keyed("t:ord-1:1")).is_ok());
+    for other in ["t:ord-2:1", "t:ord-1:2", "u:ord-1:1"] {
+        assert_eq!(task_ref(&keyed(other)).unwrap_err().variable, "orderId", "{other}");
+    }
+}
+
+#[test]
 fn a_task_that_is_no_step_says_which_variable_is_wrong() {
     for variable in VARIABLES {
         let others = variables()

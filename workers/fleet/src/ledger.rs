@@ -76,6 +76,12 @@ pub trait Ledger: Send + Sync + 'static {
     /// The engine has these attempts' verdicts. A mark for people: one that is lost costs nothing.
     fn reported(&self, marks: Vec<(AttemptId, Uuid)>) -> impl Future<Output = Result<(), LedgerError>> + Send;
 
+    /// The engine refused the report of what is recorded, and would again: someone has to own it. Said at every refusal,
+    /// after the log.
+    fn cannot_report(&self, _: &TaskRef, _problem: &str) -> impl Future<Output = Result<(), LedgerError>> + Send {
+        async { Ok(()) }
+    }
+
     /// Whether anything could be recorded now.
     fn ready(&self) -> impl Future<Output = Result<(), LedgerError>> + Send;
 }

@@ -1,7 +1,7 @@
 //! The fleet: takes external tasks from the engine, performs them through downstreams, and tells the engine how each
 //! ended. The way of one task is the one page of `flow`.
 //!
-//! Around it: `rounds` decides when to fetch and how much, `lock` keeps what was fetched, `telling` and `report` speak to
+//! Around it: `rounds` and `turn` decide when to fetch, `shares` how much of which topic, `lock` keeps what was fetched, `telling` and `report` speak to
 //! the engine, `drain` ends it all. What is remembered and decided is behind [`Ledger`], what a step sends behind
 //! [`Handler`]: the two traits of the house, so that the fleet also runs without our database.
 //!
@@ -25,9 +25,11 @@ mod readback;
 mod record;
 mod report;
 mod rounds;
+mod shares;
 mod sweep;
 mod telling;
 mod together;
+mod turn;
 mod work;
 
 pub use away::Away;

@@ -5,7 +5,10 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
+use fallout_core::evidence::Evidence;
 use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use crate::shares::Seat;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
@@ -58,17 +61,26 @@ impl Life {
     }
 }
 
-/// The place of one task in the fleet: its permit and its count, given up on every path by being dropped.
+/// The place of one task in the fleet: its permit, its seat and its count, given up on every path by being dropped.
 #[derive(Debug)]
 pub(crate) struct Slot {
     life: Arc<Life>,
     _permit: OwnedSemaphorePermit,
+    /// `None` for a task of a topic that is not ours.
+    seat: Option<Seat>,
 }
 
 impl Slot {
-    pub fn new(life: &Arc<Life>, permit: OwnedSemaphorePermit) -> Self {
+    pub fn new(life: &Arc<Life>, permit: OwnedSemaphorePermit, seat: Option<Seat>) -> Self {
         life.in_hand.fetch_add(1, Ordering::SeqCst);
-        Slot { life: Arc::clone(life), _permit: permit }
+        Slot { life: Arc::clone(life), _permit: permit, seat }
+    }
+
+    /// How the exchange of its task ended.
+    pub fn heard(&self, evidence: &Evidence) {
+        if let Some(seat) = &self.seat {
+            seat.heard(evidence);
+        }
     }
 }
 

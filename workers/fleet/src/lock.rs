@@ -104,8 +104,16 @@ impl Lock {
                 self.held().lost = true;
                 Extended::Over
             }
-            // Suspended too: nobody else can take the task meanwhile.
-            Err(_) => Extended::NoAnswer,
+            // Nobody else can take a suspended task, and the others say nothing about who holds it: asked again soon.
+            Err(
+                ReportError::Suspended
+                | ReportError::Retry { .. }
+                | ReportError::Unknown { .. }
+                | ReportError::Unauthorised { .. }
+                | ReportError::Refused { .. }
+                | ReportError::EngineFault { .. }
+                | ReportError::CannotAdvance { .. },
+            ) => Extended::NoAnswer,
         }
     }
 

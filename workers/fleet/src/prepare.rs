@@ -28,7 +28,7 @@ impl<L: Ledger> Flow<L> {
             let lock = Lock::new(&self.engine, &self.bell, (&task.id, &task.worker_id), self.lock_duration);
             match (identity::task_ref(&task), self.performers.get(&task.topic_name)) {
                 (Ok(task), Some(performer)) => {
-                    works.push(Work { task, lock, performer: Arc::clone(performer), _slot: slot });
+                    works.push(Work { task, lock, performer: Arc::clone(performer), slot });
                 }
                 (Ok(_), None) => {
                     self.refuse(&task, &NotAStep { variable: "stepTopic", problem: "names no operation here" }).await;

@@ -22,7 +22,9 @@ pub(crate) enum Next {
     Read,
     /// The instance is suspended and answers 400 to everything: a later claim reports.
     Suspended,
-    /// The engine will not take it. A later claim reports again, a whole lock later.
+    /// Our user may not say it: nothing is wrong with the step, and the report waits for the next claim.
+    NotAllowed,
+    /// The engine will not take it: a case, and a later claim reports again, a whole lock later.
     Refused,
 }
 
@@ -48,6 +50,8 @@ impl Verb {
 pub(crate) struct SoFar {
     /// One was sent without an answer: from then on a refusal may be the echo of our own success.
     pub unknown: bool,
+    /// It was refused for a reason that is not known here: the task says whether it is ours at all.
+    pub refused: bool,
     pub faults: u32,
     pub readings: u32,
 }
@@ -92,7 +96,12 @@ pub(crate) fn after_error(error: &ReportError, so_far: &mut SoFar) -> Next {
             so_far.faults += 1;
             if so_far.faults < FAULTS { Next::Again } else { Next::Refused }
         }
-        ReportError::TooLarge | ReportError::Refused { .. } => Next::Refused,
+        ReportError::Unauthorised { .. } => Next::NotAllowed,
+        ReportError::Refused { .. } => {
+            so_far.refused = true;
+            Next::Read
+        }
+        ReportError::CannotAdvance { .. } => Next::Refused,
     }
 }
 
@@ -102,6 +111,7 @@ pub(crate) fn after_reading(verb: Verb, reading: Reading, so_far: &mut SoFar) ->
         _ if reading.traced => Next::Applied,
         (Held::Gone | Held::ByAnother, _) => Next::NotOurs,
         (Held::Suspended, _) => Next::Suspended,
+        (Held::Ours, _) if so_far.refused => Next::Refused,
         (Held::Ours, Verb::Failure) if so_far.readings < READINGS_FOR_FAILURE => Next::Read,
         (Held::Ours, _) => Next::Again,
     }

@@ -4,7 +4,7 @@ use fallout_camunda::EngineError;
 
 use super::*;
 
-fn errors() -> [ReportError; 9] {
+fn errors() -> [ReportError; 10] {
     let away = || EngineError::Away { source: None };
     let text = String::new;
     [
@@ -14,7 +14,8 @@ fn errors() -> [ReportError; 9] {
         ReportError::Superseded { holder: None },
         ReportError::Expired,
         ReportError::Suspended,
-        ReportError::TooLarge,
+        ReportError::Unauthorised { status: 403, message: text() },
+        ReportError::CannotAdvance { code: 10_002, message: text() },
         ReportError::Refused { kind: text(), message: text() },
         ReportError::EngineFault { code: 0, message: text() },
     ]
@@ -30,8 +31,9 @@ fn every_answer_to_a_report_has_its_next_step() {
         (Next::NotOurs, Next::Read),
         (Next::NotOurs, Next::NotOurs),
         (Next::Suspended, Next::Read),
+        (Next::NotAllowed, Next::NotAllowed),
         (Next::Refused, Next::Refused),
-        (Next::Refused, Next::Refused),
+        (Next::Read, Next::Read),
         (Next::Again, Next::Again),
     ];
     for (error, (first, later)) in errors().into_iter().zip(expected) {
@@ -72,6 +74,22 @@ fn a_reading_decides_by_the_trace_first_and_then_by_who_holds_the_task() {
     for (verb, task, traced, expected) in table {
         let next = after_reading(verb, Reading { task, traced }, &mut SoFar::default());
         assert_eq!(next, expected, "{verb:?} {task:?} {traced}");
+    }
+}
+
+#[test]
+fn a_refusal_that_is_not_known_here_is_final_only_when_the_task_is_ours() {
+    let table = [
+        (Held::Ours, Next::Refused),
+        (Held::Gone, Next::NotOurs),
+        (Held::ByAnother, Next::NotOurs),
+        (Held::Suspended, Next::Suspended),
+    ];
+    for (task, expected) in table {
+        let mut so_far = SoFar::default();
+        let refused = ReportError::Refused { kind: String::new(), message: String::new() };
+        assert_eq!(after_error(&refused, &mut so_far), Next::Read);
+        assert_eq!(after_reading(Verb::Failure, Reading { task, traced: false }, &mut so_far), expected, "{task:?}");
     }
 }
 

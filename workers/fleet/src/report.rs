@@ -51,21 +51,37 @@ impl<L: Ledger> Flow<L> {
 
     /// Says it until it is known how it ended, and sees to it that the task is looked at again when it has to be.
     async fn say(&self, work: &Work, told: &Telling, report: Uuid) -> Next {
-        let end = self.insist(work, told, report).await;
+        let mut problem = String::new();
+        let end = self.insist(work, told, report, &mut problem).await;
         match (end, told) {
             (Next::Applied, Telling::Failure { retries: 1.., retry_timeout, .. }) => {
                 work.lock.look_again_in(*retry_timeout)
             }
             (Next::Applied, _) => {}
             (Next::NotOurs, _) => tracing::debug!("recorded but not reported: the task is not ours any more"),
-            // At least a whole lock apart, so that what never succeeds keeps nobody busy.
-            (Next::Refused, _) => work.lock.hand_back(work.lock.duration()).await,
+            (Next::Refused, _) => self.cannot_report(work, &problem).await,
+            (Next::NotAllowed, _) => {
+                tracing::error!("{}: recorded, but not reported: {problem}", work.task.step);
+                work.lock.expire();
+            }
             (Next::Suspended | Next::Again | Next::Read, _) => work.lock.expire(),
         }
         end
     }
 
-    async fn insist(&self, work: &Work, told: &Telling, report: Uuid) -> Next {
+    /// Someone has to own it. The next claim says the same, at least a whole lock later, so that what never succeeds keeps
+    /// nobody busy; it also opens the case when the ledger is away now.
+    async fn cannot_report(&self, work: &Work, problem: &str) {
+        let step = &work.task.step;
+        tracing::error!("{step}: recorded, but the engine does not take the report: {problem}; it is told again later");
+        if let Err(away) = self.ledger.cannot_report(&work.task, problem).await {
+            tracing::warn!("{step}: {away}; its case is opened when it is told again");
+        }
+        work.lock.hand_back(work.lock.duration()).await;
+    }
+
+    /// `problem` is the engine's last objection.
+    async fn insist(&self, work: &Work, told: &Telling, report: Uuid, problem: &mut String) -> Next {
         let mut pauses = Away::new("the engine");
         let mut so_far = SoFar::default();
         let mut next = Next::Again;
@@ -73,7 +89,10 @@ impl<L: Ledger> Flow<L> {
             next = match next {
                 Next::Again => match work.lock.last(self.call(work, told)).await {
                     Ok(()) => return Next::Applied,
-                    Err(error) => after_refusal(work, &error, &mut so_far),
+                    Err(error) => {
+                        *problem = error.to_string();
+                        after_error(&error, &mut so_far)
+                    }
                 },
                 Next::Read => match self.read(work, told.verb(), report).await {
                     Ok(reading) => after_reading(told.verb(), reading, &mut so_far),
@@ -155,15 +174,6 @@ pub(crate) fn failure<'a>(
     variables: &'a Variables,
 ) -> Failure<'a> {
     Failure { error_message: message, error_details: None, retries, retry_timeout, variables }
-}
-
-fn after_refusal(work: &Work, error: &ReportError, so_far: &mut SoFar) -> Next {
-    let next = after_error(error, so_far);
-    if next == Next::Refused {
-        let step = &work.task.step;
-        tracing::error!("{step}: recorded, but the engine does not take the report: {error}; it is told again later");
-    }
-    next
 }
 
 fn say_parked(work: &Work, told: &Telling) {

@@ -1,6 +1,6 @@
-//! When to fetch and how much. One standing long poll, and an extra look where a poll would sleep through: a retry that
-//! falls due, a task handed back, a command of the relay. A permit comes before every fetch; nothing is fetched before the
-//! ledger has answered once, nor while it is away.
+//! The loop around the tasks: fetches go out and come back, alarms ring, the engine or the ledger goes away and comes back.
+//! What goes out, and when, is in `turn`. A permit comes before every fetch; nothing is fetched before the ledger has
+//! answered once, nor while it is away.
 
 use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
 
@@ -19,8 +19,8 @@ use crate::{
     fleet::Flow,
     identity::WorkerIds,
     life::Slot,
-    lock::AT_ONCE,
     sweep::sweep,
+    turn::Want,
 };
 
 #[derive(Debug)]
@@ -34,16 +34,22 @@ pub(crate) struct Rounds<L> {
     alarms: Alarms,
     wake: Arc<Notify>,
     ids: WorkerIds,
-    poll_timeout: Duration,
+    pub poll_timeout: Duration,
     engine_away: Away,
     ledger_away: Away,
-    paused_until: Option<Instant>,
-    look: bool,
+    pub paused_until: Option<Instant>,
+    /// Per lane.
+    pub wants: Vec<Want>,
+    /// With which lane the next turn begins.
+    pub first: usize,
+    /// When a lane without room can have some again.
+    pub room_at: Option<Instant>,
 }
 
 impl<L: Ledger> Rounds<L> {
     pub fn new(flow: Arc<Flow<L>>, alarms: Alarms, wake: Arc<Notify>, ids: WorkerIds, config: &FleetConfig) -> Self {
         let total = config.permits.max(1);
+        let wants = vec![Want::default(); flow.shares.lanes()];
         Rounds {
             flow,
             permits: Arc::new(Semaphore::new(total as usize)),
@@ -57,54 +63,39 @@ impl<L: Ledger> Rounds<L> {
             engine_away: Away::new("the engine"),
             ledger_away: Away::new("the ledger"),
             paused_until: None,
-            look: false,
+            wants,
+            first: 0,
+            room_at: None,
         }
     }
 
     pub async fn run(&mut self) -> Infallible {
         loop {
             self.set_out();
-            let needs_permit = self.wants_to_fetch() && self.free() == 0;
-            let (flow, permits) = (Arc::clone(&self.flow), Arc::clone(&self.permits));
+            let flow = Arc::clone(&self.flow);
+            let again = self.paused_until.or(self.room_at);
             tokio::select! {
                 Some(done) = self.errands.join_next_with_id() => self.came_back(done),
-                () = self.alarms.ring() => self.look = true,
-                () = self.wake.notified() => self.look = true,
+                () = self.alarms.ring() => self.look_everywhere(),
+                () = self.wake.notified() => self.look_everywhere(),
                 () = flow.gate.closes() => {}
-                _ = permits.acquire(), if needs_permit => {}
-                () = sleep_until(self.paused_until.unwrap_or_else(Instant::now)), if self.paused_until.is_some() => {
-                    self.paused_until = None;
-                }
+                () = flow.shares.changed() => {}
+                () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => self.paused_until = None,
             }
         }
     }
 
-    /// Starts whatever can be started now.
-    fn set_out(&mut self) {
-        if self.paused_until.is_some() {
-            return;
+    pub fn fetch(
+        &mut self,
+        errand: fn(Ask) -> Errand,
+        lanes: Vec<usize>,
+        permits: OwnedSemaphorePermit,
+        wait: Option<Duration>,
+    ) {
+        for lane in &lanes {
+            self.wants[*lane] = Want::default();
         }
-        if self.flow.gate.is_closed() {
-            return self.ask_ledger();
-        }
-        if !self.is_standing() {
-            // The first thing a long poll does is to look.
-            if let Some(permits) = self.take(self.free() - spared(self.free())) {
-                self.look = false;
-                let wait = self.longest_wait();
-                self.fetch(Errand::Standing, permits, Some(wait));
-            }
-        } else if self.look
-            && !self.is_looking()
-            && let Some(permits) = self.take(self.free())
-        {
-            self.look = false;
-            self.fetch(Errand::Extra, permits, None);
-        }
-    }
-
-    fn fetch(&mut self, errand: fn(Ask) -> Errand, permits: OwnedSemaphorePermit, wait: Option<Duration>) {
-        let ask = Ask { worker_id: self.ids.next(), most: permits.num_permits() as u32, wait };
+        let ask = Ask { worker_id: self.ids.next(), lanes, most: permits.num_permits() as u32, wait };
         let flow = Arc::clone(&self.flow);
         let asked = ask.clone();
         let span = tracing::info_span!("receive", worker = ask.worker_id);
@@ -113,7 +104,7 @@ impl<L: Ledger> Rounds<L> {
         self.under_way.insert(id, errand(ask));
     }
 
-    fn ask_ledger(&mut self) {
+    pub fn ask_ledger(&mut self) {
         if !self.under_way.values().any(|errand| matches!(errand, Errand::Ready)) {
             let flow = Arc::clone(&self.flow);
             let id = self.errands.spawn(async move { Brought::Ready(flow.ledger.ready().await) }).id();
@@ -127,10 +118,8 @@ impl<L: Ledger> Rounds<L> {
             Err(error) => (error.id(), None),
         };
         match (self.under_way.remove(&id), brought) {
-            (Some(Errand::Standing(ask)), Some(Brought::Tasks(result, permits))) => self.fetched(&ask, result, permits),
-            (Some(Errand::Extra(ask)), Some(Brought::Tasks(result, permits))) => {
-                // As many as asked for: there may be more.
-                self.look |= result.as_ref().map_or(true, |tasks| tasks.len() == ask.most as usize);
+            (Some(Errand::Standing(ask) | Errand::Extra(ask)), Some(Brought::Tasks(result, permits))) => {
+                self.want_more(&ask, result.as_deref());
                 self.fetched(&ask, result, permits);
             }
             (_, Some(Brought::Ready(result))) => self.ledger_said(result),
@@ -142,15 +131,16 @@ impl<L: Ledger> Rounds<L> {
         }
     }
 
-    fn fetched(&mut self, ask: &Ask, result: Result<Vec<LockedTask>, EngineError>, mut permits: OwnedSemaphorePermit) {
+    pub(crate) fn fetched(
+        &mut self,
+        ask: &Ask,
+        result: Result<Vec<LockedTask>, EngineError>,
+        permits: OwnedSemaphorePermit,
+    ) {
         match result {
             Ok(tasks) => {
                 self.engine_away.answered();
-                let slot = |task| Some((task, Slot::new(&self.flow.life, permits.split(1)?)));
-                let tasks: Vec<_> = tasks.into_iter().map_while(slot).collect();
-                if !tasks.is_empty() {
-                    tokio::spawn(Arc::clone(&self.flow).take_in_hand(tasks));
-                }
+                self.seat(tasks, permits);
             }
             Err(error) => {
                 if matches!(error, EngineError::Unknown { .. }) {
@@ -158,6 +148,24 @@ impl<L: Ledger> Rounds<L> {
                 }
                 self.paused_until = Some(Instant::now() + self.engine_away.failed(&error));
             }
+        }
+    }
+
+    fn seat(&self, tasks: Vec<LockedTask>, mut permits: OwnedSemaphorePermit) {
+        let (now, flow) = (Instant::now(), &self.flow);
+        let (mut seated, mut turned_away) = (Vec::new(), Vec::new());
+        for task in tasks {
+            let Some(permit) = permits.split(1) else { break };
+            match flow.shares.lane(&task.topic_name).map(|lane| flow.shares.sit(lane, now)).transpose() {
+                Ok(seat) => seated.push((task, Slot::new(&flow.life, permit, seat))),
+                Err(wait) => turned_away.push((task, permit, wait)),
+            }
+        }
+        if !seated.is_empty() {
+            tokio::spawn(Arc::clone(flow).take_in_hand(seated));
+        }
+        if !turned_away.is_empty() {
+            tokio::spawn(Arc::clone(flow).turn_away(turned_away));
         }
     }
 
@@ -173,7 +181,7 @@ impl<L: Ledger> Rounds<L> {
             Brought::Swept
         };
         let id = self.errands.spawn(call).id();
-        self.under_way.insert(id, Errand::Sweep);
+        self.under_way.insert(id, Errand::Sweep(ask.clone()));
     }
 
     fn ledger_said(&mut self, result: Result<(), LedgerError>) {
@@ -182,7 +190,7 @@ impl<L: Ledger> Rounds<L> {
                 self.ledger_away.answered();
                 self.flow.gate.open();
                 // What was given back meanwhile can be had again.
-                self.look = true;
+                self.look_everywhere();
             }
             Err(why) => {
                 // Said here when it never answered yet: no task has run into it.
@@ -190,47 +198,5 @@ impl<L: Ledger> Rounds<L> {
                 self.paused_until = Some(Instant::now() + self.ledger_away.pause());
             }
         }
-    }
-
-    fn wants_to_fetch(&self) -> bool {
-        let idle = !self.is_standing() || self.look && !self.is_looking();
-        idle && self.paused_until.is_none() && !self.flow.gate.is_closed()
-    }
-
-    fn is_standing(&self) -> bool {
-        self.under_way.values().any(|errand| matches!(errand, Errand::Standing(_)))
-    }
-
-    fn is_looking(&self) -> bool {
-        self.under_way.values().any(|errand| matches!(errand, Errand::Extra(_)))
-    }
-
-    fn free(&self) -> u32 {
-        self.permits.available_permits() as u32
-    }
-
-    fn take(&self, permits: u32) -> Option<OwnedSemaphorePermit> {
-        if permits == 0 {
-            return None;
-        }
-        Arc::clone(&self.permits).try_acquire_many_owned(permits).ok()
-    }
-
-    /// Not past the next alarm when this poll leaves no permit for an extra look.
-    fn longest_wait(&mut self) -> Duration {
-        match self.alarms.next() {
-            Some(at) if self.free() == 0 => {
-                self.poll_timeout.min(at.saturating_duration_since(Instant::now())).max(AT_ONCE)
-            }
-            _ => self.poll_timeout,
-        }
-    }
-}
-
-/// Permits that a standing poll leaves for extra looks: it may hold the others idle for its whole time.
-fn spared(free: u32) -> u32 {
-    match free {
-        0 | 1 => 0,
-        free => (free / 8).max(1),
     }
 }

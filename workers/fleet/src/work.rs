@@ -1,6 +1,6 @@
 //! What travels along the flow: one task in hand, how its step is performed, and what came of it.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use fallout_camunda::LockedTask;
 use fallout_core::{
@@ -10,6 +10,7 @@ use fallout_core::{
     operation::Operation,
     task::TaskRef,
 };
+use tokio::sync::OwnedSemaphorePermit;
 use tracing::Instrument;
 
 use crate::{
@@ -26,7 +27,7 @@ pub(crate) struct Work {
     pub task: TaskRef,
     pub lock: Lock,
     pub performer: Arc<Performer>,
-    pub _slot: Slot,
+    pub slot: Slot,
 }
 
 /// How the steps of one topic are performed.
@@ -67,6 +68,16 @@ impl<L: Ledger> Flow<L> {
             let flow = Arc::clone(&self);
             // Not owned by the loop that fetches: an exchange in flight is never aborted.
             tokio::spawn(async move { flow.keep_and_go(work, rendered).await }.instrument(span));
+        }
+    }
+
+    /// Tasks that cannot be begun now, as a downstream went offline while they were fetched: back to the engine untouched,
+    /// without spending a retry.
+    pub(crate) async fn turn_away(self: Arc<Self>, tasks: Vec<(LockedTask, OwnedSemaphorePermit, Duration)>) {
+        for (task, _permit, wait) in tasks {
+            let lock = Lock::new(&self.engine, &self.bell, (&task.id, &task.worker_id), self.lock_duration);
+            // Not for the whole of a long absence: it is not fetched meanwhile anyway, and may be another's by then.
+            lock.hand_back(wait.min(self.lock_duration)).await;
         }
     }
 

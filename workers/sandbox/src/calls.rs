@@ -42,17 +42,23 @@ pub(crate) async fn serve(world: Arc<World>, call: Call) -> Reply {
     answered.await.unwrap_or(Reply::Cut) // the sandbox is being stopped
 }
 
-async fn perform(world: &Arc<World>, call: Call) -> Reply {
+async fn perform(world: &Arc<World>, mut call: Call) -> Reply {
     let attempt = world.attempt(&call);
     let Identity { order, line, step, .. } = &call.identity;
     let fault = world.script.first(order, line, step, attempt).cloned();
     let Some(fault) = fault else {
-        return apply(world, call, None).await;
+        return apply(world, call, None, false).await;
     };
     tracing::debug!(order, line, step, attempt, behaviour = fault.behaviour.name(), "a fault meets a request");
+    if fault.behaviour == Behaviour::IgnorePayload {
+        world.records().take_for_the_first(&mut call);
+    }
     match before(world, &call, &fault).await {
         Some(reply) => reply,
-        None => after(&fault.behaviour, apply(world, call, fault.lookup_after).await),
+        None => {
+            let forget = fault.behaviour == Behaviour::ForgetKey;
+            after(&fault.behaviour, apply(world, call, fault.lookup_after, forget).await)
+        }
     }
 }
 
@@ -115,12 +121,19 @@ fn accept(
     reply
 }
 
-async fn apply(world: &Arc<World>, call: Call, lookup_after: Option<Duration>) -> Reply {
+async fn apply(world: &Arc<World>, call: Call, lookup_after: Option<Duration>, forget: bool) -> Reply {
     if is_read(call.operation) {
         return read(call.operation);
     }
     let visible = visible_from(lookup_after);
-    on_disk(world, move |world| world.records().apply(&call, visible))
+    let write = move |world: &World| {
+        let mut records = world.records();
+        if forget {
+            records.forget(&call);
+        }
+        records.apply(&call, visible)
+    };
+    on_disk(world, write)
         .await
         .unwrap_or_else(|| answer::failed(StatusCode::INTERNAL_SERVER_ERROR, "the effect book cannot be written"))
 }

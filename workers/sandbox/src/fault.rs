@@ -44,6 +44,10 @@ pub enum Behaviour {
     Garbage,
     /// Applies, then answers without the id of what was made.
     MissingOutput,
+    /// Breaks its promise: a repeated key is another effect.
+    ForgetKey,
+    /// Breaks its promise: a known key gets its first answer, whatever else is asked under it.
+    IgnorePayload,
 }
 
 impl Behaviour {
@@ -66,6 +70,8 @@ impl Behaviour {
             Self::Unauthorised => "unauthorised",
             Self::Garbage => "garbage",
             Self::MissingOutput => "missing_output",
+            Self::ForgetKey => "forget_key",
+            Self::IgnorePayload => "ignore_payload",
         }
     }
 }

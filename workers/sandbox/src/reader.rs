@@ -14,7 +14,7 @@ use crate::share::Share;
 const KEYS: [&str; 10] =
     ["order", "line", "step", "attempt", "behaviour", "share", "ms", "after_ms", "code", "lookup_after_ms"];
 /// The behaviours that need nothing but their word.
-const PLAIN: [Behaviour; 12] = [
+const PLAIN: [Behaviour; 14] = [
     Behaviour::Ok,
     Behaviour::UnavailableBefore,
     Behaviour::ErrorAfter,
@@ -27,6 +27,8 @@ const PLAIN: [Behaviour; 12] = [
     Behaviour::Unauthorised,
     Behaviour::Garbage,
     Behaviour::MissingOutput,
+    Behaviour::ForgetKey,
+    Behaviour::IgnorePayload,
 ];
 
 type Value<'t> = Spanned<DeValue<'t>>;

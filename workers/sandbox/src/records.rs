@@ -122,6 +122,19 @@ impl Records {
         }
     }
 
+    /// As if the call's key had never been used.
+    pub(crate) fn forget(&mut self, call: &Call) {
+        call.key().and_then(|key| self.by_key.remove(&key));
+    }
+
+    /// Gives the call the payload that its key was first used with.
+    pub(crate) fn take_for_the_first(&self, call: &mut Call) {
+        let record = call.key().and_then(|key| self.by_key.get(&key));
+        if let Some((operation, body)) = record.and_then(|record| record.asked.clone()) {
+            (call.operation, call.body) = (operation, body);
+        }
+    }
+
     pub(crate) fn close(&mut self) {
         self.book.close();
     }

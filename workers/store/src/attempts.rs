@@ -41,18 +41,24 @@ pub async fn insert_intent(
     tenant: &str,
     step: StepKey,
     operation: (&str, i32),
+    retention_s: Option<u32>,
     intent: &Intent,
 ) -> Result<(), StoreError> {
     let bytes = intent.request.body.as_deref().unwrap_or_default();
     sqlx::query!(
-        "insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, encode(sha256(convert_to($9, 'UTF8')), 'hex'))",
+        "insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash, retention_s)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, encode(sha256(convert_to($9, 'UTF8')), 'hex'), $10)",
         intent.id.0, tenant, step.0, intent.generation, operation.0, operation.1, intent.key,
-        Json(&intent.request) as _, bytes,
+        Json(&intent.request) as _, bytes, seconds(retention_s),
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// More than a column of seconds holds is for ever.
+pub(crate) fn seconds(retention_s: Option<u32>) -> Option<i32> {
+    retention_s.map(|s| i32::try_from(s).unwrap_or(i32::MAX))
 }
 
 /// A new attempt, before its first byte.
@@ -98,15 +104,28 @@ pub async fn step_of(tx: &mut Tx, attempt: AttemptId) -> Result<Option<StepKey>,
     Ok(id.map(StepKey))
 }
 
-/// The attempts of the step's latest generation, oldest first.
+/// The attempts that bear on what is to be done, oldest first: those of the latest generation, and of an earlier one those
+/// that turned out to be applied, since a step whose effect exists is never sent again.
 pub async fn of_latest_generation(tx: &mut Tx, step: StepKey) -> Result<Vec<AttemptFacts>, StoreError> {
+    facts(tx, step, false).await
+}
+
+/// Every attempt of the step, of every generation, oldest first.
+pub async fn of_step(tx: &mut Tx, step: StepKey) -> Result<Vec<AttemptFacts>, StoreError> {
+    facts(tx, step, true).await
+}
+
+async fn facts(tx: &mut Tx, step: StepKey, all: bool) -> Result<Vec<AttemptFacts>, StoreError> {
     let rows = sqlx::query!(
         r#"select a.id, a.intent_id, i.generation, a.epoch, a.opened_at, a.send_before, a.over_at,
-                  a.outcome as "outcome: Json<Outcome>", a.reads as "reads: Json<Vec<LookupRead>>", a.callback_deadline
+                  coalesce(a.contradicted_by, a.outcome) as "outcome: Json<Outcome>", a.reads as "reads: Json<Vec<LookupRead>>",
+                  a.callback_deadline
            from attempt a join intent i on i.id = a.intent_id
-           where a.step_id = $1 and i.generation = (select max(generation) from intent where step_id = $1)
+           where a.step_id = $1 and ($2 or i.generation = (select max(generation) from intent where step_id = $1)
+                 or coalesce(a.contradicted_by, a.outcome) ->> 'outcome' = 'success')
            order by a.number"#,
         step.0,
+        all,
     );
     let facts = rows.fetch_all(tx.conn()).await?.into_iter().map(|r| AttemptFacts {
         id: AttemptId(r.id),
@@ -123,6 +142,14 @@ pub async fn of_latest_generation(tx: &mut Tx, step: StepKey) -> Result<Vec<Atte
     Ok(facts.collect())
 }
 
+/// Later evidence proves the effect of an attempt that was settled without: what it was settled by stays, and the proof counts.
+pub async fn set_contradicted(tx: &mut Tx, attempt: AttemptId, by: &Outcome) -> Result<(), StoreError> {
+    sqlx::query!("update attempt set contradicted_by = $2 where id = $1", attempt.0, Json(by) as _)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 /// Where evidence comes from.
 #[derive(Clone, Copy, Debug)]
 pub enum Source<'a> {
@@ -134,6 +161,7 @@ pub enum Source<'a> {
     Crash,
 }
 
+/// One exchange is one piece of evidence, however often it is recorded: its sender repeats what it could not commit.
 pub async fn append_evidence(
     tx: &mut Tx,
     tenant: &str,
@@ -148,7 +176,8 @@ pub async fn append_evidence(
         Source::Crash => ("crash", None),
     };
     sqlx::query!(
-        "insert into evidence (tenant_id, attempt_id, source, principal, detail) values ($1, $2, $3, $4, $5)",
+        "insert into evidence (tenant_id, attempt_id, source, principal, detail) select $1, $2, $3, $4, $5
+         where $3 <> 'exchange' or not exists (select 1 from evidence where attempt_id = $2 and source = 'exchange' and detail = $5)",
         tenant,
         attempt.0,
         word,
@@ -251,7 +280,7 @@ pub struct AttemptLine {
 pub async fn lines(tx: &mut Tx, step: StepKey) -> Result<Vec<AttemptLine>, StoreError> {
     let rows = sqlx::query!(
         r#"select a.step_id, a.number, i.generation, i.idempotency_key, i.operation, a.opened_at, a.worker_id, a.state,
-                  a.outcome as "outcome: Json<Outcome>",
+                  coalesce(a.contradicted_by, a.outcome) as "outcome: Json<Outcome>",
                   coalesce((select jsonb_agg(jsonb_build_object('source', e.source, 'principal', e.principal, 'detail', e.detail,
                             'at', e.recorded_at) order by e.id) from evidence e where e.attempt_id = a.id), '[]') as "evidence!: Json<Vec<Value>>"
            from attempt a join intent i on i.id = a.intent_id where a.step_id = $1 order by a.number"#,

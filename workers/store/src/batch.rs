@@ -15,7 +15,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{StoreError, Tx};
+use crate::{StoreError, Tx, attempts::seconds};
 
 /// An order run as its steps are rendered from it.
 #[derive(Clone, Debug)]
@@ -72,10 +72,13 @@ pub async fn outputs(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<StepOutputs>, St
     Ok(outputs.collect())
 }
 
-/// By business key: the run, and whether its cancellation was asked for.
+/// By business key: the run, and whether its cancellation was asked for. Without those that a restore may have lost something
+/// of: nothing about their steps is plain.
 pub async fn runs(tx: &mut Tx, keys: &[String]) -> Result<BTreeMap<String, (RunId, bool)>, StoreError> {
-    let rows =
-        sqlx::query!("select business_key, id, cancel_requested from order_run where business_key = any($1)", keys);
+    let rows = sqlx::query!(
+        "select business_key, id, cancel_requested from order_run where business_key = any($1) and lost_to is null",
+        keys
+    );
     let runs = rows.fetch_all(tx.conn()).await?.into_iter();
     Ok(runs.map(|r| (r.business_key, (RunId(r.id), r.cancel_requested))).collect())
 }
@@ -93,6 +96,7 @@ pub struct First<'a> {
     pub attempt: AttemptId,
     pub send_within_ms: u32,
     pub total_ms: u32,
+    pub retention_s: Option<u32>,
 }
 
 /// Makes the steps known, running, and holds them; those that are known already are somebody else's and left out. In the
@@ -109,6 +113,7 @@ pub async fn begin(tx: &mut Tx, firsts: &[First<'_>]) -> Result<BTreeSet<StepKey
          from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                      $9::text[], $10::text[], $11::text[], $12::text[], $13::uuid[])
               as t (id, run, tenant, line, step, direction, operation, codes, definition, instance, activity, task, action)
+         where not exists (select 1 from step_tombstone where step_id = id)
          order by id on conflict (id) do nothing returning id",
         &firsts.iter().map(|f| f.step.0).collect::<Vec<_>>(),
         &firsts.iter().map(|f| f.run.0).collect::<Vec<_>>(),
@@ -135,10 +140,10 @@ pub async fn open(tx: &mut Tx, firsts: &[First<'_>]) -> Result<(), StoreError> {
     let requests: Vec<Value> = firsts.iter().map(|f| serde_json::to_value(f.request).unwrap_or_default()).collect();
     let bytes: Vec<String> = firsts.iter().map(|f| f.request.body.clone().unwrap_or_default()).collect();
     sqlx::query!(
-        "insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash)
-         select id, tenant, step, 1, operation, version, key, request, encode(sha256(convert_to(bytes, 'UTF8')), 'hex')
-         from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::jsonb[], $8::text[])
-              as t (id, tenant, step, operation, version, key, request, bytes)",
+        "insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash, retention_s)
+         select id, tenant, step, 1, operation, version, key, request, encode(sha256(convert_to(bytes, 'UTF8')), 'hex'), kept
+         from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::int[], $6::text[], $7::jsonb[], $8::text[], $9::int[])
+              as t (id, tenant, step, operation, version, key, request, bytes, kept)",
         &intents,
         &tenants,
         &steps,
@@ -147,6 +152,7 @@ pub async fn open(tx: &mut Tx, firsts: &[First<'_>]) -> Result<(), StoreError> {
         &firsts.iter().map(|f| f.key.clone()).collect::<Vec<_>>(),
         &requests,
         &bytes,
+        &firsts.iter().map(|f| seconds(f.retention_s)).collect::<Vec<_>>() as &[Option<i32>],
     )
     .execute(tx.conn())
     .await?;

@@ -155,13 +155,16 @@ pub struct Finding<'a> {
     pub summary: &'a str,
     pub recommended: Option<Action>,
     pub group: &'a str,
+    pub severity: Severity,
 }
 
+/// Of the severities the graver one stays.
 pub async fn set_finding(tx: &mut Tx, id: CaseId, found: &Finding<'_>) -> Result<(), StoreError> {
     sqlx::query!(
         "update fallout_case set case_type = $2, classification_code = $3, diagnostic_summary = $4, recommended_action = $5,
-                assigned_group = $6, version = version + 1, updated_at = now() where id = $1",
+                assigned_group = $6, severity = least(severity, $7), version = version + 1, updated_at = now() where id = $1",
         id.0, found.category, found.classification, found.summary, found.recommended.map(Action::word), found.group,
+        found.severity.word(),
     )
     .execute(tx.conn())
     .await?;

@@ -1,12 +1,21 @@
 //! What a caller can decide on when the database did not do what was asked.
 
-use fallout_core::words::UnknownWord;
+use fallout_core::{ids::StepKey, words::UnknownWord};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// Nothing was written, or it is not known: wait and try again.
     #[error("the database is away")]
     Away(#[source] sqlx::Error),
+    /// The server never had our commit: nothing was written, and the same may be done again.
+    #[error("the connection broke before the commit; nothing was written")]
+    NotCommitted(#[source] sqlx::Error),
+    /// The answer to our commit is lost and could not be read back: do the same again, or read what stands there.
+    #[error("the connection broke at the commit; whether it was written is not known")]
+    CommitUnknown(#[source] sqlx::Error),
+    /// Its tombstone is all there is: it is never performed again.
+    #[error("step {0} was archived with its order run")]
+    Archived(StepKey),
     /// Another transaction was first, or a rule of the schema refused it.
     #[error("the database refused it: {0}")]
     Refused(String, #[source] sqlx::Error),
@@ -23,9 +32,9 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether waiting can help.
+    /// Whether waiting and doing it again can help.
     pub fn is_away(&self) -> bool {
-        matches!(self, StoreError::Away(_))
+        matches!(self, StoreError::Away(_) | StoreError::NotCommitted(_) | StoreError::CommitUnknown(_))
     }
 }
 
@@ -36,9 +45,9 @@ impl From<sqlx::Error> for StoreError {
                 StoreError::Away(e)
             }
             sqlx::Error::Database(db) => {
-                // Class 08: connection; 57P: the server is stopping or starting; 53: out of resources.
+                // Class 08: connection; 57P: the server is stopping or starting; 53: out of resources; 25006: a standby.
                 let class = db.code().unwrap_or_default().into_owned();
-                let away = ["08", "57P", "53"].iter().any(|prefix| class.starts_with(prefix));
+                let away = ["08", "57P", "53", "25006"].iter().any(|prefix| class.starts_with(prefix));
                 let refused = ["23", "P0", "40", "55"].iter().any(|prefix| class.starts_with(prefix));
                 match (away, refused) {
                     (true, _) => StoreError::Away(e),

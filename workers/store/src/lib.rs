@@ -4,14 +4,17 @@
 //! Not here: decisions. A function says what it reads or writes, never what should happen.
 
 pub mod actions;
+pub mod archive;
 pub mod attempts;
 pub mod batch;
 pub mod cases;
 pub mod commands;
+mod commit;
 pub mod definitions;
 mod error;
 pub mod listen;
 pub mod orders;
+pub mod restore;
 pub mod server;
 pub mod signals;
 pub mod steps;

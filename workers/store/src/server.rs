@@ -19,6 +19,27 @@ pub async fn durability(tx: &mut Tx) -> Result<Vec<Setting>, StoreError> {
     Ok(rows.fetch_all(tx.conn()).await?)
 }
 
+/// The standbys of the server, as far as our role may see.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standbys {
+    /// Setting `synchronous_standby_names`; empty when no commit waits for a standby.
+    pub synchronous_names: String,
+    pub connected: i64,
+    pub asynchronous: i64,
+    /// Standbys whose state only members of `pg_monitor` see.
+    pub hidden: i64,
+}
+
+pub async fn standbys(tx: &mut Tx) -> Result<Standbys, StoreError> {
+    let found = sqlx::query_as!(
+        Standbys,
+        r#"select current_setting('synchronous_standby_names') as "synchronous_names!", count(*) as "connected!",
+                  count(*) filter (where sync_state = 'async') as "asynchronous!",
+                  count(*) filter (where sync_state is null) as "hidden!" from pg_stat_replication"#,
+    );
+    Ok(found.fetch_one(tx.conn()).await?)
+}
+
 /// The server's version number, e.g. 150004.
 pub async fn version(tx: &mut Tx) -> Result<i32, StoreError> {
     let version = sqlx::query_scalar!(r#"select current_setting('server_version_num')::int as "version!""#);

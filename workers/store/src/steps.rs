@@ -1,7 +1,9 @@
 //! Steps: the summary row of each effectful activity.
 
+use chrono::{DateTime, Utc};
 use fallout_core::{
     ids::{ActionId, CaseNumber, RunId, StepKey},
+    restore::LostWindow,
     step::{Outputs, StepIdentity, StepState},
     task::TaskRef,
 };
@@ -30,6 +32,10 @@ pub struct Step {
     pub activity_id: String,
     pub external_task_id: String,
     pub order_cancelled: bool,
+    /// What a restore may have lost of its order run.
+    pub lost: Option<LostWindow>,
+    /// Up to here an assumed attempt stands for what was lost.
+    pub restored_to: Option<DateTime<Utc>>,
     /// The number of its active case.
     pub case: Option<CaseNumber>,
 }
@@ -59,6 +65,9 @@ struct Row {
     activity_id: String,
     external_task_id: String,
     cancel_requested: bool,
+    lost_from: Option<DateTime<Utc>>,
+    lost_to: Option<DateTime<Utc>>,
+    restored_to: Option<DateTime<Utc>>,
     case_number: Option<String>,
 }
 
@@ -93,18 +102,22 @@ impl TryFrom<Row> for Step {
             activity_id: r.activity_id,
             external_task_id: r.external_task_id,
             order_cancelled: r.cancel_requested,
+            lost: r.lost_from.zip(r.lost_to).map(|(from, to)| LostWindow { from, to }),
+            restored_to: r.restored_to,
             case: case.map_err(|e| StoreError::Corrupt(e.to_string()))?,
         })
     }
 }
 
-/// Makes the step known, or notes which task stands for it now; holds its row until the transaction ends.
+/// Makes the step known, or notes which task stands for it now; holds its row until the transaction ends. One that was
+/// archived is refused, and the transaction can go on.
 pub async fn touch(tx: &mut Tx, task: &TaskRef, run: RunId) -> Result<Step, StoreError> {
     let key = StepKey::of(&task.step);
-    sqlx::query!(
+    let touched = sqlx::query!(
         "insert into step (id, tenant_id, order_run_id, line_id, step_code, direction, operation, handled_codes,
                            process_definition_id, process_instance_id, activity_id, external_task_id, seen_action_id)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+         select $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13
+         where not exists (select 1 from step_tombstone where step_id = $1)
          on conflict (id) do update set handled_codes = excluded.handled_codes, activity_id = excluded.activity_id,
              process_definition_id = excluded.process_definition_id, process_instance_id = excluded.process_instance_id,
              external_task_id = excluded.external_task_id,
@@ -122,9 +135,10 @@ pub async fn touch(tx: &mut Tx, task: &TaskRef, run: RunId) -> Result<Step, Stor
         task.activity_id,
         task.external_task_id,
         task.action.map(|a| a.0),
-    )
-    .execute(tx.conn())
-    .await?;
+    );
+    if touched.execute(tx.conn()).await?.rows_affected() == 0 {
+        return Err(StoreError::Archived(key));
+    }
     lock(tx, key).await
 }
 
@@ -141,6 +155,7 @@ pub async fn get(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
         r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
                   s.epoch, s.gate, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
+                  r.lost_from, r.lost_to, s.restored_to,
                   (select c.case_number from fallout_case c where c.step_id = s.id
                     and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
            from step s join order_run r on r.id = s.order_run_id join product_order o on o.id = r.order_id
@@ -157,6 +172,7 @@ pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
         r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
                   s.epoch, s.gate, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
+                  r.lost_from, r.lost_to, s.restored_to,
                   (select c.case_number from fallout_case c where c.step_id = s.id
                     and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
            from step s join order_run r on r.id = s.order_run_id join product_order o on o.id = r.order_id
@@ -215,6 +231,28 @@ pub async fn quiet(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey
         .into_iter()
         .map(|r| (StepKey(r.id), r.external_task_id, r.process_instance_id))
         .collect())
+}
+
+/// Parked steps that no action has and that were not looked at for a while.
+pub async fn quiet_parked(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey, String, String)>, StoreError> {
+    let rows = sqlx::query!(
+        "select id, external_task_id, process_instance_id from step
+         where state = 'parked' and gate is null and updated_at < now() - make_interval(secs => $1)
+         order by updated_at limit $2",
+        seconds,
+        limit,
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    Ok(rows.map(|r| (StepKey(r.id), r.external_task_id, r.process_instance_id)).collect())
+}
+
+/// The parked step that this task stands for.
+pub async fn parked_at(tx: &mut Tx, external_task_id: &str) -> Result<Option<StepKey>, StoreError> {
+    let id = sqlx::query_scalar!(
+        "select id from step where external_task_id = $1 and state = 'parked' limit 1",
+        external_task_id
+    );
+    Ok(id.fetch_optional(tx.conn()).await?.map(StepKey))
 }
 
 /// Asked for and found in place: not quiet for now.

@@ -8,7 +8,10 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
-use crate::StoreError;
+use crate::{
+    StoreError,
+    commit::{self, Mark},
+};
 
 /// On whose behalf a transaction runs; policies compare with it.
 #[derive(Clone, Debug)]
@@ -29,6 +32,8 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Tx {
     tx: Transaction<'static, Postgres>,
+    mark: Mark,
+    pool: PgPool,
 }
 
 impl Store {
@@ -38,21 +43,30 @@ impl Store {
         let options = PgConnectOptions::from_str(url)?.application_name("fallout").options(BOUNDS);
         let pool = PgPoolOptions::new()
             .max_connections(connections)
+            .after_connect(|conn, _| Box::pin(commit::learn_life(conn)))
             // A caller that waits longer than this has a database that is away.
             .acquire_timeout(Duration::from_secs(5));
         Ok(Store { pool: pool.connect_lazy_with(options) })
     }
 
+    /// Every transaction gets its number here, for the one whose commit is lost. That costs no round trip, and one that
+    /// only reads writes a few bytes of log that nobody waits for.
     pub async fn begin(&self, scope: &Scope) -> Result<Tx, StoreError> {
         let mut tx = self.pool.begin().await?;
         let (tenant, service) = match scope {
             Scope::Tenant(id) => (id.as_str(), ""),
             Scope::System(name) => ("", *name),
         };
-        sqlx::query!("select set_config('fallout.tenant', $1, true) as tenant, set_config('fallout.service', $2, true) as service", tenant, service)
-            .fetch_one(&mut *tx)
-            .await?;
-        Ok(Tx { tx })
+        let begun = sqlx::query!(
+            r#"select set_config('fallout.tenant', $1, true) as tenant, set_config('fallout.service', $2, true) as service,
+                      pg_current_xact_id()::text as "number!", pg_backend_pid() as "backend!",
+                      current_setting('fallout.life', true) as life"#,
+            tenant,
+            service,
+        );
+        let begun = begun.fetch_one(&mut *tx).await?;
+        let mark = Mark { number: begun.number, backend: begun.backend, life: begun.life };
+        Ok(Tx { tx, mark, pool: self.pool.clone() })
     }
 
     pub async fn migrate(&self) -> Result<(), StoreError> {
@@ -70,8 +84,9 @@ impl Store {
 }
 
 impl Tx {
+    /// Committed, or not, or not known: a connection that breaks meanwhile is no answer, so the server is asked again.
     pub async fn commit(self) -> Result<(), StoreError> {
-        Ok(self.tx.commit().await?)
+        commit::commit(self.tx, &self.mark, &self.pool).await
     }
 
     /// The transaction's time in the database: the only clock that decisions use.

@@ -1,7 +1,8 @@
 //! A task that is gone (message, cancel, Cockpit) is never fetched again, so nobody would ever report on its attempt.
-//! This goes by the ledger: steps at work that were not claimed for a while are asked for in the engine.
+//! This goes by the ledger: steps at work that were not claimed for a while are asked for in the engine; and parked ones,
+//! whose recovery would meet nobody when someone has moved or deleted their token.
 
-use fallout_core::ids::StepKey;
+use fallout_core::{command::RECOVERY_MESSAGE, ids::StepKey};
 
 use crate::{Watch, WatchError, kept_going};
 
@@ -12,7 +13,24 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
     for (step, task, instance) in watch.desk.quiet_steps(BATCH).await? {
         kept_going("gone-tasks", &step, ask(watch, step, &task, &instance).await)?;
     }
+    for (step, task, instance) in watch.desk.parked_steps(BATCH).await? {
+        kept_going("gone-tasks", &step, ask_for_parked(watch, step, &task, &instance).await)?;
+    }
     Ok(0)
+}
+
+/// A parked step waits at its task, or behind it for the message of a recovery.
+async fn ask_for_parked(watch: &Watch, step: StepKey, task: &str, instance: &str) -> Result<(), WatchError> {
+    if watch.engine.external_task(task).await?.is_some()
+        || !watch.engine.executions(instance, RECOVERY_MESSAGE).await?.is_empty()
+    {
+        return Ok(watch.desk.task_seen(step).await?);
+    }
+    let how = match watch.engine.process_instance(instance).await? {
+        None => "its process instance has ended",
+        Some(_) => "its token was moved on in the engine",
+    };
+    Ok(watch.desk.stranded(step, task, how).await?)
 }
 
 async fn ask(watch: &Watch, step: StepKey, task: &str, instance: &str) -> Result<(), WatchError> {

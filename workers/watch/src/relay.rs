@@ -7,7 +7,7 @@ use fallout_core::{
     command::{
         ACTION_VARIABLE, CALLBACK_MESSAGE, EngineCommand, INCIDENT_TYPE, RECOVERY_MESSAGE, StartValue, UNDONE_MESSAGE,
     },
-    ids::{ActionId, CaseNumber, RunId},
+    ids::{ActionId, CaseNumber, RunId, StepKey},
 };
 use fallout_desk::Pending;
 use tokio::task::JoinSet;
@@ -21,6 +21,9 @@ const BATCH: i64 = 8;
 const MISSES_MAX: i32 = 7;
 /// Until a suspended instance is asked again: activating it is a person's doing.
 const SUSPENDED_S: f64 = 10.0;
+
+/// Until it is asked again whether a task is gone whose report the engine refuses: a person has to act first.
+const UNREPORTED_S: f64 = 5.0;
 
 /// How one send of a command ended.
 enum Sent {
@@ -63,6 +66,9 @@ async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
         EngineCommand::Incident { case, process_instance_id, external_task_id, message, summary } => {
             let waits = (process_instance_id.as_str(), message.as_str());
             incident(watch, *case, waits, external_task_id, summary, pending.tries).await
+        }
+        EngineCommand::Unreported { case, step, external_task_id, summary } => {
+            unreported(watch, *case, *step, external_task_id, summary).await
         }
     };
     let kind = pending.command.kind();
@@ -113,7 +119,7 @@ async fn start(
             ..Default::default()
         };
         if let Some(instance) = watch.engine.historic_process_instances(&query).await?.first() {
-            watch.desk.run_started(run, &instance.id).await?;
+            watch.desk.run_found(run, &instance.id).await?;
             return Ok(Sent::Done(Some("read back".into())));
         }
     }
@@ -226,6 +232,31 @@ async fn message(watch: &Watch, name: &str, instance: &str, pending: &Pending) -
         Err(e @ EngineError::Away { .. }) => Err(e.into()),
         Err(e) => Ok(Sent::Again(pause_s(pending.tries), e.to_string())),
     }
+}
+
+/// Shows the case in Cockpit at the task whose report the engine refuses, until the task is gone.
+async fn unreported(
+    watch: &Watch,
+    case: CaseNumber,
+    step: StepKey,
+    task: &str,
+    summary: &str,
+) -> Result<Sent, WatchError> {
+    let Some(task) = watch.engine.external_task(task).await? else {
+        watch.desk.went_on(step, "the engine does not have the task any more").await?;
+        return Ok(Sent::Done(None));
+    };
+    let number = case.to_string();
+    let query =
+        IncidentQuery { incident_type: Some(INCIDENT_TYPE), configuration: Some(&number), ..Default::default() };
+    if watch.engine.incidents(&query).await?.is_empty() {
+        match watch.engine.create_incident(&task.execution_id, INCIDENT_TYPE, &number, summary).await {
+            Err(e @ EngineError::Away { .. }) => return Err(e.into()),
+            Err(e) => return Ok(Sent::Again(UNREPORTED_S, e.to_string())),
+            Ok(_) => {}
+        }
+    }
+    Ok(Sent::Again(UNREPORTED_S, "the engine does not take the report yet".into()))
 }
 
 /// Shows the case in Cockpit where its token waits.

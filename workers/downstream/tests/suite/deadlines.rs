@@ -160,3 +160,16 @@ async fn an_exchange_goes_on_when_its_caller_stops_waiting() {
     drop(sending);
     assert!(server.arrived().await.is_complete());
 }
+
+#[tokio::test]
+async fn a_knock_finds_who_listens_and_sends_nothing() {
+    let mut server = Server::start(answering(http("200 OK", "", ""))).await;
+    let within = Duration::from_secs(5);
+    assert!(downstreams(&server.url).knock("test", within).await);
+    assert!(server.arrived().await.bytes.is_empty());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    assert!(!downstreams(&url).knock("test", within).await);
+    assert!(!downstreams(&url).knock("another", within).await);
+}

@@ -4,6 +4,7 @@
 mod answers;
 mod cuts;
 mod deadlines;
+mod hanging_up;
 mod lookups;
 mod operations;
 mod server;

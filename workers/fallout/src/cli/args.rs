@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{case, check, demo, deploy, explain, migrate, up, watch, worker};
+use super::{case, check, demo, deploy, explain, ledger, migrate, operation, order, up, watch, worker};
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
 const EXAMPLES: &str = "\
@@ -14,6 +14,9 @@ Examples:
   fallout check                        what keeps this from working here
   fallout case list                    what waits for a person
   fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
+  fallout order archive --older-than 90d --dry-run
+  fallout operation check my/operations
+                                       everything that is wrong with these descriptions of calls
   fallout explain FO-012               what a code means and what to do
 
 With servers of yours, set DATABASE_URL and CAMUNDA_URL, then: migrate, deploy, check, worker run, watch.
@@ -43,8 +46,11 @@ pub enum Command {
     Watch(watch::Args),
     Deploy(deploy::Args),
     Migrate(migrate::Args),
+    Operation(operation::Args),
     Check(check::Args),
     Case(case::Args),
+    Ledger(ledger::Args),
+    Order(order::Args),
     Explain(explain::Args),
 }
 

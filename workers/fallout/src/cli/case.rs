@@ -166,7 +166,7 @@ async fn ask(desk: &Desk, tenant: &str, recover: &Recover) -> anyhow::Result<Tak
 }
 
 /// Who the operating system says it is; never a name typed into the command.
-fn principal() -> String {
+pub(super) fn principal() -> String {
     // SAFETY: geteuid cannot fail and touches no memory of ours.
     let uid = unsafe { libc::geteuid() };
     let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
@@ -191,7 +191,7 @@ fn taken_text(recover: &Recover, taken: &Taken) -> String {
     text
 }
 
-fn told(e: DeskError) -> anyhow::Error {
+pub(super) fn told(e: DeskError) -> anyhow::Error {
     let code = match &e {
         DeskError::Away(_) => "FO-020",
         DeskError::NoSuchCase(_) => "FO-041",
@@ -202,6 +202,7 @@ fn told(e: DeskError) -> anyhow::Error {
         | DeskError::KeyReused(_)
         | DeskError::NoReason
         | DeskError::NoReference => "FO-040",
+        DeskError::NoWindow => "FO-042",
         _ => return e.into(),
     };
     Failure::new(code, e.to_string()).because(e).into()

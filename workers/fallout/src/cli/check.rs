@@ -24,7 +24,7 @@ pub struct Finding {
     pub subject: String,
     pub ok: bool,
     pub detail: String,
-    /// For `fallout explain`.
+    /// For `fallout explain`; with `ok` it is a warning.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<&'static str>,
 }
@@ -38,6 +38,10 @@ struct Report<'a> {
 impl Finding {
     fn good(area: &'static str, subject: &str, detail: impl Into<String>) -> Self {
         Self { area, subject: subject.to_owned(), ok: true, detail: detail.into(), code: None }
+    }
+
+    fn warning(area: &'static str, subject: &str, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { code: Some(code), ..Self::good(area, subject, detail) }
     }
 
     fn bad(area: &'static str, subject: &str, code: &'static str, detail: impl Into<String>) -> Self {
@@ -88,6 +92,11 @@ fn catalogue_and_models(context: &Context) -> Vec<Finding> {
     unfit.extend(settings.downstreams_without_address(&catalogue));
     findings
         .extend(several("configuration", "operations", "FO-001", unfit, || "every operation can be sent".to_owned()));
+    let offline = settings.declared_offline();
+    if !offline.is_empty() {
+        let what = "declared offline: their steps wait, their topics are not fetched";
+        findings.push(Finding::good("configuration", &offline.join(", "), what));
+    }
     findings.extend(match models::load(&settings.catalogue) {
         Err(problems) => several("models", "files", "FO-014", problems, String::new),
         Ok(files) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// `500ms`, `90s`, `5m` or `1h`.
+/// `500ms`, `90s`, `5m`, `1h` or `90d`.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
     let ms_per_unit = match &text[digits.len()..] {
@@ -10,6 +10,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         "s" => 1_000,
         "m" => 60_000,
         "h" => 3_600_000,
+        "d" => 86_400_000,
         _ => return Err("expected a number with its unit, for example 90s or 5m".to_owned()),
     };
     let number: u64 =
@@ -24,7 +25,13 @@ mod tests {
 
     #[test]
     fn a_duration_needs_a_number_and_a_unit() {
-        let table = [("500ms", Some(500)), ("90s", Some(90_000)), ("5m", Some(300_000)), ("1h", Some(3_600_000))];
+        let table = [
+            ("500ms", Some(500)),
+            ("90s", Some(90_000)),
+            ("5m", Some(300_000)),
+            ("1h", Some(3_600_000)),
+            ("2d", Some(172_800_000)),
+        ];
         let wrong = [
             ("5", None),
             ("m", None),

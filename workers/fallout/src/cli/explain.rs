@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    codes::{CODES, category_page, code},
+    codes::{CODES, category_page, classification_page, code},
     config::{shipped, suggest},
     exit::Exit,
     output::{Output, table},
@@ -72,7 +72,8 @@ fn found<'a>(wanted: &str, taxonomy: &'a Taxonomy) -> Option<Page<'a>> {
         Some(classification) => taxonomy.category_of(&classification.code),
         None => taxonomy.categories.iter().find(|c| c.code.eq_ignore_ascii_case(wanted)),
     }?;
-    let page = category_page(&category.runbook)?;
+    let own = classification.and_then(|c| classification_page(&c.code));
+    let page = own.or_else(|| category_page(&category.runbook))?;
     Some(match classification {
         Some(c) => Page { code: &c.code, title: &c.summary, page: format!("{}: {}\n\n{page}", c.code, c.summary) },
         None => Page { code: &category.code, title: &category.name, page: page.to_owned() },

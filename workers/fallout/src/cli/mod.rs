@@ -7,7 +7,10 @@ mod demo;
 pub mod deploy;
 mod duration;
 mod explain;
+mod ledger;
 mod migrate;
+mod operation;
+mod order;
 mod report;
 mod up;
 mod watch;
@@ -88,8 +91,11 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Watch(args) => watch::run(args, context).await,
         Command::Deploy(args) => deploy::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
+        Command::Operation(args) => operation::run(args, context).await,
         Command::Check(args) => check::run(args, context, problems).await,
         Command::Case(args) => case::run(args, context).await,
+        Command::Ledger(args) => ledger::run(args, context).await,
+        Command::Order(args) => order::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),
     }
 }

@@ -25,7 +25,20 @@ fn the_definition_of_the_command_line_is_sound() {
 fn help_names_every_command_with_what_it_does_and_shows_examples() {
     let wrapped = Cli::command().render_long_help().to_string();
     let help = wrapped.split_whitespace().collect::<Vec<_>>().join(" ");
-    for name in ["demo", "up", "worker", "watch", "deploy", "migrate", "check", "case", "explain"] {
+    for name in [
+        "demo",
+        "up",
+        "worker",
+        "watch",
+        "deploy",
+        "migrate",
+        "check",
+        "case",
+        "operation",
+        "ledger",
+        "order",
+        "explain",
+    ] {
         let command = Cli::command();
         let about = command.find_subcommand(name).unwrap().get_about().map(ToString::to_string);
         assert!(about.as_ref().is_some_and(|about| help.contains(about.as_str())), "{name}");

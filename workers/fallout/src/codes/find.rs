@@ -34,7 +34,7 @@ fn id_of(link: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         return Some("FO-015");
     }
     match link.downcast_ref::<StoreError>() {
-        Some(StoreError::Away(_)) => return Some("FO-020"),
+        Some(error) if error.is_away() => return Some("FO-020"),
         Some(StoreError::Migrate(_)) => return Some("FO-022"),
         Some(StoreError::Other(error)) => return of_sqlstate(&error.as_database_error()?.code()?),
         _ => {}

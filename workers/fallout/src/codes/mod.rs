@@ -11,4 +11,4 @@ mod tests;
 pub use failure::Failure;
 pub use find::code_of;
 pub use list::{CODES, Code, code};
-pub use pages::{CATEGORY_PAGES, category_page};
+pub use pages::{CATEGORY_PAGES, CLASSIFICATION_PAGES, category_page, classification_page};

@@ -51,19 +51,33 @@ fn every_page_in_the_folder_is_built_in() {
     let folder = format!("{WORKERS}/../docs/runbooks");
     let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let codes = CODES.iter().map(|code| format!("{}.md", code.id));
-    let built_in = codes.chain(CATEGORY_PAGES.iter().map(|(name, _)| format!("{name}.md")));
+    let pages = CATEGORY_PAGES.iter().chain(CLASSIFICATION_PAGES);
+    let built_in = codes.chain(pages.map(|(name, _)| format!("{name}.md")));
     assert_eq!(files.collect::<BTreeSet<_>>(), built_in.collect());
+}
+
+/// What a person has to know before anything is touched.
+fn says_what_is_known(name: &str, page: Option<&str>) {
+    let page = page.unwrap_or_else(|| panic!("{name} has no page"));
+    for part in ["**What is known.**", "**What is not known.**", "**Safe next step.**", "fallout case show"] {
+        assert!(page.contains(part), "{name}: {part}");
+    }
 }
 
 #[test]
 fn every_category_has_its_runbook() {
     let taxonomy: Taxonomy = toml::from_str(shipped::TAXONOMY).unwrap();
     for category in &taxonomy.categories {
-        let page = category_page(&category.runbook).unwrap_or_else(|| panic!("{}", category.runbook));
-        for part in ["**What is known.**", "**What is not known.**", "**Safe next step.**", "fallout case show"] {
-            assert!(page.contains(part), "{}: {part}", category.runbook);
-        }
+        says_what_is_known(&category.runbook, category_page(&category.runbook));
     }
+}
+
+#[test]
+fn everything_that_the_program_itself_parks_with_has_a_page_of_its_own() {
+    for code in fallout_core::decide::classification::ALL {
+        says_what_is_known(code, classification_page(code));
+    }
+    assert_eq!(CLASSIFICATION_PAGES.len(), fallout_core::decide::classification::ALL.len());
 }
 
 /// What `cli::report` can say of an error that came by a plain `?`.

@@ -1,70 +1,114 @@
 //! The catalogue from files: operations and taxonomy, every problem at once with the file it is in.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use fallout_bpmn::TopicCodes;
 use fallout_core::{catalogue::Catalogue, operation::Operation, taxonomy::Taxonomy};
 use serde::de::DeserializeOwned;
 
-use super::{CatalogueSettings, Problem, problem::toml_error, shipped};
+use super::{
+    CatalogueSettings, Problem,
+    operation_file::{self, Remark},
+    problem::toml_error,
+    shipped,
+};
 
 /// A file as (name for messages, content).
 pub(super) type NamedText = (String, String);
 
+/// Everything that was read, and every remark about it: of the taxonomy as problems, of the operations one by one.
+#[derive(Debug, Default)]
+pub struct Read {
+    pub catalogue: Catalogue,
+    pub files: usize,
+    pub problems: Vec<Problem>,
+    pub remarks: Vec<Remark>,
+}
+
 pub(super) fn load(settings: &CatalogueSettings) -> Result<Catalogue, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let (taxonomy_file, taxonomy) = taxonomy(&settings.taxonomy, &mut problems);
-    let mut files = BTreeMap::new();
-    let mut operations = BTreeMap::new();
-    for (file, text) in folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems) {
-        let Some(operation) = parsed::<Operation>(&file, &text, &mut problems) else {
-            continue;
-        };
-        // One file per operation, found by its name; so no two files can define the same one.
-        if Path::new(&file).file_stem().is_none_or(|stem| stem != operation.name.as_str()) {
-            problems.push(Problem::new(&file, format!("defines {}, so it must be called {0}.toml", operation.name)));
-            continue;
-        }
-        files.insert(format!("operation {}: ", operation.name), file);
-        operations.insert(operation.name.clone(), operation);
-    }
-    let catalogue = Catalogue { operations, taxonomy: taxonomy.unwrap_or_default() };
-    if !catalogue.taxonomy.categories.is_empty() {
-        problems.extend(catalogue.check().into_iter().map(|what| placed(what, &files, &taxonomy_file)));
-    }
+    let Read { catalogue, mut problems, remarks, .. } = read(settings, &[]);
+    problems.extend(remarks.into_iter().filter(|remark| remark.refused).map(problem));
     if problems.is_empty() { Ok(catalogue) } else { Err(problems) }
+}
+
+/// The taxonomy of the settings, and these operations: files and folders; none: those of the settings.
+pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
+    let mut problems = Vec::new();
+    let taxonomy = taxonomy(&settings.taxonomy, &mut problems);
+    let texts = if paths.is_empty() {
+        folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems)
+    } else {
+        paths.iter().flat_map(|path| texts(path, &mut problems)).collect()
+    };
+    let files = texts.len();
+    let mut read =
+        Read { catalogue: Catalogue { taxonomy, ..Default::default() }, files, problems, ..Default::default() };
+    texts.iter().for_each(|(file, text)| read.take(file, text));
+    read
+}
+
+impl Read {
+    fn take(&mut self, file: &str, text: &str) {
+        let (operation, remarks) = operation_file::read(file, text, &self.catalogue.taxonomy);
+        self.remarks.extend(remarks);
+        let Some(operation) = operation else { return };
+        let name = operation.name.clone();
+        // One file per operation, found by its name; so no two files of a folder can define the same one.
+        if Path::new(file).file_stem().is_none_or(|stem| stem != name.as_str()) {
+            let what = format!("defines {name}, so it must be called {name}.toml");
+            self.remarks.push(Remark::refused(file, "name", what, "rename the file or the operation"));
+        } else if self.catalogue.operations.insert(name.clone(), operation).is_some() {
+            let what = format!("another of these files defines {name} too");
+            self.remarks.push(Remark::refused(file, "name", what, "take one of them out"));
+        }
+    }
+}
+
+fn problem(remark: Remark) -> Problem {
+    let what = match remark.field.as_str() {
+        "" => remark.what,
+        field => format!("{field}: {}; {}", remark.what, remark.next),
+    };
+    Problem::new(remark.file, what)
+}
+
+/// A file, or every .toml file of a folder.
+fn texts(path: &Path, problems: &mut Vec<Problem>) -> Vec<NamedText> {
+    let file = path.display().to_string();
+    if path.is_dir() {
+        return folder(path, "toml", "", &[], problems);
+    }
+    match fs::read_to_string(path) {
+        Ok(text) => vec![(file, text)],
+        Err(error) => {
+            problems.push(Problem::new(file, format!("the file cannot be read: {error}")));
+            Vec::new()
+        }
+    }
 }
 
 /// The error codes that each topic may raise, for the lint of models.
 pub fn topic_codes(catalogue: &Catalogue) -> TopicCodes {
-    let codes = |op: &Operation| op.answers.business.values().cloned().collect();
+    let codes = |op: &Operation| op.answers.business.values().map(|rejection| rejection.bpmn_error.clone()).collect();
     catalogue.operations.iter().map(|(topic, op)| (topic.clone(), codes(op))).collect()
 }
 
-/// `Catalogue::check` knows names, not files.
-fn placed(what: String, files: &BTreeMap<String, String>, taxonomy: &str) -> Problem {
-    let found = files.iter().find_map(|(start, file)| Some((file, what.strip_prefix(start.as_str())?)));
-    match found {
-        Some((file, rest)) => Problem::new(file, rest),
-        None => Problem::new(taxonomy, what),
-    }
-}
-
-fn taxonomy(path: &Path, problems: &mut Vec<Problem>) -> (String, Option<Taxonomy>) {
-    let file = path.display().to_string();
-    if path.as_os_str().is_empty() {
-        let file = "config/taxonomy.toml (built in)".to_owned();
-        let taxonomy = parsed(&file, shipped::TAXONOMY, problems);
-        return (file, taxonomy);
-    }
-    let taxonomy = match fs::read_to_string(path) {
-        Ok(text) => parsed(&file, &text, problems),
-        Err(error) => {
-            problems.push(Problem::new(&file, format!("the file cannot be read: {error}")));
-            None
+/// Checked; an empty one where it cannot be read.
+fn taxonomy(path: &Path, problems: &mut Vec<Problem>) -> Taxonomy {
+    let (file, text) = if path.as_os_str().is_empty() {
+        ("config/taxonomy.toml (built in)".to_owned(), shipped::TAXONOMY.to_owned())
+    } else {
+        match texts(path, problems).pop() {
+            Some(read) => read,
+            None => return Taxonomy::default(),
         }
     };
-    (file, taxonomy)
+    let Some(taxonomy) = parsed::<Taxonomy>(&file, &text, problems) else { return Taxonomy::default() };
+    problems.extend(taxonomy.check().into_iter().map(|what| Problem::new(&file, what)));
+    taxonomy
 }
 
 fn parsed<T: DeserializeOwned>(file: &str, text: &str, problems: &mut Vec<Problem>) -> Option<T> {

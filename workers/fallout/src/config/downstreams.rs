@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use fallout_core::catalogue::Catalogue;
-use fallout_downstream::{Address, ConfigError, Downstreams, Secret as BearerSecret};
+use fallout_downstream::{Address, ConfigError, Declared, Downstreams, Secret as BearerSecret};
 use serde::{Deserialize, Serialize};
 
 use super::{Problem, Secret, Settings, listed};
@@ -15,6 +15,12 @@ pub struct DownstreamSettings {
     pub url: String,
     #[serde(default)]
     pub bearer: Secret,
+    /// Declared unavailable: its steps wait.
+    #[serde(default)]
+    pub offline: bool,
+    /// Tasks in hand at the same time, of all its operations; 0: as many as the fleet has permits.
+    #[serde(default)]
+    pub in_flight: u32,
 }
 
 pub(super) fn problems(all: &BTreeMap<String, DownstreamSettings>) -> Vec<Problem> {
@@ -27,7 +33,12 @@ fn built(all: &BTreeMap<String, DownstreamSettings>) -> Result<Downstreams, Conf
         url: one.url.clone(),
         bearer: (!one.bearer.is_empty()).then(|| BearerSecret::new(one.bearer.reveal())),
     };
-    Downstreams::new(all.iter().map(|(name, one)| (name.clone(), address(one))).collect())
+    let declared = |one: &DownstreamSettings| Declared {
+        offline: one.offline,
+        in_flight: (one.in_flight > 0).then_some(one.in_flight),
+    };
+    let downstreams = Downstreams::new(all.iter().map(|(name, one)| (name.clone(), address(one))).collect())?;
+    Ok(downstreams.declaring(all.iter().map(|(name, one)| (name.clone(), declared(one))).collect()))
 }
 
 impl Settings {
@@ -38,6 +49,11 @@ impl Settings {
             return Err(Failure::new("FO-001", listed("the settings do not fit the operations:", &missing)));
         }
         built(&self.downstreams).map_err(|error| Failure::new("FO-001", error.to_string()))
+    }
+
+    /// Those that somebody declared offline.
+    pub fn declared_offline(&self) -> Vec<&str> {
+        self.downstreams.iter().filter(|(_, one)| one.offline).map(|(name, _)| name.as_str()).collect()
     }
 
     /// One problem per downstream that operations use and nobody configured.

@@ -114,6 +114,10 @@ impl Given {
             (Kind::Number, toml::Value::String(text)) if self.from_variable => {
                 text.trim().parse::<u32>().ok().map(Into::into)
             }
+            (Kind::Flag, toml::Value::Boolean(flag)) => Some((*flag).into()),
+            (Kind::Flag, toml::Value::String(text)) if self.from_variable => {
+                text.trim().parse::<bool>().ok().map(Into::into)
+            }
             _ => None,
         }
     }
@@ -149,5 +153,6 @@ fn wanted(kind: Kind) -> &'static str {
     match kind {
         Kind::Text => "a text in quotes",
         Kind::Number => "a whole number from 0 to 4294967295",
+        Kind::Flag => "true or false",
     }
 }

@@ -10,6 +10,7 @@ mod engine;
 mod fleet;
 mod given;
 pub mod models;
+pub mod operation_file;
 mod problem;
 mod schema;
 mod secret;
@@ -24,7 +25,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use config::{Config, ConfigError, File, FileFormat};
 
-pub use catalogue::topic_codes;
+pub use catalogue::{Read, topic_codes};
 pub use database::DatabaseSettings;
 pub use downstreams::DownstreamSettings;
 pub use engine::EngineSettings;

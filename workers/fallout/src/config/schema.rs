@@ -8,10 +8,17 @@ use super::{shipped, suggest};
 pub enum Kind {
     Text,
     Number,
+    /// True or false.
+    Flag,
 }
 
 /// Keys below names that people choose.
-const FREE: [&str; 2] = ["downstreams.*.url", "downstreams.*.bearer"];
+const FREE: [(&str, Kind); 4] = [
+    ("downstreams.*.url", Kind::Text),
+    ("downstreams.*.bearer", Kind::Text),
+    ("downstreams.*.offline", Kind::Flag),
+    ("downstreams.*.in_flight", Kind::Number),
+];
 
 #[derive(Debug)]
 pub struct Schema(BTreeMap<String, Kind>);
@@ -23,7 +30,7 @@ impl Schema {
         let kind = |value: &toml::Value| if value.is_integer() { Kind::Number } else { Kind::Text };
         let leaves = flatten(&defaults).into_iter().filter(|(_, value)| !value.is_table());
         let known = leaves.map(|(key, value)| (key, kind(&value)));
-        Self(known.chain(FREE.map(|key| (key.to_owned(), Kind::Text))).collect())
+        Self(known.chain(FREE.map(|(key, kind)| (key.to_owned(), kind))).collect())
     }
 
     pub fn kind(&self, key: &str) -> Option<Kind> {

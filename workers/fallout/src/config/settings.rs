@@ -6,7 +6,7 @@ use fallout_core::catalogue::Catalogue;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DatabaseSettings, DownstreamSettings, EngineSettings, FleetSettings, Problem, catalogue, downstreams, listed,
+    DatabaseSettings, DownstreamSettings, EngineSettings, FleetSettings, Problem, Read, catalogue, downstreams, listed,
 };
 use crate::codes::Failure;
 
@@ -90,6 +90,11 @@ impl CatalogueSettings {
     /// Operations and taxonomy, checked in themselves only.
     pub fn load(&self) -> Result<Catalogue, Vec<Problem>> {
         catalogue::load(self)
+    }
+
+    /// As `load`, with every remark; of these files and folders instead, where some are named.
+    pub fn read(&self, paths: &[PathBuf]) -> Read {
+        catalogue::read(self, paths)
     }
 }
 

@@ -108,6 +108,22 @@ fn every_problem_of_both_places_is_told_at_once() {
 }
 
 #[test]
+fn a_downstream_is_declared_offline_or_limited_in_the_file_or_by_a_variable() {
+    let file = "[downstreams.crm]\nurl = \"http://crm\"\noffline = true\n[downstreams.erp]\nurl = \"http://erp\"\nin_flight = 4";
+    let (settings, problems) = given(file, &[]).read();
+    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(settings.declared_offline(), ["crm"]);
+    assert_eq!((settings.downstreams["crm"].in_flight, settings.downstreams["erp"].in_flight), (0, 4));
+    let (settings, _) = given(file, &[("FALLOUT_DOWNSTREAMS__CRM__OFFLINE", "false")]).read();
+    assert!(settings.declared_offline().is_empty());
+    refused(
+        "[downstreams.crm]\nurl = \"http://crm\"\noffline = \"yes\"",
+        &[],
+        &["my.toml: downstreams.crm.offline: expected true or false, found a text"],
+    );
+}
+
+#[test]
 fn a_slip_below_a_name_of_ones_own_is_recognised_too() {
     refused(
         "[downstreams.crm]\nurl = \"http://crm\"\nbaerer = \"x\"",
@@ -200,11 +216,12 @@ fn paths_of_a_file_are_meant_from_where_it_is_and_every_bad_file_is_told() {
     let problems = given.read().0.catalogue.load().unwrap_err();
     let folder = format!("{}/", given.folder.path().display());
     let problems: Vec<_> = problems.iter().map(|problem| problem.to_string().replace(&folder, "")).collect();
-    assert_eq!(problems.len(), 4, "{problems:#?}");
     assert!(problems[0].starts_with("none.toml: the file cannot be read: "));
     assert!(problems[1].starts_with("ops/broken.toml:1:"));
-    assert_eq!(problems[2], "ops/other.toml: defines billing.activate, so it must be called billing.activate.toml");
-    assert!(problems[3].starts_with("ops/partial.toml:") && problems[3].contains("missing field"));
+    assert!(problems[2].contains("ops/other.toml: name: defines billing.activate, so it must be called"));
+    for (field, problem) in ["version", "downstream"].iter().zip(&problems[3..]) {
+        assert!(problem.starts_with(&format!("ops/partial.toml: {field}: is missing; ")), "{problem}");
+    }
 }
 
 #[test]

@@ -38,6 +38,8 @@ fn step(line: &str, name: &str, state: StepState) -> StepView {
         activity_id: String::new(),
         external_task_id: String::new(),
         order_cancelled: false,
+        lost: None,
+        restored_to: None,
         case: (state == StepState::Parked).then_some(CaseNumber(1)),
         identity,
     };

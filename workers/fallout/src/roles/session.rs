@@ -57,10 +57,13 @@ pub fn adopt(settings: &mut Settings) {
     only(settings, &session.downstreams);
 }
 
-/// These downstreams and no others, whatever was configured: simulated orders must never reach a real system.
+/// These downstreams and no others, whatever was configured: simulated orders must never reach a real system. What was laid
+/// down beside the address holds for the simulated one too.
 pub fn only(settings: &mut Settings, urls: &BTreeMap<String, String>) {
+    let configured = std::mem::take(&mut settings.downstreams);
     let one = |(name, url): (&String, &String)| {
-        (name.clone(), DownstreamSettings { url: url.clone(), ..DownstreamSettings::default() })
+        let given = configured.get(name).cloned().unwrap_or_default();
+        (name.clone(), DownstreamSettings { url: url.clone(), bearer: Secret::default(), ..given })
     };
     settings.downstreams = urls.iter().map(one).collect();
 }

@@ -29,13 +29,21 @@ pub struct State {
     pub calls: Vec<Request>,
     /// Verb → what the next such call loses.
     pub lose: BTreeMap<&'static str, Lose>,
+    /// Verb → how often it is refused, and with which status, type and code.
+    pub refuse: BTreeMap<&'static str, (usize, u16, &'static str, i64)>,
     pub down: bool,
+    /// Whether each worker may have one pending poll only, as the hosts of this repository are set.
+    pub unique_polls: bool,
+    /// Polls that a later one of the same worker has ended.
+    ended_polls: Vec<String>,
+    polls: usize,
     log: Vec<Value>,
     reports: Vec<Value>,
 }
 
 #[derive(Debug)]
 struct Task {
+    topic: String,
     variables: Value,
     worker: Option<String>,
     locked_until: Option<Instant>,
@@ -53,6 +61,7 @@ pub struct Engine {
 impl Engine {
     pub async fn start() -> (Engine, String) {
         let engine = Engine::default();
+        engine.state().unique_polls = true;
         let answering = engine.clone();
         let answer = move |request: Request| {
             let engine = answering.clone();
@@ -74,17 +83,39 @@ impl Engine {
 
     /// A task that becomes fetchable without waking a poll, as by raised retries.
     pub fn add_quietly(&self, order: &str) {
+        self.add_to("reserve", order);
+    }
+
+    /// A new task of a topic, which wakes the polls.
+    pub fn add_for(&self, topic: &str, order: &str) {
+        self.add_to(topic, order);
+        self.inserted.notify_waiters();
+    }
+
+    fn add_to(&self, topic: &str, order: &str) {
         let text = |value: &str| json!({ "type": "String", "value": value });
         let variables = json!({
             "tenantId": text("t"), "orderId": text(order), "orderRun": { "type": "Integer", "value": 1 }, "lineId": text(""),
             "stepId": text("reserve"), "stepDirection": text("do"), "handledCodes": text(","), "recoveryActionId": text("none"),
         });
-        self.add_with(order, variables);
+        self.add_task(topic, order, variables);
     }
 
     pub fn add_with(&self, id: &str, variables: Value) {
-        let task =
-            Task { variables, worker: None, locked_until: None, retries: None, message: String::new(), ended: None };
+        self.add_task("reserve", id, variables);
+    }
+
+    fn add_task(&self, topic: &str, id: &str, variables: Value) {
+        let topic = topic.to_owned();
+        let task = Task {
+            topic,
+            variables,
+            worker: None,
+            locked_until: None,
+            retries: None,
+            message: String::new(),
+            ended: None,
+        };
         self.state().tasks.insert(id.to_owned(), task);
     }
 
@@ -110,6 +141,11 @@ impl Engine {
         self.state().tasks.get_mut(id).unwrap().worker = Some("thief".into());
     }
 
+    /// Whether a poll is pending.
+    pub fn is_polled(&self) -> bool {
+        self.state().polls > 0
+    }
+
     pub fn is_locked(&self, id: &str) -> bool {
         self.state().tasks[id].locked_until.is_some_and(|until| until > Instant::now())
     }
@@ -127,13 +163,22 @@ impl Engine {
                 return None;
             }
             state.calls.push(request.clone());
+            if let Some((times, status, kind, code)) = state.refuse.get_mut(verb.as_str()).filter(|r| r.0 > 0) {
+                *times -= 1;
+                return Some((*status, json!({ "type": kind, "message": "scripted", "code": code })));
+            }
             state.lose.remove(verb.as_str())
         };
         if lose == Some(Lose::Request) {
             return None;
         }
         let answer = match (request.line.as_str(), verb.as_str()) {
-            (_, "fetchAndLock") => (200, self.fetch(&request.body).await),
+            (_, "fetchAndLock") => {
+                self.state().polls += 1;
+                let answer = self.fetch(&request.body).await;
+                self.state().polls -= 1;
+                answer
+            }
             (_, "complete" | "failure" | "bpmnError" | "extendLock") => self.state().settle(&request, &verb),
             (_, "xml") => (200, json!({ "bpmn20Xml": include_str!("../../../../bpmn/recoverable-step.bpmn") })),
             (_, "external-task-log") => (200, json!(self.state().log)),
@@ -148,14 +193,23 @@ impl Engine {
         (lose != Some(Lose::Answer)).then_some(answer)
     }
 
-    async fn fetch(&self, body: &Value) -> Value {
+    async fn fetch(&self, body: &Value) -> (u16, Value) {
+        let worker = body["workerId"].as_str().unwrap();
+        if self.state().unique_polls && body.get("asyncResponseTimeout").is_some() {
+            self.state().ended_polls.push(worker.to_owned());
+            self.inserted.notify_waiters();
+        }
         let ends = Instant::now() + Duration::from_millis(body["asyncResponseTimeout"].as_u64().unwrap_or(0));
+        let ended = self.state().ended_polls.len();
         loop {
             let inserted = self.inserted.notified();
+            if self.state().ended_polls[ended..].iter().any(|id| id == worker) {
+                return (503, Value::Null);
+            }
             let found = self.state().lock_some(body);
             let left = ends.saturating_duration_since(Instant::now());
             if !found.is_empty() || left.is_zero() || timeout(left, inserted).await.is_err() {
-                return found.into();
+                return (200, found.into());
             }
         }
     }
@@ -168,8 +222,12 @@ fn row(name: &str, type_name: &str, value: &Value) -> Value {
 impl State {
     fn lock_some(&mut self, body: &Value) -> Vec<Value> {
         let now = Instant::now();
+        let topics = body["topics"].as_array().unwrap();
         let free = |task: &Task| {
-            task.ended.is_none() && task.retries != Some(0) && task.locked_until.is_none_or(|until| until <= now)
+            topics.iter().any(|topic| topic["topicName"] == task.topic)
+                && task.ended.is_none()
+                && task.retries != Some(0)
+                && task.locked_until.is_none_or(|until| until <= now)
         };
         let lock = Duration::from_millis(body["topics"][0]["lockDuration"].as_u64().unwrap());
         let most = body["maxTasks"].as_u64().unwrap() as usize;
@@ -231,7 +289,7 @@ impl State {
 
 fn described(id: &str, task: &Task) -> Value {
     json!({
-        "id": id, "workerId": task.worker, "topicName": "reserve", "activityId": "perform", "activityInstanceId": "a",
+        "id": id, "workerId": task.worker, "topicName": task.topic, "activityId": "perform", "activityInstanceId": "a",
         "executionId": "x", "processInstanceId": "p", "processDefinitionId": "recoverable-step:1:d",
         "processDefinitionKey": "recoverable-step", "priority": 0, "suspended": false, "retries": task.retries,
         "lockExpirationTime": "2026-01-01T00:00:00.000+0000", "variables": task.variables,

@@ -14,7 +14,7 @@ pub struct Request {
     pub body: Value,
 }
 
-/// `None` closes the connection without a word.
+/// `None` closes the connection without a word. A body with `retryAfter` asks for an hour of patience.
 pub type Answer = Option<(u16, Value)>;
 
 /// Serves each connection with `answer` until the runtime ends; gives the address.
@@ -32,7 +32,9 @@ where
                     && let Some((status, body)) = answer(request).await
                 {
                     let body = if body.is_null() { String::new() } else { body.to_string() };
-                    let head = format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Type: application/json");
+                    let patience = if body.contains("retryAfter") { "\r\nRetry-After: 3600" } else { "" };
+                    let head =
+                        format!("HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Type: application/json{patience}");
                     let text = format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
                     let _ = stream.write_all(text.as_bytes()).await;
                 }

@@ -9,7 +9,7 @@ use fallout_core::{
     attempt::{Prepared, StoredRequest},
     claim::{Claim, Permission, Recorded},
     decide::Verdict,
-    evidence::Evidence,
+    evidence::{Evidence, Phase},
     ids::AttemptId,
     lookup::Said,
     operation::Method,
@@ -26,6 +26,7 @@ pub struct Told {
     pub recorded: Vec<(AttemptId, Evidence)>,
     pub read: Vec<Said>,
     pub reported: Vec<AttemptId>,
+    pub refused: Vec<String>,
     pub learnt: Vec<Definition>,
 }
 
@@ -37,6 +38,8 @@ pub struct Memory {
     pub told: Mutex<Told>,
     pub on_claim: OnClaim,
     pub on_record: OnRecord,
+    /// What recording anything but a 2xx comes to, where that differs.
+    pub on_failure: Option<Recorded>,
     pub away: AtomicBool,
     /// How often it was asked whether it answers.
     pub asked: AtomicUsize,
@@ -51,6 +54,7 @@ impl Default for Memory {
             told: Mutex::default(),
             on_claim: Box::new(|_, _| fresh()),
             on_record: Box::new(|_| recorded(Verdict::Complete { outputs: Outputs::new() })),
+            on_failure: None,
             away: AtomicBool::new(false),
             asked: AtomicUsize::new(0),
             contexts: Semaphore::new(1_000),
@@ -123,7 +127,11 @@ impl Ledger for Memory {
     ) -> Result<Recorded, LedgerError> {
         self.answers()?;
         let mut told = self.told();
+        let failed = !matches!(evidence.phase, Phase::Answered { status: 200..300, .. });
         told.recorded.push((attempt, evidence));
+        if let Some(recorded) = self.on_failure.as_ref().filter(|_| failed) {
+            return Ok(recorded.clone());
+        }
         Ok((self.on_record)(told.recorded.len() - 1))
     }
 
@@ -150,6 +158,12 @@ impl Ledger for Memory {
     async fn reported(&self, marks: Vec<(AttemptId, Uuid)>) -> Result<(), LedgerError> {
         self.answers()?;
         self.told().reported.extend(marks.into_iter().map(|(attempt, _)| attempt));
+        Ok(())
+    }
+
+    async fn cannot_report(&self, _: &TaskRef, problem: &str) -> Result<(), LedgerError> {
+        self.answers()?;
+        self.told().refused.push(problem.to_owned());
         Ok(())
     }
 

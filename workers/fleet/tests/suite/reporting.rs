@@ -1,5 +1,7 @@
 //! A verdict reaches the engine exactly once, whatever gets lost on the way.
 
+use std::time::Duration;
+
 use fallout_core::{
     attempt::StoredRequest,
     claim::{Claim, Recorded},
@@ -8,6 +10,7 @@ use fallout_core::{
     lookup::Said,
     step::Outputs,
 };
+use fallout_fleet::FleetConfig;
 use uuid::Uuid;
 
 use crate::{
@@ -130,4 +133,42 @@ async fn a_known_effect_is_only_reported() {
     rig.engine.add("o");
     until("it is done", || rig.engine.ended("o") == Some("completed")).await;
     assert!(rig.ledger.told().recorded.is_empty());
+}
+
+#[tokio::test]
+async fn a_report_that_the_engine_would_always_refuse_gets_an_owner_and_is_said_again() {
+    for (times, status, kind, code) in [
+        (1, 500, "ProcessEnginePersistenceException", 10_002),
+        (1, 500, "OwnException", 20_000),
+        (3, 500, "ProcessEngineException", 0),
+        (1, 400, "InvalidRequestException", 0),
+    ] {
+        let (engine, url) = Engine::start().await;
+        engine.state().refuse.insert("complete", (times, status, kind, code));
+        let known = |_: &_, nth| match nth {
+            0 => crate::ledger::fresh(),
+            _ => Claim::Report { attempt: None, verdict: Verdict::Complete { outputs: Outputs::new() }, case: None },
+        };
+        let short = FleetConfig { lock_duration: Duration::from_millis(2_500), ..config() };
+        let rig = Rig::with(engine, &url, short, Memory { on_claim: Box::new(known), ..Memory::default() }).await;
+        rig.let_answer();
+        rig.engine.add("o");
+        until("it is reported in the end", || rig.engine.ended("o") == Some("completed")).await;
+        assert_eq!(rig.ledger.told().refused.len(), 1, "{kind} {code}");
+        assert_eq!(rig.engine.calls("complete").len(), times + 1, "{kind} {code}");
+        assert_eq!(rig.ledger.told().recorded.len(), 1, "{kind} {code}: one exchange");
+    }
+}
+
+#[tokio::test]
+async fn a_credential_that_is_refused_is_nothing_that_a_case_could_own() {
+    let (engine, url) = Engine::start().await;
+    engine.state().refuse.insert("complete", (1, 401, "", 0));
+    let rig =
+        Rig::with(engine, &url, FleetConfig { lock_duration: Duration::from_secs(1), ..config() }, Memory::default())
+            .await;
+    rig.let_answer();
+    rig.engine.add("o");
+    until("it is reported in the end", || rig.engine.ended("o") == Some("completed")).await;
+    assert!(rig.ledger.told().refused.is_empty());
 }

@@ -32,7 +32,7 @@ use crate::{
     ledger::{Memory, request},
 };
 
-const OPERATION: &str = r#"
+pub const OPERATION: &str = r#"
 name = "reserve"
 version = 1
 downstream = "inventory"
@@ -84,7 +84,7 @@ pub struct Rig {
     running: JoinHandle<Drained>,
 }
 
-struct Plain;
+pub struct Plain;
 
 impl Handler for Plain {
     fn prepare(&self, task: &TaskRef, _: &StepContext) -> Result<StoredRequest, String> {

@@ -46,6 +46,19 @@ async fn the_same_key_with_another_payload_is_refused() {
 }
 
 #[tokio::test]
+async fn a_downstream_that_breaks_its_promises_about_keys_can_be_had() {
+    let rig = Rig::new("[[fault]]\nbehaviour = \"forget_key\"").await;
+    let first = rig.reserve("k").await;
+    assert_ne!(rig.reserve("k").await.field("id"), first.field("id"));
+    assert_eq!(rig.effects().await.len(), 2);
+    let rig = rig.restart("[[fault]]\nbehaviour = \"ignore_payload\"").await;
+    let first = rig.reserve("l").await;
+    let request = rig.request(Method::POST, "inventory", "/reservations").header("Idempotency-Key", "l");
+    assert_eq!(see(request.json(&json!({"item": "copper"}))).await, first);
+    assert_eq!(rig.effects().await.len(), 3);
+}
+
+#[tokio::test]
 async fn two_requests_with_one_key_at_the_same_time_have_one_effect() {
     let rig = Rig::new("").await;
     let (a, b, c) = tokio::join!(rig.reserve("k"), rig.reserve("k"), rig.reserve("k"));

@@ -79,7 +79,7 @@ fn attempts(out: &mut String, attempts: &[AttemptView]) {
             let _ = writeln!(out, "     {}", proven(evidence));
         }
         match &attempt.outcome {
-            Some(Outcome::Business { code, message }) => {
+            Some(Outcome::Business { code, message, .. }) => {
                 let _ = writeln!(out, "     rejected: {code}: {message}");
             }
             Some(Outcome::Success { outputs }) if !outputs.is_empty() => {

@@ -55,8 +55,11 @@ fn says(text: &str, expected: &str) {
 
 #[test]
 fn a_rejection_is_told_in_the_words_of_the_downstream() {
-    let rejected =
-        Outcome::Business { code: "ADDRESS_NOT_SERVICEABLE".into(), message: "no fibre in the street".into() };
+    let rejected = Outcome::Business {
+        code: "ADDRESS_NOT_SERVICEABLE".into(),
+        classification: None,
+        message: "no fibre in the street".into(),
+    };
     let detail = CaseDetail { attempts: vec![attempt(rejected)], ..case("ADDRESS_NOT_SERVICEABLE") };
     says(&text(&detail, &[]), "     rejected: ADDRESS_NOT_SERVICEABLE: no fibre in the street\n");
 }

@@ -1,6 +1,9 @@
 //! What `check` asks the database: is it there, new enough, durable, migrated.
 
-use fallout_store::{Scope, Store, StoreError, server};
+use fallout_store::{
+    Scope, Store, StoreError,
+    server::{self, Standbys},
+};
 
 use super::Finding;
 use crate::{
@@ -36,9 +39,11 @@ async fn facts(store: &Store, findings: &mut Vec<Finding>) -> Result<(), StoreEr
         Ok(()) => Finding::good(AREA, "version", format!("PostgreSQL {}.{}", version / 10_000, version % 10_000)),
         Err(failure) => Finding::bad(AREA, "version", failure.code.id, failure.to_string()),
     });
-    for setting in server::durability(&mut tx).await? {
-        findings.push(durable(&setting.name, &setting.value));
-    }
+    let durability = server::durability(&mut tx).await?;
+    findings.extend(durability.iter().map(|setting| durable(&setting.name, &setting.value)));
+    let waits =
+        durability.iter().any(|s| s.name == "synchronous_commit" && !["off", "local"].contains(&s.value.as_str()));
+    findings.push(standbys(&server::standbys(&mut tx).await?, waits));
     findings.push(migrations(server::applied_migrations(&mut tx).await?));
     Ok(())
 }
@@ -48,6 +53,28 @@ fn durable(name: &str, value: &str) -> Finding {
     match value {
         "off" => Finding::bad(AREA, name, "FO-021", "off: a crash could lose an intent whose request was already sent"),
         value => Finding::good(AREA, name, value),
+    }
+}
+
+/// Whether a promoted standby may lack what was confirmed; `waits` when our commits wait for synchronous ones.
+fn standbys(found: &Standbys, waits: bool) -> Finding {
+    let Standbys { connected, asynchronous, hidden, .. } = found;
+    let may_lack = "a failover to one could lose intents whose requests were sent";
+    match (*connected, waits && !found.synchronous_names.is_empty()) {
+        (0, _) => Finding::good(AREA, "standbys", "none"),
+        (_, false) => {
+            Finding::warning(AREA, "standbys", "FO-024", format!("no commit waits for one of {connected}: {may_lack}"))
+        }
+        _ if *asynchronous > 0 => Finding::warning(
+            AREA,
+            "standbys",
+            "FO-024",
+            format!("{asynchronous} of {connected} are asynchronous: {may_lack}"),
+        ),
+        _ if *hidden > 0 => {
+            Finding::warning(AREA, "standbys", "FO-024", format!("{connected}, their state only visible to pg_monitor"))
+        }
+        _ => Finding::good(AREA, "standbys", format!("{connected}, synchronous")),
     }
 }
 
@@ -72,6 +99,27 @@ mod tests {
     fn only_off_endangers_a_commit() {
         for (value, ok) in [("on", true), ("local", true), ("remote_apply", true), ("off", false)] {
             assert_eq!(durable("synchronous_commit", value).ok, ok, "{value}");
+        }
+    }
+    #[test]
+    fn a_standby_that_may_lack_a_commit_is_warned_of() {
+        let told = |names: &str, (connected, asynchronous, hidden), waits| {
+            let synchronous_names = names.to_owned();
+            let finding = standbys(&Standbys { synchronous_names, connected, asynchronous, hidden }, waits);
+            assert!(finding.ok, "a warning stops nothing");
+            finding.code.map(|code| (code, finding.detail))
+        };
+        assert_eq!(told("", (0, 0, 0), true), None);
+        assert_eq!(told("a", (1, 0, 0), true), None);
+        let cases = [
+            ("", (2, 2, 0), true, "no commit"),
+            ("a", (1, 0, 0), false, "no commit"),
+            ("a", (2, 1, 0), true, "1 of 2"),
+            ("a", (2, 0, 2), true, "pg_monitor"),
+        ];
+        for (names, counts, waits, says) in cases {
+            let (code, detail) = told(names, counts, waits).unwrap();
+            assert!(code == "FO-024" && detail.contains(says), "{detail}");
         }
     }
 }

@@ -20,7 +20,7 @@ pub async fn fit(settings: &Settings, stop: &mut watch::Receiver<bool>) -> Resul
     let mut away = Away::new("the engine and the database");
     while !*stop.borrow() {
         let (engine, database) = tokio::join!(engine::findings(settings), database::findings(settings));
-        let problems: Vec<Finding> = engine.into_iter().chain(database).filter(|f| !f.ok).collect();
+        let (good, problems): (Vec<Finding>, Vec<Finding>) = engine.into_iter().chain(database).partition(|f| f.ok);
         let is_away = |f: &Finding| f.code.is_some_and(|code| AWAY.contains(&code));
         let told = |f: &Finding| format!("{} {}: {} ({})", f.area, f.subject, f.detail, f.code.unwrap_or_default());
         if let Some(worst) = problems.iter().find(|f| !is_away(f)) {
@@ -29,6 +29,7 @@ pub async fn fit(settings: &Settings, stop: &mut watch::Receiver<bool>) -> Resul
         }
         let Some(first) = problems.first() else {
             away.answered();
+            good.iter().filter(|f| f.code.is_some()).for_each(|f| tracing::warn!("{}", told(f)));
             return Ok(());
         };
         let pause: Duration = away.failed(&told(first));

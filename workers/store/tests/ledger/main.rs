@@ -1,0 +1,10 @@
+//! The ledger against a real Postgres: what the database refuses whoever writes, in whatever order, and what we know after
+//! a broken connection. One server for all, a database for each test.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod commits;
+mod database;
+mod races;
+mod rules;
+mod tombstones;
