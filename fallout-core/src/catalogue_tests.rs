@@ -89,6 +89,7 @@ fn a_lookup_that_cannot_settle_anything_is_refused() {
     check(keyed(), accepted, "needs a lookup");
     check(good(), |op| lookup_of(op).outputs.clear(), "does not give the output id");
     check(good(), |op| lookup_of(op).max_reads = 2, "max_reads is below 3");
+    check(good(), |op| lookup_of(op).max_wait_ms = Some(1), "lookup.max_wait_ms: is below");
     let unbounded = |op: &mut Operation| (lookup_of(op).max_late_arrival_ms, lookup_of(op).max_reads) = (None, 0);
     check(good(), unbounded, "max_reads is below 1");
     let hasty = |op: &mut Operation| op.accepted = Some(Accepted { poll_after_ms: 2, callback_deadline_ms: 2 });

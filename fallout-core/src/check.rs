@@ -238,6 +238,13 @@ fn check_lookup(op: &Operation, lookup: &Lookup, found: &mut Findings) {
     let what =
         format!("max_reads is below {least}; one early read and two that count are the least that prove absence");
     found.add_if(lookup.max_reads < least, "lookup.max_reads", what, "raise it");
+    let proof =
+        |late: u32| u64::from(late) + u64::from(lookup.consistency_delay_ms) + 2 * u64::from(lookup.interval_ms);
+    let least = lookup.max_late_arrival_ms.map_or(0, proof);
+    let short = lookup.max_wait_ms.is_some_and(|ms| u64::from(ms) < least);
+    let what =
+        format!("is below {least} ms: late arrival, consistency delay and two pauses are the least that prove absence");
+    found.add_if(short, "lookup.max_wait_ms", what, "raise it, or leave it out");
     found.add_if(lookup.interval_ms == 0, "lookup.interval_ms", "is 0: reads without a pause", "raise it");
 }
 

@@ -135,7 +135,9 @@ pub fn next_read(lookup: &Lookup, attempt: &AttemptFacts) -> Option<DateTime<Utc
         Some(last) => {
             let again = last.at + Duration::milliseconds(interval_ms(lookup, reads));
             let counts = attempt.not_found_counts_from(lookup).filter(|_| last.said == Said::NotFound);
-            Some(counts.map_or(again, |counts| again.max(counts)))
+            let next = counts.map_or(again, |counts| again.max(counts));
+            let patience = lookup.max_wait_ms.map(|ms| attempt.over_at + Duration::milliseconds(i64::from(ms)));
+            patience.is_none_or(|end| next <= end).then_some(next)
         }
     }
 }

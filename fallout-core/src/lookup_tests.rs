@@ -163,3 +163,13 @@ proptest! {
         prop_assert!(pause > 0 && pause <= 3_600_000 && pause <= interval_ms(&lookup, reads + 1));
     }
 }
+
+#[test]
+fn a_person_is_asked_when_the_time_is_spent_even_with_reads_left() {
+    // Over at 15: reads may go on until 25.
+    let patient = Lookup { max_wait_ms: Some(10_000), ..lookup() };
+    assert_eq!(next_read(&patient, &after(&[(6, Said::InFlight)])), Some(at(7)));
+    assert_eq!(next_read(&patient, &after(&[(6, Said::NotFound)])), Some(at(COUNTS_FROM)));
+    assert_eq!(next_read(&patient, &after(&[(24, Said::InFlight)])), Some(at(25)));
+    assert_eq!(next_read(&patient, &after(&[(25, Said::InFlight)])), None);
+}

@@ -125,6 +125,8 @@ pub struct Lookup {
     pub max_late_arrival_ms: Option<u32>,
     /// Reads before a person is asked.
     pub max_reads: u32,
+    /// How long after the end of our exchange a person is asked at the latest, whatever reads are left.
+    pub max_wait_ms: Option<u32>,
     /// Pause between two reads; grows by half with each.
     pub interval_ms: u32,
 }
