@@ -1,6 +1,6 @@
 # Fallout: everything a person or a pipeline runs. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test bench lint sqlx sqlx-check engines
+.PHONY: help setup demo test faults bench lint sqlx sqlx-check engines
 
 ARGS ?=
 
@@ -20,6 +20,10 @@ demo: setup ## run 100 orders end to end; more with ARGS="--keep --engine operat
 test: engines ## run the whole suite on the real engines and a real Postgres
 	cargo test --workspace
 	FALLOUT_TEST_ENGINE=operaton cargo test -p fallout-tests --test suite
+
+faults: engines ## the whole fault matrix, half an hour or so; parts with ARGS="--part stalls --engine operaton"
+	@cargo build -q -p fallout-tests --bin fallout-faults
+	@cargo run -q -p fallout-tests --bin fallout-faults -- $(ARGS)
 
 bench: setup ## what the ledger costs, in ratios taken in one run; ARGS="--pairs 3", or ARGS="--soak 100000" for its memory
 	@cargo bench -q -p fallout-tests --bench throughput -- $(ARGS)

@@ -3,6 +3,7 @@
 //! Scenarios run one after the other: they share the engine's topics, and two cores are not enough for more. Each runs
 //! inside `scenario(name, …)`, which afterwards fails it for whatever it left behind.
 
+pub mod faults;
 pub mod orders;
 mod scenario;
 mod world;

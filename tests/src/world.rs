@@ -30,24 +30,29 @@ pub fn product() -> Product {
 impl World {
     /// The world, to oneself: a scenario that failed has not broken it for the others.
     pub fn take() -> MutexGuard<'static, World> {
+        World::take_with(product())
+    }
+
+    /// The first to take it says which engine.
+    pub fn take_with(product: Product) -> MutexGuard<'static, World> {
         static WORLD: OnceLock<Mutex<World>> = OnceLock::new();
-        let world = WORLD.get_or_init(|| Mutex::new(World::start()));
+        let world = WORLD.get_or_init(|| Mutex::new(World::start(product)));
         world.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    fn start() -> World {
+    fn start(product: Product) -> World {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("tests is a folder of the workspace")
             .to_path_buf();
-        let dir = suitable_dir(&root.join("target/test-servers").join(product().name().to_lowercase()));
+        let dir = suitable_dir(&root.join("target/test-servers").join(product.name().to_lowercase()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("the folder for the test servers can be made");
         let databases = vec!["fallout".to_owned(), "engine".to_owned()];
         let postgres = Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 });
         let postgres = postgres.unwrap_or_else(|e| panic!("{e} ({})", e.code()));
         let options = EngineOptions {
-            product: product(),
+            product,
             home: root.join("target/engine"),
             dir: dir.join("engine"),
             port: 0,

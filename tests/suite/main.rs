@@ -6,6 +6,7 @@ mod behaviours;
 mod cancelling;
 mod engine;
 mod evidence;
+mod faults;
 mod happy;
 mod house;
 mod interventions;

@@ -14,3 +14,5 @@ mod handlers;
 pub mod output;
 pub mod roles;
 pub mod telemetry;
+
+pub use handlers::handler;

@@ -22,6 +22,18 @@ pub enum Point {
 impl Point {
     pub const ALL: [Point; 6] =
         [Point::Fetched, Point::Claimed, Point::BeforeSend, Point::Sent, Point::Recorded, Point::Reported];
+
+    /// For people.
+    pub fn word(self) -> &'static str {
+        match self {
+            Point::Fetched => "fetched",
+            Point::Claimed => "claimed",
+            Point::BeforeSend => "before sending",
+            Point::Sent => "sent",
+            Point::Recorded => "recorded",
+            Point::Reported => "reported",
+        }
+    }
 }
 
 /// Does nothing unless told.

@@ -14,8 +14,8 @@ use crate::answer::{Reply, refused};
 use crate::calls::{self, Call};
 use crate::identity::{Identity, header};
 use crate::operation::{
-    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEPOSIT, Downstream, NOTIFY, Operation, RESERVE,
-    provisioning,
+    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEPOSIT, Downstream, LETTER, NOTIFY, Operation,
+    RESERVE, provisioning,
 };
 use crate::world::World;
 
@@ -26,7 +26,7 @@ pub(crate) fn router(downstream: Downstream, world: Arc<World>) -> Router {
         Downstream::Inventory => {
             keyed("/reservations", &RESERVE).merge(read("/availability/{order}", &CHECK_AVAILABILITY))
         }
-        Downstream::Contract => notifications().merge(read("/contracts/{order}", &CHECK_CONTRACT)),
+        Downstream::Contract => notifications().merge(letters()).merge(read("/contracts/{order}", &CHECK_CONTRACT)),
         Downstream::Provisioning => service_orders(),
         Downstream::Billing => activations(),
         Downstream::Payment => {
@@ -59,6 +59,18 @@ fn notifications() -> Doors {
         answer(world, &headers, &body, |_| Ok((&NOTIFY, key))).await
     };
     Router::new().route("/notifications", post(handler))
+}
+
+/// Finds a letter by our reference, and sends another one whenever it is asked to.
+fn letters() -> Doors {
+    let handler = async |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
+        answer(world, &headers, &body, |body| {
+            let key = body["reference"].as_str().filter(|key| !key.is_empty()).ok_or("reference: expected a text")?;
+            Ok((&LETTER, Some(key.to_owned())))
+        })
+        .await
+    };
+    Router::new().route("/letters", post(handler)).merge(lookup("letters"))
 }
 
 /// The key is the client's reference inside the body.
@@ -123,6 +135,8 @@ fn understood(
     meaning: impl FnOnce(&Value) -> Result<Meaning, &'static str>,
 ) -> Result<Call, Reply> {
     let identity = Identity::read(headers).map_err(|what| refused("MISSING_IDENTITY", what))?;
+    // An order to do something may say everything in its headers.
+    let body = if body.is_empty() { b"null" } else { body };
     let body: Value = serde_json::from_slice(body).map_err(|_| refused("MALFORMED", "the body is not JSON"))?;
     let (operation, idempotency_key) = meaning(&body).map_err(|what| refused("MALFORMED", what))?;
     Ok(Call { operation, identity, idempotency_key, body })

@@ -41,6 +41,9 @@ pub(crate) struct Operation {
     pub(crate) downstream: Downstream,
     /// The collection whose keys it shares and where lookups find it; none: it knows no keys.
     pub(crate) collection: Option<&'static str>,
+    /// Whether a repeated key gets the first answer again. Without it a repetition is one more effect, and lookups still
+    /// find the last one.
+    pub(crate) recognises: bool,
     /// The beginning of the ids it gives.
     pub(crate) prefix: &'static str,
 }
@@ -51,7 +54,7 @@ const fn operation(
     collection: Option<&'static str>,
     prefix: &'static str,
 ) -> Operation {
-    Operation { name, downstream, collection, prefix }
+    Operation { name, downstream, collection, recognises: collection.is_some(), prefix }
 }
 
 pub(crate) static CHECK_AVAILABILITY: Operation = operation("inventory.check", Downstream::Inventory, None, "");
@@ -59,6 +62,8 @@ pub(crate) static CHECK_CONTRACT: Operation = operation("contract.check", Downst
 pub(crate) static RESERVE: Operation =
     operation("inventory.reserve", Downstream::Inventory, Some("reservations"), "RSV");
 pub(crate) static NOTIFY: Operation = operation("contract.notify", Downstream::Contract, None, "NTF");
+pub(crate) static LETTER: Operation =
+    Operation { recognises: false, ..operation("contract.letter", Downstream::Contract, Some("letters"), "LTR") };
 pub(crate) static ADD: Operation =
     operation("provisioning.add", Downstream::Provisioning, Some("service-orders"), "SVC");
 pub(crate) static MODIFY: Operation =
@@ -73,7 +78,7 @@ pub(crate) static CAPTURE: Operation = operation("payment.capture", Downstream::
 
 /// The operation that the book means by a name; only effects stand in the book.
 pub(crate) fn effect(name: &str) -> Option<&'static Operation> {
-    [&RESERVE, &NOTIFY, &ADD, &MODIFY, &CEASE, &ACTIVATE, &AUTHORIZE, &DEPOSIT, &CAPTURE]
+    [&RESERVE, &NOTIFY, &LETTER, &ADD, &MODIFY, &CEASE, &ACTIVATE, &AUTHORIZE, &DEPOSIT, &CAPTURE]
         .into_iter()
         .find(|operation| operation.name == name)
 }

@@ -60,7 +60,7 @@ impl Records {
 
     /// The stored answer, when the call's key has been used before.
     pub(crate) fn replay(&self, call: &Call) -> Option<Reply> {
-        let record = self.by_key.get(&call.key()?)?;
+        let record = self.by_key.get(&call.key()?).filter(|_| call.operation.recognises)?;
         let same =
             record.asked.as_ref().is_none_or(|(operation, body)| *operation == call.operation && *body == call.body);
         match &record.state {

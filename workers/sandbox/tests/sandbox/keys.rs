@@ -17,6 +17,25 @@ async fn a_replay_returns_the_stored_answer_and_has_no_effect() {
 }
 
 #[tokio::test]
+async fn a_letter_is_found_by_its_reference_and_sent_again_whenever_it_is_asked_for() {
+    let rig = Rig::new("").await;
+    let letter = || see(rig.request(Method::POST, "contract", "/letters").json(&json!({"reference": "k"})));
+    assert_ne!(letter().await.field("id"), letter().await.field("id"));
+    assert_eq!(rig.effects().await.len(), 2);
+    let look_up = |key: &str| see(rig.request(Method::GET, "contract", &format!("/letters/by-reference/{key}")));
+    assert_eq!(look_up("k").await.field("state"), "completed");
+    assert_eq!(look_up("other").await.status(), 404);
+}
+
+#[tokio::test]
+async fn an_empty_body_is_as_good_as_none() {
+    let rig = Rig::new("").await;
+    let seen = see(rig.request(Method::POST, "contract", "/notifications").body("")).await;
+    assert_eq!(seen.status(), 200);
+    assert_eq!(rig.effects().await.len(), 1);
+}
+
+#[tokio::test]
 async fn the_same_key_with_another_payload_is_refused() {
     let rig = Rig::new("").await;
     rig.reserve("k").await;
