@@ -6,7 +6,7 @@ use std::fmt;
 use serde_json::Value;
 
 use crate::{
-    catalogue::{OPERATION_CHARS_MAX, TRIES_MAX},
+    catalogue::{CODE_CHARS_MAX, OPERATION_CHARS_MAX, TRIES_MAX},
     operation::{Idempotency, Kind, Lookup, Match, Method, Operation},
     outputs::VALID_UNTIL,
     taxonomy::Taxonomy,
@@ -191,9 +191,9 @@ fn answers(op: &Operation, taxonomy: &Taxonomy, found: &mut Findings) {
         found.add_if(taxonomy.classification(class).is_none(), FIELD, what, next);
         let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
         let code = &ours.bpmn_error;
-        let unfit = code.is_empty() || code.len() > 255 || !code.chars().all(plain);
+        let unfit = code.is_empty() || code.len() > CODE_CHARS_MAX || !code.chars().all(plain);
         let what = format!(
-            "business code \"{code}\" may hold A-Z, 0-9 and _ only, at most 255, since models compare it between commas"
+            "business code \"{code}\" may hold A-Z, 0-9 and _ only, at most {CODE_CHARS_MAX}, since models compare it between commas"
         );
         found.add_if(unfit, FIELD, what, "rename bpmn_error");
     }
