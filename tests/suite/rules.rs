@@ -112,7 +112,8 @@ async fn a_step_that_may_have_been_sent_in_a_lost_window_is_looked_up_before_it_
     house.order("old").await;
     assert_eq!(house.restored().await, Some(1));
     let Claim::LookUp { attempt, key, .. } = house.claim("old").await else { panic!("it must be looked up") };
-    let done = house.desk.record_read(attempt, Said::Found { outputs: outputs() }, Default::default()).await.unwrap();
+    let done =
+        house.desk.record_read(attempt, Said::Found { outputs: outputs() }, std::time::Instant::now()).await.unwrap();
     assert_eq!(done.verdict, Some(Verdict::Complete { outputs: outputs() }));
     assert!(key.ends_with(".1"), "the key of the lost attempt: {key}");
     // An order of afterwards has lost nothing.

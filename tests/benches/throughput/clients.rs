@@ -231,7 +231,7 @@ impl Ledger for NoLedger {
         Ok(complete())
     }
 
-    async fn record_read(&self, _: AttemptId, _: Said, _: Duration) -> Result<Recorded, LedgerError> {
+    async fn record_read(&self, _: AttemptId, _: Said, _: Instant) -> Result<Recorded, LedgerError> {
         Ok(complete())
     }
 

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use fallout::{adapter::DeskLedger, roles::setup::Setup};
@@ -143,8 +143,8 @@ impl Ledger for BrokenLedger {
         Ok(recorded)
     }
 
-    async fn record_read(&self, attempt: AttemptId, said: Said, ago: Duration) -> Result<Recorded, LedgerError> {
-        self.desk.record_read(attempt, said, ago).await
+    async fn record_read(&self, attempt: AttemptId, said: Said, asked: Instant) -> Result<Recorded, LedgerError> {
+        self.desk.record_read(attempt, said, asked).await
     }
 
     async fn settle_read(

@@ -7,7 +7,7 @@ use fallout_core::{
     operation::Kind,
     outcome::Outcome,
 };
-use fallout_store::{commands, orders, steps};
+use fallout_store::{cases, commands, orders, steps};
 use uuid::Uuid;
 
 use crate::{Desk, DeskError, cases::Detection, work::Work};
@@ -48,7 +48,8 @@ impl Work<'_> {
 
     /// A case for the effect, shown in Cockpit at the instance that waits.
     async fn require_undo(&mut self, waiting: &str) -> Result<(), DeskError> {
-        if self.step.case.is_some() {
+        let active = cases::active_of_step(&mut self.tx, self.step.key).await?;
+        if active.is_some_and(|case| case.classification == classification::UNDO_REQUIRED) {
             return Ok(());
         }
         let reason =

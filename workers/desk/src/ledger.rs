@@ -1,6 +1,6 @@
 //! The ledger of the fleet: what is known before a task may send, and what it is worth afterwards.
 
-use std::time::Duration;
+use std::time::Instant;
 
 use fallout_core::{
     attempt::{Prepared, idempotency_key},
@@ -98,11 +98,12 @@ impl Desk {
         work.conclude(attempt, unresolved && !contradicts).await
     }
 
-    /// Appends what a lookup said that began `ago`, for the fleet and for the lookups controller alike.
-    pub async fn record_read(&self, attempt: AttemptId, said: Said, ago: Duration) -> Result<Recorded, DeskError> {
+    /// Appends what a lookup said, for the fleet and for the lookups controller alike.
+    pub async fn record_read(&self, attempt: AttemptId, said: Said, asked: Instant) -> Result<Recorded, DeskError> {
         let mut work = self.work_of(attempt).await?;
-        // Longer than a day is no time a read takes; the bound keeps the subtraction safe.
-        let ago = chrono::Duration::from_std(ago).unwrap_or_default().min(chrono::Duration::days(1));
+        // After the database's time was read: the wait for the step's row must not make the question look later than it
+        // was. Longer than a day is no time a read takes; the bound keeps the subtraction safe.
+        let ago = chrono::Duration::from_std(asked.elapsed()).unwrap_or_default().min(chrono::Duration::days(1));
         let detail = serde_json::to_value(&said).unwrap_or_default();
         attempts::append_evidence(&mut work.tx, &work.step.identity.tenant, attempt, Source::Lookup, &detail).await?;
         attempts::add_read(&mut work.tx, attempt, &LookupRead { at: work.now - ago, said: said.clone() }).await?;

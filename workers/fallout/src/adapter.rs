@@ -1,6 +1,6 @@
 //! The fleet's ledger is the desk.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fallout_core::{
     attempt::Prepared,
@@ -29,31 +29,42 @@ fn told(error: DeskError) -> LedgerError {
     }
 }
 
+/// Nothing takes longer but a connection that hangs: a row is waited for 10 s, a connection 5 s.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A call that has no answer may have been carried out or not, like one whose connection broke; all may be repeated.
+async fn within<T>(call: impl Future<Output = Result<T, DeskError>>) -> Result<T, LedgerError> {
+    match tokio::time::timeout(PATIENCE, call).await {
+        Ok(answer) => answer.map_err(told),
+        Err(_) => Err(LedgerError::Away(format!("the database has not answered for {} s", PATIENCE.as_secs()))),
+    }
+}
+
 impl Ledger for DeskLedger {
     async fn contexts(&self, tasks: &[TaskRef]) -> Result<Vec<StepContext>, LedgerError> {
-        self.0.contexts(tasks).await.map_err(told)
+        within(self.0.contexts(tasks)).await
     }
 
     async fn knows(&self, definition: &str) -> Result<bool, LedgerError> {
-        self.0.knows(definition).await.map_err(told)
+        within(self.0.knows(definition)).await
     }
 
     async fn learn(&self, definition: Definition) -> Result<(), LedgerError> {
-        self.0.learn(&definition).await.map_err(told)
+        within(self.0.learn(&definition)).await
     }
 
     async fn claim(&self, task: &TaskRef, prepared: Option<Result<Prepared, String>>) -> Result<Claim, LedgerError> {
-        self.0.claim(task, prepared).await.map_err(told)
+        within(self.0.claim(task, prepared)).await
     }
 
     async fn claim_all(&self, asked: Vec<Asked>) -> Result<Vec<Option<Claim>>, LedgerError> {
         let asked: Vec<_> = asked.iter().map(|one| (&one.task, one.prepared.as_ref())).collect();
-        self.0.claim_all(&asked).await.map_err(told)
+        within(self.0.claim_all(&asked)).await
     }
 
     async fn record_all(&self, proofs: Vec<Proof>) -> Result<Vec<Option<Recorded>>, LedgerError> {
         let proofs: Vec<_> = proofs.iter().map(|one| (one.attempt, &one.evidence, &one.read)).collect();
-        self.0.record_all(&proofs).await.map_err(told)
+        within(self.0.record_all(&proofs)).await
     }
 
     async fn record(
@@ -62,11 +73,11 @@ impl Ledger for DeskLedger {
         evidence: Evidence,
         read: Result<Outputs, String>,
     ) -> Result<Recorded, LedgerError> {
-        self.0.record(attempt, &evidence, &read).await.map_err(told)
+        within(self.0.record(attempt, &evidence, &read)).await
     }
 
-    async fn record_read(&self, attempt: AttemptId, said: Said, ago: Duration) -> Result<Recorded, LedgerError> {
-        self.0.record_read(attempt, said, ago).await.map_err(told)
+    async fn record_read(&self, attempt: AttemptId, said: Said, asked: Instant) -> Result<Recorded, LedgerError> {
+        within(self.0.record_read(attempt, said, asked)).await
     }
 
     async fn settle_read(
@@ -75,18 +86,18 @@ impl Ledger for DeskLedger {
         evidence: Evidence,
         read: Result<Outputs, String>,
     ) -> Result<Claim, LedgerError> {
-        self.0.settle_read(task, &evidence, &read).await.map_err(told)
+        within(self.0.settle_read(task, &evidence, &read)).await
     }
 
     async fn reported(&self, marks: Vec<(AttemptId, Uuid)>) -> Result<(), LedgerError> {
-        self.0.reported(&marks).await.map_err(told)
+        within(self.0.reported(&marks)).await
     }
 
     async fn cannot_report(&self, task: &TaskRef, problem: &str) -> Result<(), LedgerError> {
-        self.0.cannot_report(task, problem).await.map_err(told)
+        within(self.0.cannot_report(task, problem)).await
     }
 
     async fn ready(&self) -> Result<(), LedgerError> {
-        self.0.ready().await.map_err(told)
+        within(self.0.ready()).await
     }
 }

@@ -3,7 +3,7 @@
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::Instant,
 };
 
 use fallout_core::{
@@ -57,12 +57,12 @@ pub trait Ledger: Send + Sync + 'static {
         read: Result<Outputs, String>,
     ) -> impl Future<Output = Result<Recorded, LedgerError>> + Send;
 
-    /// The same with what a lookup said that began this long ago: what an answer proves depends on when it was asked for.
+    /// The same with what a lookup said: what an answer proves depends on when it was asked for.
     fn record_read(
         &self,
         attempt: AttemptId,
         said: Said,
-        ago: Duration,
+        asked: Instant,
     ) -> impl Future<Output = Result<Recorded, LedgerError>> + Send;
 
     /// What a read came to: it changes nothing outside, so it has no intent and no attempt, only an answer.

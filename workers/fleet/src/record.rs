@@ -55,7 +55,7 @@ impl<L: Ledger> Flow<L> {
     }
 
     pub(crate) async fn record_read(&self, attempt: AttemptId, said: Said, asked: Instant) -> Option<Settled> {
-        let call = || self.ledger.record_read(attempt, said.clone(), asked.elapsed());
+        let call = || self.ledger.record_read(attempt, said.clone(), asked.into_std());
         Settled::from_record(attempt, self.keep_at(attempt, "the answer of a lookup", call).await?)
     }
 

@@ -1,7 +1,9 @@
 //! Asks downstreams about results that are awaited (202) and about parked unknowns, ever more slowly, without a handler:
 //! a lookup is rendered from the stored intent and read by the operation's data.
 
-use tokio::{task::JoinSet, time::Instant};
+use std::time::Instant;
+
+use tokio::task::JoinSet;
 
 use crate::{Watch, WatchError, all};
 
@@ -28,6 +30,6 @@ async fn look_up(watch: &Watch, due: fallout_desk::DueRead) -> Result<(), WatchE
     let asked = Instant::now();
     let said = watch.downstreams.look_up(op, &due.key, &due.request).await;
     tracing::debug!(attempt = %due.attempt, operation = op.name, "looked up");
-    watch.desk.record_read(due.attempt, said, asked.elapsed()).await?;
+    watch.desk.record_read(due.attempt, said, asked).await?;
     Ok(())
 }

@@ -135,7 +135,7 @@ impl Ledger for Memory {
         Ok((self.on_record)(told.recorded.len() - 1))
     }
 
-    async fn record_read(&self, _: AttemptId, said: Said, _: std::time::Duration) -> Result<Recorded, LedgerError> {
+    async fn record_read(&self, _: AttemptId, said: Said, _: std::time::Instant) -> Result<Recorded, LedgerError> {
         self.answers()?;
         self.told().read.push(said);
         Ok(recorded(Verdict::Complete { outputs: Outputs::new() }))
