@@ -21,6 +21,9 @@ use crate::{
 /// How often a refusal is tried again: more often than a deadlock repeats, and then a person has to look.
 const REFUSALS: u32 = 5;
 
+/// A mark costs as much as a record when it is written alone, and nobody waits for it.
+const MARKS_TOGETHER: usize = 32;
+
 impl<L: Ledger> Flow<L> {
     /// In one transaction with what else came back meanwhile, where that is plain; alone otherwise.
     pub(crate) async fn record_with_others(&self, proof: Proof) -> Result<Recorded, LedgerError> {
@@ -39,18 +42,18 @@ impl<L: Ledger> Flow<L> {
         self.keep_at(&work.task.step, &evidence.summary(), call).await
     }
 
-    /// The engine has the verdict. Nobody waits for the mark, and one that is lost is only less to look at.
+    /// The engine has the verdict. Nobody waits for the mark, and one that is lost is only less to look at: it is written
+    /// with others, or when there are no others.
     pub(crate) async fn mark_reported(&self, attempt: AttemptId, report: Uuid) {
-        let call = async |marks| self.ledger.reported(marks).await;
-        if let Err(problem) = self.marks.leave((attempt, report), call).await {
-            tracing::debug!(%attempt, "its report is not marked: {problem}");
+        let waiting = self.marks.leave((attempt, report));
+        if waiting >= MARKS_TOGETHER || self.life.in_hand() <= 1 {
+            self.mark_the_rest().await;
         }
     }
 
-    /// The marks that nobody carried.
     pub(crate) async fn mark_the_rest(&self) {
         if let Err(problem) = self.marks.rest(async |marks| self.ledger.reported(marks).await).await {
-            tracing::debug!("the last reports are not marked: {problem}");
+            tracing::debug!("reports are not marked: {problem}");
         }
     }
 

@@ -34,8 +34,7 @@ impl<A, B> Together<A, B> {
             done = &mut answered => return Ok(done.ok()),
             turn = self.turn.lock() => turn,
         };
-        // What was fetched together is spawned one by one: let the others come.
-        tokio::task::yield_now().await;
+        self.let_others_come().await;
         let mut asked = Vec::new();
         let mut answers = Vec::new();
         for (one, answer) in self.next() {
@@ -53,10 +52,24 @@ impl<A, B> Together<A, B> {
         Ok(answered.try_recv().ok())
     }
 
-    /// Left to be said with others: by whoever carries a batch now or next, at the latest by `rest`.
-    pub async fn leave<E>(&self, one: A, call: impl AsyncFnOnce(Vec<A>) -> Result<(), E>) -> Result<(), E> {
-        self.waiting().push((one, oneshot::channel().0));
-        self.rest(call).await
+    /// What was fetched together is spawned one by one and comes one after the other.
+    async fn let_others_come(&self) {
+        let mut waited_for = 0;
+        loop {
+            tokio::task::yield_now().await;
+            let waiting = self.waiting().len();
+            if waiting <= waited_for || waiting >= MOST {
+                return;
+            }
+            waited_for = waiting;
+        }
+    }
+
+    /// Left to be said with others, at the latest by `rest`; how many wait now.
+    pub fn leave(&self, one: A) -> usize {
+        let mut waiting = self.waiting();
+        waiting.push((one, oneshot::channel().0));
+        waiting.len()
     }
 
     /// Says what was left, unless somebody is at it.
