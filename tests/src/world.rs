@@ -48,7 +48,7 @@ impl World {
         let dir = suitable_dir(&root.join("target/test-servers").join(product.name().to_lowercase()));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("the folder for the test servers can be made");
-        let databases = vec!["fallout".to_owned(), "engine".to_owned()];
+        let databases = ["fallout", "engine", "faults"].map(str::to_owned).to_vec();
         let postgres = Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 });
         let postgres = postgres.unwrap_or_else(|e| panic!("{e} ({})", e.code()));
         let options = EngineOptions {

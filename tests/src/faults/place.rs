@@ -18,6 +18,7 @@ use fallout_desk::Desk;
 use fallout_embedded::{Postgres, PostgresOptions, suitable_dir};
 use fallout_fleet::{Fleet, FleetConfig, Handler, Ledger, Probes};
 use fallout_sandbox::{FaultScript, Sandbox, SandboxOptions};
+use fallout_store::Store;
 use serde::{Deserialize, Serialize};
 
 use super::{engine::Dispatcher, stand_in::StandIn};
@@ -52,9 +53,14 @@ pub struct Ground {
 }
 
 impl Ground {
-    pub async fn new(postgres: &Postgres, dispatcher: Dispatcher) -> Result<Ground> {
+    /// In this database, whose tables are made here: what the matrix leaves behind must not become anybody's work.
+    pub async fn new(postgres: &Postgres, database: &str, dispatcher: Dispatcher) -> Result<Ground> {
+        let database = postgres.socket_url(database);
+        let store = Store::new(&database, 1)?;
+        store.migrate().await?;
+        store.close().await;
         Ok(Ground {
-            database: postgres.socket_url("fallout"),
+            database,
             socket: postgres.socket_dir().join(format!(".s.PGSQL.{}", postgres.tcp_port())),
             downstreams: Downstreams::start().await?,
             dispatcher,
@@ -116,10 +122,7 @@ pub async fn without_engine(name: &str) -> Result<(Postgres, Ground)> {
         Ok(Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 })?)
     };
     let postgres = tokio::task::spawn_blocking(start).await??;
-    let ground = Ground::new(&postgres, Dispatcher::StandIn(StandIn::start().await?)).await?;
-    let setup = ground.wiring(Vec::new()).setup()?;
-    setup.store.migrate().await?;
-    setup.store.close().await;
+    let ground = Ground::new(&postgres, "fallout", Dispatcher::StandIn(StandIn::start().await?)).await?;
     Ok((postgres, ground))
 }
 

@@ -21,9 +21,12 @@ use crate::World;
 /// So that the accident meets work of every kind: fetched, sent, being looked up, being reported.
 const IN_THE_MIDDLE: Duration = Duration::from_millis(1_500);
 
+/// The matrix's own among the databases of the shared Postgres.
+const DATABASE: &str = "faults";
+
 /// The shared servers as a ground.
 pub async fn with_engine(world: &World) -> Result<Ground> {
-    Ground::new(&world.postgres, dispatcher(&world.engine, &world.engine)?).await
+    Ground::new(&world.postgres, DATABASE, dispatcher(&world.engine, &world.engine)?).await
 }
 
 /// Workers go to one node; what became of their steps is asked at the other.
@@ -57,7 +60,7 @@ pub async fn postgres_killed(world: &mut World, orders: usize, tally: &mut Tally
 /// Two nodes share one database; the one that all workers use is killed, and they are led to the other.
 pub async fn node_killed(world: &mut World, orders: usize, tally: &mut Tally) -> Result<()> {
     let second = second_node(world).await?;
-    let ground = Ground::new(&world.postgres, dispatcher(&world.engine, &second)?).await?;
+    let ground = Ground::new(&world.postgres, DATABASE, dispatcher(&world.engine, &second)?).await?;
     let op = own_topic(&operation("post-asked")?, &next_order());
     let links = troubled(&ground, &op, orders).await?;
     let workers = [Worker::start(&links.wiring(&ground, &op))?, Worker::start(&links.wiring(&ground, &op))?];
