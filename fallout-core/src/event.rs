@@ -28,7 +28,7 @@ words! {
         ApprovalGranted = "FalloutApprovalGranted",
         ApprovalRefused = "FalloutApprovalRefused",
         ProblemOpened = "FalloutProblemOpened",
-        ProblemChanged = "FalloutProblemChanged",
+        ProblemSeverityRaised = "FalloutProblemSeverityRaised",
         ProblemClosed = "FalloutProblemClosed",
         DownstreamOffline = "FalloutDownstreamOffline",
         DownstreamOnline = "FalloutDownstreamOnline",
@@ -54,7 +54,7 @@ impl EventType {
         !matches!(
             self,
             E::ProblemOpened
-                | E::ProblemChanged
+                | E::ProblemSeverityRaised
                 | E::ProblemClosed
                 | E::DownstreamOffline
                 | E::DownstreamOnline
@@ -68,12 +68,12 @@ impl EventType {
         match self {
             E::CaseClassified => &["from", "to"],
             E::CaseEscalated => &["level"],
-            E::ActionRequested | E::ActionStarted | E::ActionCompleted | E::ActionFailed => &["action", "action_type"],
+            E::ActionRequested | E::ActionStarted | E::ActionCompleted | E::ActionFailed => &["action", "type"],
             E::CaseResolved | E::CaseClosed => &["resolution"],
             E::DataCorrected => &["action", "field"],
-            E::ApprovalRequested | E::ApprovalGranted | E::ApprovalRefused => &["action", "action_type", "approval"],
-            E::ProblemOpened | E::ProblemChanged | E::ProblemClosed => {
-                &["problem", "downstream", "operation", "classification", "severity", "cases", "orders"]
+            E::ApprovalRequested | E::ApprovalGranted | E::ApprovalRefused => &["action", "type", "approval"],
+            E::ProblemOpened | E::ProblemSeverityRaised | E::ProblemClosed => {
+                &["downstream", "operation", "classification", "severity", "cases", "orders"]
             }
             E::DownstreamOffline | E::DownstreamOnline => &["downstream", "until"],
             E::CustomerStatusChanged => &["order", "status", "delay_reason", "promised_at"],
@@ -152,11 +152,11 @@ mod tests {
     #[test]
     fn what_is_not_listed_or_is_text_does_not_leave() {
         let payload = json!({
-            "action": "0191-aa", "action_type": "call Mrs Miller", "why": "x", "verified": "y", "field": "address",
+            "action": "0191-aa", "type": "call Mrs Miller", "why": "x", "verified": "y", "field": "address",
         });
         let kept = EventType::ActionFailed.publishable(&payload);
         assert_eq!(Value::Object(kept), json!({ "action": "0191-aa" }));
-        let long = json!({ "action": "a".repeat(LONGEST + 1), "action_type": { "name": "nested" } });
+        let long = json!({ "action": "a".repeat(LONGEST + 1), "type": { "name": "nested" } });
         assert!(EventType::ActionFailed.publishable(&long).is_empty());
         assert!(EventType::CaseCreated.publishable(&Value::Null).is_empty());
     }
