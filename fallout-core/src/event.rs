@@ -67,14 +67,16 @@ impl EventType {
         use EventType as E;
         match self {
             E::CaseClassified => &["from", "to"],
-            E::CaseEscalated => &["level"],
+            E::CaseEscalated => &["policy", "step", "from", "to"],
             E::ActionRequested | E::ActionStarted | E::ActionCompleted | E::ActionFailed => &["action", "type"],
             E::CaseResolved | E::CaseClosed => &["resolution"],
             E::DataCorrected => &["action", "field"],
             E::ApprovalRequested | E::ApprovalGranted | E::ApprovalRefused => &["action", "type", "approval"],
-            E::ProblemOpened | E::ProblemSeverityRaised | E::ProblemClosed => {
-                &["downstream", "operation", "classification", "severity", "cases", "orders"]
+            E::ProblemOpened => {
+                &["problem", "downstream", "operation", "classification", "severity", "cases", "orders"]
             }
+            E::ProblemSeverityRaised => &["problem", "from", "to", "cases", "orders"],
+            E::ProblemClosed => &["problem", "cases", "orders"],
             E::DownstreamOffline | E::DownstreamOnline => &["downstream", "until"],
             E::CustomerStatusChanged => &["order", "status", "delay_reason", "promised_at"],
             E::CaseCreated | E::CaseAssigned | E::CaseReopened | E::CaseForceClosed => &[],

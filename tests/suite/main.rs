@@ -7,6 +7,7 @@ mod cancelling;
 mod engine;
 mod evidence;
 mod happy;
+mod history;
 mod house;
 mod interventions;
 mod lines;

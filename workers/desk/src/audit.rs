@@ -92,6 +92,9 @@ impl Desk {
         Ok(tenants)
     }
 
+    /// As many entries as one seal takes: there may be more.
+    pub const FULL_SEAL: usize = ENTRIES as usize;
+
     /// Seals what was written since the last seal, at most one seal's worth; the number of entries.
     pub async fn seal(&self, tenant: &str) -> Result<usize, DeskError> {
         let mut tx = self.system("seal").await?;

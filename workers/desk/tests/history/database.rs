@@ -120,7 +120,7 @@ pub async fn append(tx: &mut Tx, case: CaseId, events: &[CaseEvent]) {
 /// Everything that any event may carry, and what none may.
 pub fn payload() -> Value {
     json!({
-        "from": "DEFECT", "to": "ADDRESS_NOT_SERVICEABLE", "level": 2, "resolution": "FIXED_OUTSIDE", "field": "serviceAddress",
+        "from": "SEV3", "to": "SEV2", "policy": "standard", "step": 2, "problem": "pr-1", "resolution": "FIXED_OUTSIDE", "field": "serviceAddress",
         "action": Uuid::nil(), "type": "RETRY_STEP", "approval": Uuid::nil(), "downstream": "billing", "operation": "charge",
         "classification": "DEFECT", "severity": "SEV2", "cases": 12, "orders": 10, "until": "2026-11-22T10:00:00Z",
         "order": "o-1", "status": "PROCESSING_DELAYED", "delay_reason": "SUPPLIER", "promised_at": "2026-12-01",

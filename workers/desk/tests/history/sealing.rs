@@ -1,7 +1,7 @@
 //! The chain of an untouched history, however it was written and sealed.
 
 use fallout_core::case::CaseEvent;
-use fallout_desk::Verified;
+use fallout_desk::{Desk, Verified};
 
 use crate::database::{Database, append, run, texts};
 
@@ -66,7 +66,7 @@ async fn a_long_history_is_sealed_in_pieces_and_each_tenant_has_its_own_chain() 
         select gen_random_uuid(), t, (select id from fallout_case), 'FalloutSignalJoined', 'system', jsonb_build_object('n', n, 'x', 1.50)
         from generate_series(1, 1100) n, unnest(array['t', 'u']) t";
     run(&mut database.admin().await, many).await;
-    for sealed in [500, 500, 100, 0] {
+    for sealed in [Desk::FULL_SEAL, Desk::FULL_SEAL, 100, 0] {
         assert_eq!(database.seal().await, sealed);
     }
     database.desk.seal("u").await.unwrap();
