@@ -15,7 +15,7 @@ create table event_outbox (
     id          uuid primary key,
     tenant_id   text not null check (tenant_id <> ''),
     event_type  text not null,
-    -- the case, problem, downstream or order it is about
+    -- the case, problem or downstream it is about
     subject     text not null check (subject <> ''),
     occurred_at timestamptz not null,
     data        jsonb not null check (jsonb_typeof(data) = 'object'),

@@ -32,7 +32,9 @@ words! {
         ProblemClosed = "FalloutProblemClosed",
         DownstreamOffline = "FalloutDownstreamOffline",
         DownstreamOnline = "FalloutDownstreamOnline",
-        CustomerStatusChanged = "FalloutCustomerStatusChanged",
+        SlaAtRisk = "FalloutSlaAtRisk",
+        SlaBreached = "FalloutSlaBreached",
+        CustomerTold = "FalloutCustomerTold",
     }
 }
 
@@ -53,12 +55,7 @@ impl EventType {
         use EventType as E;
         !matches!(
             self,
-            E::ProblemOpened
-                | E::ProblemSeverityRaised
-                | E::ProblemClosed
-                | E::DownstreamOffline
-                | E::DownstreamOnline
-                | E::CustomerStatusChanged
+            E::ProblemOpened | E::ProblemSeverityRaised | E::ProblemClosed | E::DownstreamOffline | E::DownstreamOnline
         )
     }
 
@@ -78,7 +75,8 @@ impl EventType {
             E::ProblemSeverityRaised => &["problem", "from", "to", "cases", "orders"],
             E::ProblemClosed => &["problem", "cases", "orders"],
             E::DownstreamOffline | E::DownstreamOnline => &["downstream", "until"],
-            E::CustomerStatusChanged => &["order", "status", "delay_reason", "promised_at"],
+            E::SlaAtRisk | E::SlaBreached => &["policy", "target", "due"],
+            E::CustomerTold => &["channel", "status", "delay_reason", "promised_at", "new_date"],
             E::CaseCreated | E::CaseAssigned | E::CaseReopened | E::CaseForceClosed => &[],
         }
     }
@@ -106,7 +104,7 @@ pub struct Event {
     pub id: Uuid,
     pub tenant: String,
     pub kind: EventType,
-    /// The number of the case or problem, the downstream, or the order.
+    /// The number of the case or problem, or the downstream.
     pub subject: String,
     pub at: DateTime<Utc>,
     pub data: Map<String, Value>,

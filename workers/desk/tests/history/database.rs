@@ -123,7 +123,8 @@ pub fn payload() -> Value {
         "from": "SEV3", "to": "SEV2", "policy": "standard", "step": 2, "problem": "pr-1", "resolution": "FIXED_OUTSIDE", "field": "serviceAddress",
         "action": Uuid::nil(), "type": "RETRY_STEP", "approval": Uuid::nil(), "downstream": "billing", "operation": "charge",
         "classification": "DEFECT", "severity": "SEV2", "cases": 12, "orders": 10, "until": "2026-11-22T10:00:00Z",
-        "order": "o-1", "status": "PROCESSING_DELAYED", "delay_reason": "SUPPLIER", "promised_at": "2026-12-01",
+        "target": "resolution", "due": "2026-11-22T10:00:00Z", "channel": "email",
+        "status": "PROCESSING_DELAYED", "delay_reason": "SUPPLIER", "promised_at": "2026-12-01", "new_date": "2026-12-08",
         "why": "Mrs Miller called", "token": "s3cr3t", "old": "Elm Street 1", "attestation": { "reference": "Mrs Miller" },
     })
 }

@@ -7,9 +7,10 @@ use std::{
 };
 
 use boon::{Compiler, SchemaIndex, Schemas};
+use chrono::DateTime;
 use fallout_core::{
     case::CaseEvent,
-    event::{CASE_FACTS, EventType},
+    event::{CASE_FACTS, Event, EventType},
 };
 use fallout_desk::Place;
 use fallout_store::outbox;
@@ -84,6 +85,26 @@ async fn every_emitted_event_is_valid_by_its_published_schema() {
     let expected = CaseEvent::ALL.iter().filter_map(|e| EventType::of(*e)).count()
         + EventType::ALL.iter().filter(|k| !k.is_about_a_case()).count();
     assert_eq!((types.len(), emitted.len()), (expected, expected));
+}
+
+/// Also those that no timeline brings yet.
+#[test]
+fn every_type_with_all_it_may_carry_is_valid_by_its_schema() {
+    let published = Published::load();
+    for kind in EventType::ALL {
+        let mut data = kind.publishable(&payload());
+        assert_eq!(
+            data.len(),
+            kind.details().len(),
+            "{kind}: a detail is missing in the test's payload, or is no code"
+        );
+        let about = [("case", "fc-1"), ("category", "PROVISIONING"), ("severity", "SEV3")];
+        let facts = about.iter().filter(|_| kind.is_about_a_case());
+        data.extend(facts.map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
+        let (id, subject) = (Uuid::nil(), "x-1".to_owned());
+        let event = Event { id, tenant: "a b".into(), kind: *kind, subject, at: DateTime::UNIX_EPOCH, data };
+        published.validate_event(&event.to_cloud_event()).unwrap_or_else(|e| panic!("{kind}: {e}"));
+    }
 }
 
 #[tokio::test]
