@@ -18,6 +18,7 @@ pub mod claim;
 pub mod command;
 pub mod contradiction;
 pub mod decide;
+pub mod event;
 pub mod evidence;
 #[cfg(test)]
 mod fixtures;

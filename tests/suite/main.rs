@@ -8,6 +8,7 @@ mod engine;
 mod evidence;
 mod faults;
 mod happy;
+mod history;
 mod house;
 mod interventions;
 mod lines;

@@ -5,12 +5,14 @@
 
 mod access;
 mod archive;
+mod audit;
 mod batch;
 mod cancellation;
 mod cases;
 mod error;
 mod intake;
 mod ledger;
+mod outbox;
 mod recovery;
 mod relay;
 mod restore;
@@ -25,9 +27,10 @@ use fallout_store::{Scope, Store, Tx};
 
 pub use access::{AttemptView, CaseDetail, RunView, StepView};
 pub use archive::Archived;
+pub use audit::{Anchor, Finding, Tampering, Verified};
 pub use error::DeskError;
 pub use fallout_store::{
-    archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run,
+    archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place,
     restore::Declared, steps::Step,
 };
 pub use intake::{Accepted, PROCESS};

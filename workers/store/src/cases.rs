@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use fallout_core::{
     action::Action,
     case::{CaseEvent, CaseState, Severity},
+    event::EventType,
     ids::{CaseId, CaseNumber, OrderKey, StepKey},
 };
 use serde_json::Value;
@@ -178,6 +179,7 @@ pub enum Actor<'a> {
     User(&'a str),
 }
 
+/// Adds to the timeline, and to the outbox what the outside is told of it.
 pub async fn append_event(
     tx: &mut Tx,
     id: uuid::Uuid,
@@ -191,9 +193,19 @@ pub async fn append_event(
         Actor::System(name) => ("system", name),
         Actor::User(name) => ("user", name),
     };
+    let published = EventType::of(event);
+    let details = published.map_or_else(Value::default, |kind| kind.publishable(payload).into());
+    // One round trip for the entry and what is told of it. CASE_FACTS names what is read here.
     sqlx::query!(
-        "insert into fallout_event (id, tenant_id, fallout_case_id, event_type, actor_type, actor_id, reason, payload)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "with entry as (
+             insert into fallout_event (id, tenant_id, fallout_case_id, event_type, actor_type, actor_id, reason, payload)
+             values ($1, $2, $3, $4, $5, $6, $7, $8) returning id, tenant_id, created_at)
+         insert into event_outbox (id, tenant_id, event_type, subject, occurred_at, data)
+         select e.id, e.tenant_id, $9, c.case_number, e.created_at, $10 || jsonb_strip_nulls(jsonb_build_object(
+                    'case', c.case_number, 'order', o.external_id, 'category', c.case_type,
+                    'classification', c.classification_code, 'severity', c.severity, 'group', c.assigned_group))
+         from entry e join fallout_case c on c.id = $3 left join product_order o on o.id = c.related_order_id
+         where $9::text is not null",
         id,
         case.tenant,
         case.id.0,
@@ -202,6 +214,8 @@ pub async fn append_event(
         who,
         reason,
         payload,
+        published.map(EventType::word),
+        details,
     )
     .execute(tx.conn())
     .await?;

@@ -6,6 +6,7 @@
 pub mod actions;
 pub mod archive;
 pub mod attempts;
+pub mod audit;
 pub mod batch;
 pub mod cases;
 pub mod commands;
@@ -14,6 +15,7 @@ pub mod definitions;
 mod error;
 pub mod listen;
 pub mod orders;
+pub mod outbox;
 pub mod restore;
 pub mod server;
 pub mod signals;

@@ -9,6 +9,7 @@ mod gone_tasks;
 mod lookups;
 mod orders;
 mod relay;
+mod seal;
 mod signals;
 
 use std::{str::FromStr, sync::Arc};
@@ -108,16 +109,19 @@ pub enum Controller {
     Cancellations,
     /// Notes which orders have ended, and where.
     Orders,
+    /// Seals the history into its chain of hashes.
+    Seal,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 6] = [
+    pub const ALL: [Controller; 7] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
         Controller::Signals,
         Controller::Cancellations,
         Controller::Orders,
+        Controller::Seal,
     ];
 
     pub fn name(self) -> &'static str {
@@ -128,6 +132,7 @@ impl Controller {
             Controller::Signals => "signals",
             Controller::Cancellations => "cancellations",
             Controller::Orders => "orders",
+            Controller::Seal => "seal",
         }
     }
 }
@@ -163,6 +168,7 @@ impl Ticker {
             Controller::Signals => signals::tick(&self.watch).await,
             Controller::Cancellations => cancellations::tick(&self.watch).await,
             Controller::Orders => orders::tick(&self.watch, &mut self.orders).await,
+            Controller::Seal => seal::tick(&self.watch).await,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{case, check, demo, deploy, explain, ledger, migrate, operation, order, up, watch, worker};
+use super::{audit, case, check, demo, deploy, explain, ledger, migrate, operation, order, up, watch, worker};
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
 const EXAMPLES: &str = "\
@@ -50,6 +50,7 @@ pub enum Command {
     Check(check::Args),
     Case(case::Args),
     Ledger(ledger::Args),
+    Audit(audit::Args),
     Order(order::Args),
     Explain(explain::Args),
 }

@@ -1,6 +1,7 @@
 //! The command line: what there is to say, and the way every command takes.
 
 mod args;
+mod audit;
 mod case;
 mod check;
 mod demo;
@@ -95,6 +96,7 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Check(args) => check::run(args, context, problems).await,
         Command::Case(args) => case::run(args, context).await,
         Command::Ledger(args) => ledger::run(args, context).await,
+        Command::Audit(args) => audit::run(args, context).await,
         Command::Order(args) => order::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),
     }

@@ -36,6 +36,7 @@ fn help_names_every_command_with_what_it_does_and_shows_examples() {
         "case",
         "operation",
         "ledger",
+        "audit",
         "order",
         "explain",
     ] {

@@ -34,7 +34,7 @@ macro_rules! codes {
     };
 }
 
-/// In the order of their numbers: 00x input, 01x engine, 02x database, 03x this machine, 04x recovery, 05x the demo,
+/// In the order of their numbers: 00x input, 01x engine, 02x database, 03x this machine, 04x recovery, 05x the demo, 08x the history,
 /// 1xx embedded servers (workers/embedded/src/error.rs gives these).
 pub const CODES: &[Code] = codes![
     "FO-001" Usage,
@@ -58,6 +58,8 @@ pub const CODES: &[Code] = codes![
     "FO-041" Usage,
     "FO-042" Usage,
     "FO-050" Failed,
+    "FO-080" Refused,
+    "FO-081" Usage,
     "FO-101" Missing,
     "FO-102" Refused,
     "FO-103" Refused,
