@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{operation::Operation, taxonomy::Taxonomy};
+use crate::{customer::CustomerPolicy, operation::Operation, taxonomy::Taxonomy};
 
 /// The engine keeps a topic in 255 characters and shows it to people.
 pub const OPERATION_CHARS_MAX: usize = 100;
@@ -14,12 +14,20 @@ pub const TRIES_MAX: u32 = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     pub operations: BTreeMap<String, Operation>,
+    /// What holds for every tenant without one of its own.
     pub taxonomy: Taxonomy,
+    /// Of tenants that differ, each whole.
+    pub tenants: BTreeMap<String, Taxonomy>,
+    pub customer: CustomerPolicy,
 }
 
 impl Catalogue {
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.operations.get(name)
+    }
+
+    pub fn taxonomy_of(&self, tenant: &str) -> &Taxonomy {
+        self.tenants.get(tenant).unwrap_or(&self.taxonomy)
     }
 
     /// Everything wrong with the operations and the taxonomy, at once.

@@ -10,6 +10,7 @@ pub mod batch;
 pub mod cases;
 pub mod commands;
 mod commit;
+pub mod customer;
 pub mod definitions;
 mod error;
 pub mod listen;
@@ -18,6 +19,7 @@ pub mod restore;
 pub mod server;
 pub mod signals;
 pub mod steps;
+pub mod taxonomy;
 mod tx;
 
 pub use error::StoreError;
