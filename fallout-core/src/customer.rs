@@ -73,6 +73,8 @@ pub enum Progress {
     Running,
     Completed,
     Cancelled,
+    /// Over, and not at an end that we know.
+    Unclear,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +118,7 @@ impl CustomerPolicy {
             (true, Progress::Running) => self.state(&self.shown.running)?,
             (true, Progress::Completed) => self.state(&self.shown.completed)?,
             (true, Progress::Cancelled) => self.state(&self.shown.cancelled)?,
+            (true, Progress::Unclear) => self.state(&self.shown.otherwise)?,
         };
         Some(state.told(order, open.iter().filter_map(|case| case.due).max()))
     }

@@ -8,6 +8,7 @@ mod archive;
 mod batch;
 mod cancellation;
 mod cases;
+mod customer;
 mod error;
 mod intake;
 mod ledger;
@@ -16,6 +17,7 @@ mod relay;
 mod restore;
 mod settle;
 mod signals;
+mod taxonomy;
 mod work;
 
 use std::sync::Arc;
@@ -28,10 +30,11 @@ pub use archive::Archived;
 pub use error::DeskError;
 pub use fallout_store::{
     archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run,
-    restore::Declared, steps::Step,
+    restore::Declared, steps::Step, taxonomy::VersionLine,
 };
 pub use intake::{Accepted, PROCESS};
 pub use recovery::{Recovery, Taken};
+pub use taxonomy::Loaded;
 
 /// Cheap to clone: a pool and shared reference data.
 #[derive(Clone, Debug)]
