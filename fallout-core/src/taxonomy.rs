@@ -87,7 +87,8 @@ impl Taxonomy {
         }
     }
 
-    fn weight(&self, code: &str) -> u8 {
+    /// How much a finding weighs against another about the same step.
+    pub fn weight(&self, code: &str) -> u8 {
         let known = self.classification(code).or_else(|| self.classification(classification::UNCLASSIFIED));
         known.and_then(|c| c.precedence).or_else(|| self.category_of(code).map(|c| c.precedence)).unwrap_or_default()
     }

@@ -3,6 +3,7 @@
 mod args;
 mod case;
 mod check;
+mod customer_status;
 mod demo;
 pub mod deploy;
 mod duration;
@@ -12,6 +13,7 @@ mod migrate;
 mod operation;
 mod order;
 mod report;
+mod taxonomy;
 mod up;
 mod watch;
 mod worker;
@@ -96,6 +98,8 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Case(args) => case::run(args, context).await,
         Command::Ledger(args) => ledger::run(args, context).await,
         Command::Order(args) => order::run(args, context).await,
+        Command::Taxonomy(args) => taxonomy::run(args, context).await,
+        Command::CustomerStatus(args) => customer_status::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),
     }
 }
