@@ -1,6 +1,6 @@
 //! The reference data that rules work on: every operation by topic, and the taxonomy; checked together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{customer::CustomerPolicy, operation::Operation, taxonomy::Taxonomy};
 
@@ -36,7 +36,21 @@ impl Catalogue {
         for op in self.operations.values() {
             wrong.extend(op.problems(&self.taxonomy).iter().map(|found| format!("operation {}: {found}", op.name)));
         }
+        wrong.extend(self.beside_their_step());
         wrong
+    }
+
+    /// Rejections that a tenant files beside their step: such a step would park without a case of its own.
+    pub fn beside_their_step(&self) -> Vec<String> {
+        let of = |(tenant, taxonomy): (&String, &Taxonomy)| {
+            let classes =
+                self.operations.values().flat_map(|op| op.answers.business.values().map(|r| &r.classification));
+            let own: BTreeSet<_> = classes.filter(|class| taxonomy.own_case(class)).collect();
+            let what =
+                |class| format!("tenant {tenant}: {class} is a rejection of an operation; it cannot have own_case");
+            own.into_iter().map(what).collect::<Vec<_>>()
+        };
+        self.tenants.iter().flat_map(of).collect()
     }
 }
 

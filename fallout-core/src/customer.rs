@@ -198,7 +198,7 @@ impl State {
             "new_date" => new_date.map(|date| date.to_string()),
             _ => None,
         };
-        let sentences: Vec<String> = self.message.iter().filter_map(|text| fill(text, &value)).collect();
+        let sentences: Vec<String> = self.message.iter().filter_map(|text| fill(text, value)).collect();
         CustomerStatus {
             order: order.order.to_owned(),
             status: self.code.clone(),

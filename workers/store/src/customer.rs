@@ -1,7 +1,10 @@
 //! What the customer's view of an order is made of.
 
 use chrono::{DateTime, Utc};
-use fallout_core::{case::CaseState, ids::OrderKey};
+use fallout_core::{
+    case::CaseState,
+    ids::{CaseId, OrderKey},
+};
 use serde_json::Value;
 
 use crate::{StoreError, Tx};
@@ -26,16 +29,24 @@ pub async fn order(tx: &mut Tx, tenant: &str, external_id: &str) -> Result<Optio
     Ok(row.map(|r| CustomerOrder { key: OrderKey(r.id), document: r.document, run_state: r.state }))
 }
 
-/// Classification, state and due time of every case of the order that is open.
-pub async fn open_cases(
-    tx: &mut Tx,
-    order: OrderKey,
-) -> Result<Vec<(String, CaseState, Option<DateTime<Utc>>)>, StoreError> {
+/// What counts of an open case.
+#[derive(Clone, Debug)]
+pub struct OpenCase {
+    pub id: CaseId,
+    pub classification: String,
+    pub state: CaseState,
+    pub due: Option<DateTime<Utc>>,
+}
+
+pub async fn open_cases(tx: &mut Tx, order: OrderKey) -> Result<Vec<OpenCase>, StoreError> {
     let rows = sqlx::query!(
-        "select classification_code, status, sla_due_at from fallout_case
-         where related_order_id = $1 and status not in ('resolved', 'closed', 'force_closed', 'duplicate')",
+        "select id, classification_code, status, sla_due_at from fallout_case
+         where related_order_id = $1 and status not in ('resolved', 'closed', 'force_closed', 'duplicate') order by case_number",
         order.0,
     );
-    let rows = rows.fetch_all(tx.conn()).await?;
-    rows.into_iter().map(|r| Ok((r.classification_code.unwrap_or_default(), r.status.parse()?, r.sla_due_at))).collect()
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|r| {
+        let classification = r.classification_code.unwrap_or_default();
+        Ok(OpenCase { id: CaseId(r.id), classification, state: r.status.parse()?, due: r.sla_due_at })
+    });
+    rows.collect()
 }

@@ -207,3 +207,20 @@ async fn an_order_whose_cases_are_over_is_what_it_is() {
     rig.desk.run_ended(silent, "ended", "").await.unwrap();
     assert_eq!(rig.desk.customer_status(TENANT, "4712").await.unwrap().status, "UNDER_REVIEW");
 }
+
+#[tokio::test]
+async fn what_the_customer_was_told_stands_on_the_timeline_of_every_open_case() {
+    let rig = rig("taxonomy-told").await;
+    rig.order("4711").await;
+    rig.said(rig.attempt("4711").await, &rejected("BILLING_ACCOUNT_INVALID")).await;
+    rig.noticed("4711", "approval", "WITHDRAWN").await;
+    let (status, noted) = rig.desk.tell_customer(TENANT, "4711", "local:test", "mail").await.unwrap();
+    assert_eq!(noted.len(), 2);
+    for case in noted {
+        let timeline = rig.desk.case(TENANT, case).await.unwrap().timeline;
+        let entry = timeline.iter().find(|e| e.event == "FalloutCustomerTold").unwrap();
+        let said = entry.payload.as_ref().unwrap();
+        assert_eq!((said["message"].as_str(), said["channel"].as_str()), (Some(status.message.as_str()), Some("mail")));
+        assert_eq!(entry.actor.as_deref(), Some("local:test"));
+    }
+}

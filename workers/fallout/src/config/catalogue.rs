@@ -53,6 +53,9 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
         ..Default::default()
     };
     texts.iter().for_each(|(file, text)| read.take(file, text));
+    let beside = read.catalogue.beside_their_step();
+    let tenants = settings.tenants.display().to_string();
+    read.problems.extend(beside.into_iter().map(|what| Problem::new(&tenants, what)));
     read.customer(&settings.customer_status);
     read
 }
