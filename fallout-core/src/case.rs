@@ -50,6 +50,8 @@ words! {
         ActionFailed = "FalloutRecoveryActionFailed",
         /// What it was about was seen to be over, without an action.
         Cleared = "FalloutTroubleCleared",
+        /// The customer was told how the order stands; the words are in the entry.
+        CustomerTold = "FalloutCustomerTold",
         Resolved = "FalloutCaseResolved",
         Reopened = "FalloutCaseReopened",
     }

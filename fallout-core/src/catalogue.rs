@@ -1,8 +1,8 @@
 //! The reference data that rules work on: every operation by topic, and the taxonomy; checked together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{operation::Operation, taxonomy::Taxonomy};
+use crate::{customer::CustomerPolicy, operation::Operation, taxonomy::Taxonomy};
 
 /// The engine keeps a topic in 255 characters and shows it to people.
 pub const OPERATION_CHARS_MAX: usize = 100;
@@ -14,12 +14,20 @@ pub const TRIES_MAX: u32 = 1_000;
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
     pub operations: BTreeMap<String, Operation>,
+    /// What holds for every tenant without one of its own.
     pub taxonomy: Taxonomy,
+    /// Of tenants that differ, each whole.
+    pub tenants: BTreeMap<String, Taxonomy>,
+    pub customer: CustomerPolicy,
 }
 
 impl Catalogue {
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.operations.get(name)
+    }
+
+    pub fn taxonomy_of(&self, tenant: &str) -> &Taxonomy {
+        self.tenants.get(tenant).unwrap_or(&self.taxonomy)
     }
 
     /// Everything wrong with the operations and the taxonomy, at once.
@@ -28,7 +36,21 @@ impl Catalogue {
         for op in self.operations.values() {
             wrong.extend(op.problems(&self.taxonomy).iter().map(|found| format!("operation {}: {found}", op.name)));
         }
+        wrong.extend(self.beside_their_step());
         wrong
+    }
+
+    /// Rejections that a tenant files beside their step: such a step would park without a case of its own.
+    pub fn beside_their_step(&self) -> Vec<String> {
+        let of = |(tenant, taxonomy): (&String, &Taxonomy)| {
+            let classes =
+                self.operations.values().flat_map(|op| op.answers.business.values().map(|r| &r.classification));
+            let own: BTreeSet<_> = classes.filter(|class| taxonomy.own_case(class)).collect();
+            let what =
+                |class| format!("tenant {tenant}: {class} is a rejection of an operation; it cannot have own_case");
+            own.into_iter().map(what).collect::<Vec<_>>()
+        };
+        self.tenants.iter().flat_map(of).collect()
     }
 }
 

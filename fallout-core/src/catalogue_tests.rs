@@ -13,7 +13,7 @@ fn good() -> Operation {
 
 fn problems(op: Operation) -> Vec<String> {
     let taxonomy = toml::from_str(include_str!("../../config/taxonomy.toml")).unwrap();
-    Catalogue { operations: [(op.name.clone(), op)].into(), taxonomy }.check()
+    Catalogue { operations: [(op.name.clone(), op)].into(), taxonomy, ..Catalogue::default() }.check()
 }
 
 /// Exactly one problem, which says this.
@@ -191,4 +191,20 @@ fn reject(op: &mut Operation, bpmn_error: &str, classification: &str) {
 
 fn lookup_of(op: &mut Operation) -> &mut Lookup {
     op.lookup.as_mut().unwrap()
+}
+
+#[test]
+fn a_rejection_never_stands_beside_its_step_for_any_tenant() {
+    let mut taxonomy: crate::taxonomy::Taxonomy = toml::from_str(include_str!("../../config/taxonomy.toml")).unwrap();
+    let op = keyed();
+    let base = taxonomy.clone();
+    let row = taxonomy.classifications.iter_mut().find(|c| c.code == "PRODUCT_NOT_AVAILABLE").unwrap();
+    row.own_case = true;
+    let operations = BTreeMap::from([(op.name.clone(), op)]);
+    let own = [("t".to_owned(), taxonomy.clone())].into();
+    let of_tenant = Catalogue { operations: operations.clone(), taxonomy: base, tenants: own, ..Catalogue::default() };
+    let expected = "tenant t: PRODUCT_NOT_AVAILABLE is a rejection of an operation; it cannot have own_case";
+    assert_eq!(of_tenant.check(), [expected]);
+    let of_all = Catalogue { operations, taxonomy, ..Catalogue::default() };
+    assert!(of_all.check().iter().any(|what| what.contains("stands as its own case")), "{:?}", of_all.check());
 }

@@ -189,6 +189,8 @@ fn answers(op: &Operation, taxonomy: &Taxonomy, found: &mut Findings) {
         let what = format!("{theirs}: code {class} has no classification in the taxonomy");
         let next = "add it to the taxonomy, or name one that it has";
         found.add_if(taxonomy.classification(class).is_none(), FIELD, what, next);
+        let what = format!("{theirs}: {class} stands as its own case, and a rejected step needs one for itself");
+        found.add_if(taxonomy.own_case(class), FIELD, what, "name a classification without own_case");
         let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
         let code = &ours.bpmn_error;
         let unfit = code.is_empty() || code.len() > CODE_CHARS_MAX || !code.chars().all(plain);

@@ -17,6 +17,7 @@ pub mod check;
 pub mod claim;
 pub mod command;
 pub mod contradiction;
+pub mod customer;
 pub mod decide;
 pub mod event;
 pub mod evidence;

@@ -4,10 +4,11 @@ use fallout_core::{
     action::{Action, ActionState},
     case::{CaseEvent, CaseState, Severity, next},
     command::{EngineCommand, RECOVERY_MESSAGE},
+    decide::classification::UNCLASSIFIED,
     ids::{ActionId, CaseId, CaseNumber, CommandId, SignalId},
     step::Outputs,
     task::TaskRef,
-    taxonomy::Category,
+    taxonomy::{Category, Precedence, Taxonomy},
 };
 use fallout_store::{
     Tx, actions,
@@ -80,11 +81,17 @@ impl Work<'_> {
         }
     }
 
-    /// Joins the active case of the step, whatever its classification, or opens one.
+    /// Joins the active case of the step, whatever its classification, or opens one. What is about something else than the
+    /// step stands beside it.
     pub async fn handle(&mut self, signal: &Signal, detection: &Detection) -> Result<CaseNumber, DeskError> {
-        let case = match cases::active_of_step(&mut self.tx, self.step.key).await? {
-            Some(case) => self.join(case, detection).await?,
-            None => self.open_own(&signal.source, detection).await?,
+        let active = cases::active_of_step(&mut self.tx, self.step.key).await?;
+        let named = active.as_ref().map_or(UNCLASSIFIED, |case| &case.classification);
+        let taxonomy = self.desk.taxonomy(&self.step.identity.tenant);
+        let precedence = taxonomy.precedence(named, &detection.classification);
+        let case = match (active, precedence) {
+            (_, Precedence::OwnCase) => self.stand_alone(&signal.source, detection).await?,
+            (Some(case), _) => self.join(case, detection, precedence).await?,
+            (None, _) => self.open_own(&signal.source, detection, Some(self.step.key)).await?,
         };
         if detection.waits {
             let command = EngineCommand::Incident {
@@ -100,7 +107,9 @@ impl Work<'_> {
         Ok(case.number)
     }
 
-    async fn join(&mut self, mut case: Case, detection: &Detection) -> Result<Case, DeskError> {
+    async fn join(&mut self, mut case: Case, detection: &Detection, precedence: Precedence) -> Result<Case, DeskError> {
+        // After an action it is another try: what was found before it is history.
+        let names = precedence == Precedence::Replace || case.state == CaseState::Verifying;
         // Recovering: the pending action has the step, and its own effect decides.
         if case.state == CaseState::Verifying {
             if let Some(action) = self.step.last_action {
@@ -110,22 +119,42 @@ impl Work<'_> {
         }
         let payload = json!({ "classification": detection.classification });
         event(&mut self.tx, &case, CaseEvent::SignalJoined, "fleet", Some(&detection.reason), &payload).await?;
-        self.reclassify(&mut case, detection).await?;
+        if names {
+            self.reclassify(&mut case, detection).await?;
+        }
+        Ok(case)
+    }
+
+    /// The case of what was seen at the step and is about something else: found by its key, since the step is not its own.
+    async fn stand_alone(&mut self, source: &str, detection: &Detection) -> Result<Case, DeskError> {
+        let identity = self.step.identity.clone();
+        let key = match_key(&identity, &detection.classification, &self.op.downstream);
+        let Some(case) = cases::active_by_key(&mut self.tx, &identity.tenant, &key).await? else {
+            return self.open_own(source, detection, None).await;
+        };
+        let payload = json!({ "classification": detection.classification });
+        event(&mut self.tx, &case, CaseEvent::SignalJoined, source, Some(&detection.reason), &payload).await?;
         Ok(case)
     }
 
     async fn reclassify(&mut self, case: &mut Case, detection: &Detection) -> Result<(), DeskError> {
-        let finding = self.desk.finding(detection)?;
+        let finding = self.desk.finding(&case.tenant, detection)?;
         cases::set_finding(&mut self.tx, case.id, &finding).await?;
         case.version += 1;
         if case.classification != detection.classification {
-            let payload = json!({ "from": case.classification, "to": detection.classification });
+            let taxonomy = self.desk.taxonomy(&case.tenant).label();
+            let payload = json!({ "from": case.classification, "to": detection.classification, "taxonomy": taxonomy });
             event(&mut self.tx, case, CaseEvent::Classified, "fleet", None, &payload).await?;
         }
         Ok(())
     }
 
-    async fn open_own(&mut self, source: &str, detection: &Detection) -> Result<Case, DeskError> {
+    async fn open_own(
+        &mut self,
+        source: &str,
+        detection: &Detection,
+        step: Option<fallout_core::ids::StepKey>,
+    ) -> Result<Case, DeskError> {
         let identity = self.step.identity.clone();
         let match_key = match_key(&identity, &detection.classification, &self.op.downstream);
         let reference = fallout_store::attempts::latest_intent(&mut self.tx, self.step.key).await?.map(|i| i.key);
@@ -134,7 +163,7 @@ impl Work<'_> {
             source,
             order: Some(self.run.order),
             customer: self.run.customer.as_deref(),
-            step: Some(self.step.key),
+            step,
             process_instance_id: &self.step.process_instance_id,
             business_key: &self.run.business_key,
             external_system: &self.op.downstream,
@@ -217,27 +246,17 @@ pub(crate) struct Opening<'a> {
 
 impl Desk {
     /// What the taxonomy says about a detection.
-    pub(crate) fn finding<'a>(&'a self, detection: &'a Detection) -> Result<Finding<'a>, DeskError> {
-        let category = self.category(&detection.classification)?;
+    pub(crate) fn finding<'a>(&'a self, tenant: &str, detection: &'a Detection) -> Result<Finding<'a>, DeskError> {
+        let taxonomy = self.taxonomy(tenant);
+        let category = category(taxonomy, &detection.classification)?;
         Ok(Finding {
             category: &category.code,
             classification: &detection.classification,
             summary: &detection.reason,
-            recommended: detection
-                .recommended
-                .or_else(|| self.catalogue.taxonomy.recommended(&detection.classification)),
+            recommended: detection.recommended.or_else(|| taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
-            severity: self.severity(category, detection),
+            severity: severity(taxonomy, category, detection),
         })
-    }
-
-    fn severity(&self, category: &Category, detection: &Detection) -> Severity {
-        self.catalogue.taxonomy.severity(&detection.classification).unwrap_or(category.severity)
-    }
-
-    fn category(&self, code: &str) -> Result<&Category, DeskError> {
-        let found = self.catalogue.taxonomy.category_of(code);
-        found.ok_or_else(|| DeskError::Store(fallout_store::StoreError::Corrupt("the taxonomy is empty".into())))
     }
 
     pub(crate) async fn open_case(
@@ -246,14 +265,15 @@ impl Desk {
         at: &Opening<'_>,
         detection: &Detection,
     ) -> Result<Case, DeskError> {
-        let category = self.category(&detection.classification)?;
+        let taxonomy = self.taxonomy(at.tenant);
+        let category = category(taxonomy, &detection.classification)?;
         let id = CaseId(Uuid::now_v7());
         let new = NewCase {
             id,
             tenant: at.tenant,
             category: &category.code,
             classification: &detection.classification,
-            severity: self.severity(category, detection),
+            severity: severity(taxonomy, category, detection),
             source: at.source,
             order: at.order,
             customer: at.customer,
@@ -263,9 +283,7 @@ impl Desk {
             external_system: at.external_system,
             external_reference: at.external_reference,
             summary: &detection.reason,
-            recommended: detection
-                .recommended
-                .or_else(|| self.catalogue.taxonomy.recommended(&detection.classification)),
+            recommended: detection.recommended.or_else(|| taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
             sla_hours: category.sla_hours,
             match_key: at.match_key,
@@ -273,10 +291,19 @@ impl Desk {
         cases::open(tx, &new).await?;
         let case = cases::by_id(tx, id).await?;
         event(tx, &case, CaseEvent::Created, at.source, Some(&detection.reason), &Value::Null).await?;
-        let classified = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group });
+        let classified = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group, "taxonomy": taxonomy.label() });
         event(tx, &case, CaseEvent::Classified, "desk", None, &classified).await?;
         Ok(case)
     }
+}
+
+fn severity(taxonomy: &Taxonomy, category: &Category, detection: &Detection) -> Severity {
+    taxonomy.severity(&detection.classification).unwrap_or(category.severity)
+}
+
+fn category<'a>(taxonomy: &'a Taxonomy, code: &str) -> Result<&'a Category, DeskError> {
+    let found = taxonomy.category_of(code);
+    found.ok_or_else(|| DeskError::Store(fallout_store::StoreError::Corrupt("the taxonomy is empty".into())))
 }
 
 /// The key of §13 with every part explicit; versioned, so that another rule never finds old cases by accident.

@@ -31,6 +31,10 @@ pub enum DeskError {
     UnknownOperation(String),
     #[error("attempt {0} is not in the ledger")]
     NoSuchAttempt(fallout_core::ids::AttemptId),
+    #[error("there is no order {0} for this tenant")]
+    NoSuchOrder(String),
+    #[error("another taxonomy is kept as version {0}; raise its `version` with every change")]
+    TaxonomyDiffers(String),
     #[error("a line's ids are too long for the engine: {0}")]
     TooLong(String),
 }

@@ -9,6 +9,7 @@ mod audit;
 mod batch;
 mod cancellation;
 mod cases;
+mod customer;
 mod error;
 mod intake;
 mod ledger;
@@ -18,6 +19,7 @@ mod relay;
 mod restore;
 mod settle;
 mod signals;
+mod taxonomy;
 mod work;
 
 use std::sync::Arc;
@@ -30,11 +32,11 @@ pub use archive::Archived;
 pub use audit::{Anchor, Finding, Tampering, Verified};
 pub use error::DeskError;
 pub use fallout_store::{
-    archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place,
-    restore::Declared, steps::Step,
+    archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place, restore::Declared, steps::Step, taxonomy::VersionLine,
 };
 pub use intake::{Accepted, PROCESS};
 pub use recovery::{Recovery, Taken};
+pub use taxonomy::Loaded;
 
 /// Cheap to clone: a pool and shared reference data.
 #[derive(Clone, Debug)]

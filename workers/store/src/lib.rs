@@ -11,6 +11,7 @@ pub mod batch;
 pub mod cases;
 pub mod commands;
 mod commit;
+pub mod customer;
 pub mod definitions;
 mod error;
 pub mod listen;
@@ -20,6 +21,7 @@ pub mod restore;
 pub mod server;
 pub mod signals;
 pub mod steps;
+pub mod taxonomy;
 mod tx;
 
 pub use error::StoreError;

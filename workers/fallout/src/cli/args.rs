@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{audit, case, check, demo, deploy, explain, ledger, migrate, operation, order, up, watch, worker};
+use super::{audit, case, check, customer_status, demo, deploy, explain, ledger, migrate, operation, order, taxonomy, up, watch, worker};
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
 const EXAMPLES: &str = "\
@@ -17,6 +17,9 @@ Examples:
   fallout order archive --older-than 90d --dry-run
   fallout operation check my/operations
                                        everything that is wrong with these descriptions of calls
+  fallout taxonomy show engine:failedJob
+                                       what a code means to us: owner, recovery, clock, what the customer sees
+  fallout customer-status ord-88210    what the customer may be told
   fallout explain FO-012               what a code means and what to do
 
 With servers of yours, set DATABASE_URL and CAMUNDA_URL, then: migrate, deploy, check, worker run, watch.
@@ -52,6 +55,8 @@ pub enum Command {
     Ledger(ledger::Args),
     Audit(audit::Args),
     Order(order::Args),
+    Taxonomy(taxonomy::Args),
+    CustomerStatus(customer_status::Args),
     Explain(explain::Args),
 }
 

@@ -203,6 +203,7 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
         | DeskError::NoReason
         | DeskError::NoReference => "FO-040",
         DeskError::NoWindow => "FO-042",
+        DeskError::NoSuchOrder(_) => "FO-048",
         _ => return e.into(),
     };
     Failure::new(code, e.to_string()).because(e).into()

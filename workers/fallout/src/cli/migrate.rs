@@ -1,10 +1,18 @@
-//! `fallout migrate`: brings our tables to what this program needs.
+//! `fallout migrate`: brings our tables to what this program needs, and keeps its taxonomy in them.
+
+use std::sync::Arc;
 
 use anyhow::Context as _;
+use fallout_core::catalogue::Catalogue;
+use fallout_desk::{Desk, Loaded};
 use fallout_store::{Scope, Store, StoreError, server};
 use serde::Serialize;
 
-use super::Context;
+use super::{
+    Context,
+    case::{principal, told},
+    taxonomy::loaded_text,
+};
 use crate::{codes::Failure, exit::Exit};
 
 /// The oldest server that our SQL is written for.
@@ -18,21 +26,29 @@ pub struct Args {}
 struct Done {
     migrations: i64,
     applied_now: i64,
+    taxonomies: Vec<Loaded>,
 }
 
 pub async fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
+    let catalogue = Arc::new(context.settings.catalogue()?);
     let store = context.settings.database.store()?;
-    let result = migrated(&store).await;
+    let result = migrated(&store, catalogue).await;
     store.close().await;
     let done = result?;
-    context.out.data(&done, || match done.applied_now {
-        0 => format!("already up to date ({})", done.migrations),
-        n => format!("migrated: {n} applied now, {} in all", done.migrations),
-    })?;
+    context.out.data(&done, || text(&done))?;
     Ok(Exit::Done)
 }
 
-async fn migrated(store: &Store) -> anyhow::Result<Done> {
+fn text(done: &Done) -> String {
+    let tables = match done.applied_now {
+        0 => format!("already up to date ({})", done.migrations),
+        n => format!("migrated: {n} applied now, {} in all", done.migrations),
+    };
+    let lines = done.taxonomies.iter().filter(|loaded| loaded.now).map(loaded_text);
+    [tables].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
+}
+
+async fn migrated(store: &Store, catalogue: Arc<Catalogue>) -> anyhow::Result<Done> {
     let (version, before) = facts(store).await.context("the database cannot be asked")?;
     new_enough(version)?;
     let known = known_migrations();
@@ -42,7 +58,9 @@ async fn migrated(store: &Store) -> anyhow::Result<Done> {
     if before < known {
         store.migrate().await?;
     }
-    Ok(Done { migrations: known, applied_now: known - before })
+    let desk = Desk::new(store.clone(), catalogue);
+    let taxonomies = desk.load_taxonomies(&principal()).await.map_err(told)?;
+    Ok(Done { migrations: known, applied_now: known - before, taxonomies })
 }
 
 /// Server version number and applied migrations.

@@ -4,6 +4,7 @@ mod args;
 mod audit;
 mod case;
 mod check;
+mod customer_status;
 mod demo;
 pub mod deploy;
 mod duration;
@@ -13,6 +14,7 @@ mod migrate;
 mod operation;
 mod order;
 mod report;
+mod taxonomy;
 mod up;
 mod watch;
 mod worker;
@@ -98,6 +100,8 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Ledger(args) => ledger::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Order(args) => order::run(args, context).await,
+        Command::Taxonomy(args) => taxonomy::run(args, context).await,
+        Command::CustomerStatus(args) => customer_status::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),
     }
 }

@@ -38,6 +38,8 @@ fn help_names_every_command_with_what_it_does_and_shows_examples() {
         "ledger",
         "audit",
         "order",
+        "taxonomy",
+        "customer-status",
         "explain",
     ] {
         let command = Cli::command();

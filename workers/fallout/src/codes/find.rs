@@ -1,6 +1,7 @@
 //! The code of an error: its own, or the one that a typed error of our crates stands for.
 
 use fallout_camunda::{DeployError, EngineError};
+use fallout_desk::DeskError;
 use fallout_embedded::EmbeddedError;
 use fallout_sandbox::SandboxError;
 use fallout_store::StoreError;
@@ -29,6 +30,9 @@ fn id_of(link: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         }
         Some(EngineError::Unauthorised { .. }) => return Some("FO-011"),
         _ => {}
+    }
+    if let Some(DeskError::TaxonomyDiffers(_)) = link.downcast_ref() {
+        return Some("FO-002");
     }
     if let Some(DeployError::Parse { .. }) = link.downcast_ref() {
         return Some("FO-015");

@@ -57,6 +57,8 @@ pub const CODES: &[Code] = codes![
     "FO-040" Refused,
     "FO-041" Usage,
     "FO-042" Usage,
+    "FO-048" Usage,
+    "FO-049" Usage,
     "FO-050" Failed,
     "FO-080" Refused,
     "FO-081" Usage,

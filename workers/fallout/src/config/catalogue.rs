@@ -6,15 +6,16 @@ use std::{
 };
 
 use fallout_bpmn::TopicCodes;
-use fallout_core::{catalogue::Catalogue, operation::Operation, taxonomy::Taxonomy};
+use fallout_core::{catalogue::Catalogue, customer::CustomerPolicy, operation::Operation, taxonomy::Taxonomy};
 use serde::de::DeserializeOwned;
 
 use super::{
     CatalogueSettings, Problem,
     operation_file::{self, Remark},
     problem::toml_error,
-    shipped,
+    shipped, tenants,
 };
+use crate::codes::category_page;
 
 /// A file as (name for messages, content).
 pub(super) type NamedText = (String, String);
@@ -38,19 +39,37 @@ pub(super) fn load(settings: &CatalogueSettings) -> Result<Catalogue, Vec<Proble
 pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let mut problems = Vec::new();
     let taxonomy = taxonomy(&settings.taxonomy, &mut problems);
+    let tenants = tenants::read(&settings.tenants, &taxonomy, &mut problems);
     let texts = if paths.is_empty() {
         folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems)
     } else {
         paths.iter().flat_map(|path| texts(path, &mut problems)).collect()
     };
     let files = texts.len();
-    let mut read =
-        Read { catalogue: Catalogue { taxonomy, ..Default::default() }, files, problems, ..Default::default() };
+    let mut read = Read {
+        catalogue: Catalogue { taxonomy, tenants, ..Default::default() },
+        files,
+        problems,
+        ..Default::default()
+    };
     texts.iter().for_each(|(file, text)| read.take(file, text));
+    let beside = read.catalogue.beside_their_step();
+    let tenants = settings.tenants.display().to_string();
+    read.problems.extend(beside.into_iter().map(|what| Problem::new(&tenants, what)));
+    read.customer(&settings.customer_status);
     read
 }
 
 impl Read {
+    /// Last, since no text of it may name anything of the others.
+    fn customer(&mut self, path: &Path) {
+        let given = one(path, "config/customer-status.toml", shipped::CUSTOMER_STATUS, &mut self.problems);
+        let Some((file, text)) = given else { return };
+        let Some(policy) = parsed::<CustomerPolicy>(&file, &text, &mut self.problems) else { return };
+        self.problems.extend(policy.check(&self.catalogue).into_iter().map(|what| Problem::new(&file, what)));
+        self.catalogue.customer = policy;
+    }
+
     fn take(&mut self, file: &str, text: &str) {
         let (operation, remarks) = operation_file::read(file, text, &self.catalogue.taxonomy);
         self.remarks.extend(remarks);
@@ -96,19 +115,31 @@ pub fn topic_codes(catalogue: &Catalogue) -> TopicCodes {
     catalogue.operations.iter().map(|(topic, op)| (topic.clone(), codes(op))).collect()
 }
 
+/// A file by its path; the one that is built in when none is named.
+fn one(path: &Path, name: &str, built_in: &str, problems: &mut Vec<Problem>) -> Option<NamedText> {
+    if path.as_os_str().is_empty() {
+        return Some((format!("{name} (built in)"), built_in.to_owned()));
+    }
+    texts(path, problems).pop()
+}
+
 /// Checked; an empty one where it cannot be read.
 fn taxonomy(path: &Path, problems: &mut Vec<Problem>) -> Taxonomy {
-    let (file, text) = if path.as_os_str().is_empty() {
-        ("config/taxonomy.toml (built in)".to_owned(), shipped::TAXONOMY.to_owned())
-    } else {
-        match texts(path, problems).pop() {
-            Some(read) => read,
-            None => return Taxonomy::default(),
-        }
-    };
+    let given = one(path, "config/taxonomy.toml", shipped::TAXONOMY, problems);
+    let Some((file, text)) = given else { return Taxonomy::default() };
     let Some(taxonomy) = parsed::<Taxonomy>(&file, &text, problems) else { return Taxonomy::default() };
-    problems.extend(taxonomy.check().into_iter().map(|what| Problem::new(&file, what)));
+    problems.extend(taxonomy_problems(&file, &taxonomy));
     taxonomy
+}
+
+/// What is wrong in itself, and runbooks that are not there.
+pub(super) fn taxonomy_problems(file: &str, taxonomy: &Taxonomy) -> Vec<Problem> {
+    let has_page = |runbook: &str| runbook.starts_with("https://") || category_page(runbook).is_some();
+    let missing = taxonomy.categories.iter().filter(|c| !c.runbook.is_empty() && !has_page(&c.runbook));
+    let missing = missing.map(|c| {
+        format!("category {}: there is no runbook page {}; name one, or an https:// address", c.code, c.runbook)
+    });
+    taxonomy.check().into_iter().chain(missing).map(|what| Problem::new(file, what)).collect()
 }
 
 fn parsed<T: DeserializeOwned>(file: &str, text: &str, problems: &mut Vec<Problem>) -> Option<T> {

@@ -17,6 +17,7 @@ mod secret;
 mod settings;
 pub mod shipped;
 pub mod suggest;
+mod tenants;
 
 #[cfg(test)]
 mod tests;

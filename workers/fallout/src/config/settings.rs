@@ -33,6 +33,8 @@ pub struct TenantSettings {
 pub struct CatalogueSettings {
     pub operations: PathBuf,
     pub taxonomy: PathBuf,
+    pub tenants: PathBuf,
+    pub customer_status: PathBuf,
     pub models: PathBuf,
 }
 

@@ -7,4 +7,5 @@ mod commits;
 mod database;
 mod races;
 mod rules;
+mod taxonomy;
 mod tombstones;
