@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use fallout::config::{Secret, Settings};
+use fallout::{config::Settings, roles::logins};
 use fallout_core::{
     attempt::{Prepared, StoredRequest},
     catalogue::Catalogue,
@@ -36,9 +36,10 @@ async fn house(name: &str, change: impl FnOnce(&mut Catalogue)) -> House {
     std::fs::create_dir_all(&dir).unwrap();
     let postgres = Postgres::start(PostgresOptions { dir, databases: vec!["fallout".into()], port: 0 }).unwrap();
     let mut settings = Settings::default();
-    settings.database.url = Secret::new(postgres.socket_url("fallout"));
+    logins::make(&postgres).unwrap();
+    logins::settle(&postgres, &mut settings.database);
+    settings.database.migrate().await.unwrap();
     let store = settings.database.store().unwrap();
-    store.migrate().await.unwrap();
     let mut catalogue = settings.catalogue().unwrap();
     change(&mut catalogue);
     House { desk: Desk::new(store, Arc::new(catalogue)), _postgres: postgres }

@@ -69,11 +69,6 @@ impl Store {
         Ok(Tx { tx, mark, pool: self.pool.clone() })
     }
 
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        sqlx::migrate!("../../migrations").run(&self.pool).await?;
-        Ok(())
-    }
-
     pub async fn close(&self) {
         self.pool.close().await;
     }

@@ -9,7 +9,7 @@ use super::{Context, check::preflight, deploy, worker};
 use crate::{
     exit::Exit,
     roles::{
-        intake,
+        intake, logins,
         running::Running,
         servers::{self, Servers, Wanted},
         setup::Setup,
@@ -52,7 +52,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let wanted = Wanted { product: args.engine.product(), faults, fresh: false, name: "up" };
     let servers = Servers::start(wanted, &mut settings, context.out).await?;
     let setup = Setup::new(settings)?;
-    setup.store.migrate().await.context("creating our tables")?;
+    setup.settings.database.migrate().await.context("creating our tables")?;
     deploy::deploy(&setup.engine, &setup.settings).await?;
     preflight::fit(&setup.settings, &mut stopped).await?;
     let running = Running::start(&setup);
@@ -60,10 +60,10 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         intake::accept(&setup.desk, &setup.settings.tenant.id, &orders, None).await?;
         context.out.note(&format!("{} orders taken in", orders.len()));
     }
+    let psql = logins::reader_line(&servers.postgres, &setup.settings).await?;
     context.out.note(&format!(
-        "everything runs; Ctrl-C ends it\n  Cockpit   {}   user demo, password demo\n  database  {}\n  cases     fallout case list",
+        "everything runs; Ctrl-C ends it\n  Cockpit   {}   user demo, password demo\n  database  {psql}\n  cases     fallout case list",
         servers.engine.cockpit_url(),
-        servers.postgres.psql_line("fallout"),
     ));
     stop::stopped(&mut stopped).await;
     context.out.note("stopping ...");
