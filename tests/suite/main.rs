@@ -15,3 +15,4 @@ mod program;
 mod recovery;
 mod reports;
 mod rules;
+mod tenancy;
