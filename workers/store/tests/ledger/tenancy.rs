@@ -181,6 +181,12 @@ fn the_program_may_delete_exactly_where_it_does() {
     let access = include_str!("../../src/access.sql");
     let list = access.split("deletes constant text[] := array[").nth(1).unwrap().split(']').next().unwrap();
     let granted: BTreeSet<String> = list.split('\'').skip(1).step_by(2).map(str::to_owned).collect();
+    // Only of tables that there are.
+    let migrations = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations");
+    let texts = std::fs::read_dir(migrations).unwrap().map(|f| std::fs::read_to_string(f.unwrap().path()).unwrap());
+    let made: String = texts.collect();
+    let granted: BTreeSet<String> =
+        granted.into_iter().filter(|t| made.contains(&format!("create table {t} ("))).collect();
     assert_eq!(granted, statements, "the list `deletes` in workers/store/src/access.sql");
 }
 
@@ -223,6 +229,17 @@ async fn a_reader_sees_the_views_of_its_tenant_whatever_it_sets() {
     assert!(!access::remove_reader(&mut tx, &login).await.unwrap());
     tx.commit().await.unwrap();
     refused(&mut conn, "select * from fallout_v1.attempts", "permission denied").await;
+}
+
+/// The columns are a promise to whoever reads them.
+#[tokio::test]
+async fn the_views_have_the_columns_of_their_page() {
+    let mut conn = Database::new().await.connect().await;
+    let sql = "select format('| `%s` | %s |', table_name, string_agg(column_name, ', ' order by ordinal_position))
+               from information_schema.columns where table_schema = 'fallout_v1' group by table_name";
+    let page = include_str!("../../../../docs/ACCESS.md");
+    let told = page.lines().skip_while(|l| !l.starts_with("| view of")).skip(2).take_while(|l| l.starts_with('|'));
+    assert_eq!(texts(&mut conn, sql).await, told.map(str::to_owned).collect());
 }
 
 #[tokio::test]
