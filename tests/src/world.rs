@@ -67,7 +67,7 @@ impl World {
         let runtime = tokio::runtime::Runtime::new().expect("a runtime can be made");
         runtime.block_on(async {
             let setup = Setup::new(self.settings("default")).expect("the default settings are whole");
-            setup.settings.database.migrate().await.expect("our tables can be made");
+            setup.store.migrate().await.expect("our tables can be made");
             fallout::cli::deploy::deploy(&setup.engine, &setup.settings).await.expect("our models can be deployed");
             setup.store.close().await;
         });

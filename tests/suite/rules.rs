@@ -21,17 +21,17 @@ use fallout_embedded::{Postgres, PostgresOptions, suitable_dir};
 use fallout_tests::orders::simple;
 use serde_json::json;
 
-pub(super) const TENANT: &str = "rules";
+pub(crate) const TENANT: &str = "rules";
 const OPERATION: &str = "payment.capture";
 
-pub(super) struct House {
+pub(crate) struct House {
     pub desk: Desk,
     pub settings: Settings,
     pub postgres: Postgres,
 }
 
 /// A desk over an empty database; `change` is what its operation is like.
-pub(super) async fn house(name: &str, change: impl FnOnce(&mut Catalogue)) -> House {
+pub(crate) async fn house(name: &str, change: impl FnOnce(&mut Catalogue)) -> House {
     let dir = suitable_dir(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
@@ -39,8 +39,8 @@ pub(super) async fn house(name: &str, change: impl FnOnce(&mut Catalogue)) -> Ho
     let mut settings = Settings::default();
     logins::make(&postgres).unwrap();
     logins::settle(&postgres, &mut settings.database);
-    settings.database.migrate().await.unwrap();
     let store = settings.database.store().unwrap();
+    store.migrate().await.unwrap();
     let mut catalogue = settings.catalogue().unwrap();
     change(&mut catalogue);
     House { desk: Desk::new(store, Arc::new(catalogue)), settings, postgres }
@@ -50,7 +50,7 @@ fn without_lookup(catalogue: &mut Catalogue) {
     catalogue.operations.get_mut(OPERATION).unwrap().lookup = None;
 }
 
-pub(super) fn bare(catalogue: &mut Catalogue) {
+pub(crate) fn bare(catalogue: &mut Catalogue) {
     without_lookup(catalogue);
     catalogue.operations.get_mut(OPERATION).unwrap().idempotency = Idempotency::None;
 }

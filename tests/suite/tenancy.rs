@@ -61,6 +61,9 @@ async fn the_desk_shows_and_changes_nothing_of_another_tenant() {
     assert!(desk.case(TENANT, case).await.is_ok());
 }
 
+/// The tenant is what these work on, not whom they work for: a controller of ours.
+const SERVICES: [&str; 2] = ["seal(", "verify_history("];
+
 /// What a service of ours may see, nobody gets who names a tenant.
 #[test]
 fn a_function_of_the_desk_that_takes_a_tenant_does_not_work_as_a_service() {
@@ -70,7 +73,8 @@ fn a_function_of_the_desk_that_takes_a_tenant_does_not_work_as_a_service() {
         let text = fs::read_to_string(&file).unwrap();
         for function in text.split("    pub async fn ").skip(1) {
             let function = function.split("\n    }\n").next().unwrap();
-            if function.split('{').next().unwrap().contains("tenant: &str") {
+            let service = SERVICES.iter().any(|name| function.starts_with(name));
+            if !service && function.split('{').next().unwrap().contains("tenant: &str") {
                 asked += 1;
                 assert!(!function.contains("self.system("), "{}: {function}", file.display());
             }

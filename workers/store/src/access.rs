@@ -28,19 +28,14 @@ pub enum Fitness {
 }
 
 impl Store {
-    /// Migrates as the role of this store, which is also the one that the program works as.
+    /// As the owner: brings the tables to what this program needs, and lets the role of this store do what the program does.
     pub async fn migrate(&self) -> Result<(), StoreError> {
-        self.migrate_for(self.role().as_str()).await
-    }
-
-    /// Migrates as the role of this store, and lets the role `program` do what the program does.
-    pub async fn migrate_for(&self, program: &str) -> Result<(), StoreError> {
         // Past the policies: a migration may have to change the rows of every tenant.
-        let options = self.pool().connect_options().as_ref().clone().options([("fallout.service", "migrate")]);
+        let options = self.owner().pool().connect_options().as_ref().clone().options([("fallout.service", "migrate")]);
         let mut conn = PgConnection::connect_with(&options).await?;
         sqlx::migrate!("../../migrations").run(&mut conn).await?;
         let mut tx = conn.begin().await?;
-        secure(&mut tx, program).await?;
+        secure(&mut tx, &self.role()).await?;
         tx.commit().await?;
         Ok(conn.close().await?)
     }

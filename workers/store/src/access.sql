@@ -7,9 +7,7 @@ declare
     may text;
     program text := nullif(current_setting('fallout.program', true), '');
     -- The only tables from which the program deletes; a test compares them with its statements.
-    deletes constant text[] := array['group_member', 'event_outbox']::text[];
-    -- Reference data: a row with the tenant '' holds for everybody.
-    shared constant text[] := array['taxonomy_version', 'taxonomy_category', 'taxonomy_classification'];
+    deletes constant text[] := array['group_member'];
     -- Not the program's to touch.
     closed constant text[] := array['reader_login', '_sqlx_migrations'];
 begin
@@ -21,8 +19,7 @@ begin
     for t in
         select c.relname as name, c.relrowsecurity and c.relforcerowsecurity as forced,
                exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'tenant_scope') as scoped,
-               exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'login_scope') as by_login,
-               exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'shared_scope') as for_all
+               exists (select from pg_policy p where p.polrelid = c.oid and p.polname = 'login_scope') as by_login
         from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
         where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
     loop
@@ -30,9 +27,6 @@ begin
             execute format($$create policy tenant_scope on %I using (
                 tenant_id = current_setting('fallout.tenant', true)
                 or current_setting('fallout.service', true) <> '')$$, t.name);
-        end if;
-        if t.name = any (shared) and not t.for_all then
-            execute format($$create policy shared_scope on %I for select using (tenant_id = '')$$, t.name);
         end if;
         -- The views run as the owner: what they may see beyond that is what the login's tenant has.
         if not t.by_login then

@@ -46,7 +46,7 @@ pub enum ReaderCommand {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let owner = context.settings.database.owner()?;
+    let owner = context.settings.database.store()?.owner();
     let mut tx = owner.begin(&Scope::System("access")).await.context("the database cannot be asked")?;
     let Command::Reader(command) = args.command;
     match command {

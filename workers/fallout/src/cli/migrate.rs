@@ -5,7 +5,7 @@ use fallout_store::{Scope, Store, StoreError, server};
 use serde::Serialize;
 
 use super::Context;
-use crate::{codes::Failure, config::DatabaseSettings, exit::Exit};
+use crate::{codes::Failure, exit::Exit};
 
 /// The oldest server that our SQL is written for.
 pub const OLDEST_POSTGRES: i32 = 15;
@@ -21,7 +21,10 @@ struct Done {
 }
 
 pub async fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
-    let done = migrated(&context.settings.database).await?;
+    let store = context.settings.database.store()?;
+    let result = migrated(&store).await;
+    store.close().await;
+    let done = result?;
     context.out.data(&done, || match done.applied_now {
         0 => format!("already up to date ({})", done.migrations),
         n => format!("migrated: {n} applied now, {} in all", done.migrations),
@@ -29,18 +32,15 @@ pub async fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-async fn migrated(database: &DatabaseSettings) -> anyhow::Result<Done> {
-    let owner = database.owner()?;
-    let asked = facts(&owner).await.context("the database cannot be asked");
-    owner.close().await;
-    let (version, before) = asked?;
+async fn migrated(store: &Store) -> anyhow::Result<Done> {
+    let (version, before) = facts(&store.owner()).await.context("the database cannot be asked")?;
     new_enough(version)?;
     let known = known_migrations();
     if before > known {
         return Err(newer(before, known).into());
     }
     // Also when no migration is missing: the program's role may be a new one.
-    database.migrate().await?;
+    store.migrate().await?;
     Ok(Done { migrations: known, applied_now: known - before })
 }
 

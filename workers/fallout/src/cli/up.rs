@@ -52,7 +52,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let wanted = Wanted { product: args.engine.product(), faults, fresh: false, name: "up" };
     let servers = Servers::start(wanted, &mut settings, context.out).await?;
     let setup = Setup::new(settings)?;
-    setup.settings.database.migrate().await.context("creating our tables")?;
+    setup.store.migrate().await.context("creating our tables")?;
     deploy::deploy(&setup.engine, &setup.settings).await?;
     preflight::fit(&setup.settings, &mut stopped).await?;
     let running = Running::start(&setup);

@@ -23,25 +23,12 @@ impl DatabaseSettings {
                 "set DATABASE_URL, for example postgres://fallout:...@host:5432/fallout; `fallout demo` brings its own";
             return Err(Failure::new("FO-001", "no database is named").next(next));
         }
-        let refused = |error| Failure::new("FO-001", "database.url cannot be read").because(error);
-        Store::new(self.url.reveal(), self.connections).map_err(refused)
-    }
-
-    /// The store of the role that owns our tables: for migrations and for who may read. Inside a tokio runtime only.
-    pub fn owner(&self) -> Result<Store, Failure> {
+        let refused = |key: &str| Failure::new("FO-001", format!("{key} cannot be read"));
+        let store = Store::new(self.url.reveal(), self.connections).map_err(|e| refused("database.url").because(e))?;
         if self.owner_url.is_empty() {
-            return self.store();
+            return Ok(store);
         }
-        let refused = |error| Failure::new("FO-001", "database.owner_url cannot be read").because(error);
-        Store::new(self.owner_url.reveal(), 2).map_err(refused)
-    }
-
-    /// Brings the tables to what this program needs, and lets the program's role at them.
-    pub async fn migrate(&self) -> anyhow::Result<()> {
-        let (program, owner) = (self.store()?.role(), self.owner()?);
-        let done = owner.migrate_for(&program).await;
-        owner.close().await;
-        Ok(done?)
+        store.owned_by(self.owner_url.reveal()).map_err(|e| refused("database.owner_url").because(e))
     }
 
     pub(super) fn problems(&self) -> Vec<Problem> {

@@ -60,7 +60,7 @@ impl Demo {
         };
         let (began, startup) = (Instant::now(), starting.elapsed());
         let setup = Setup::new(settings)?;
-        setup.settings.database.migrate().await.context("creating our tables")?;
+        setup.store.migrate().await.context("creating our tables")?;
         deploy::deploy(&setup.engine, &setup.settings).await?;
         let (seconds, count, cockpit) = (startup.as_secs_f64(), orders.len(), servers.engine.cockpit_url());
         out.note(&format!("ready after {seconds:.1} s; {count} orders, Cockpit at {cockpit}"));

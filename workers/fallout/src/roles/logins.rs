@@ -24,7 +24,7 @@ pub fn settle(postgres: &Postgres, settings: &mut DatabaseSettings) {
 
 /// Binds the reader to the tenant of `settings`, and the line to paste into a shell: the open cases by age, through it.
 pub async fn reader_line(postgres: &Postgres, settings: &Settings) -> Result<String> {
-    let owner = settings.database.owner()?;
+    let owner = settings.database.store()?.owner();
     let mut tx = owner.begin(&Scope::System("access")).await?;
     access::add_reader(&mut tx, READER, &settings.tenant.id).await.context("binding the reader to its tenant")?;
     tx.commit().await?;

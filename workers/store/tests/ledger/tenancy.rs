@@ -45,9 +45,9 @@ async fn tables_of_tenants(conn: &mut PgConnection) -> BTreeSet<String> {
 async fn two_tenants() -> (Database, String, String) {
     let database = Database::new().await;
     let (url, role) = database.login("app");
-    let owner = Store::new(&database.url, 1).unwrap();
-    owner.migrate_for(&role).await.unwrap();
-    owner.close().await;
+    let store = Store::new(&url, 1).unwrap().owned_by(&database.url).unwrap();
+    store.migrate().await.unwrap();
+    store.close().await;
     let mut conn = database.connect().await;
     legal(&mut conn, "call begin_step(1); call decide(1, 1); call attempt(1, 1, 1)").await;
     legal(&mut conn, include_str!("tenancy.sql")).await;
