@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a process ended.
+#[derive(Debug)]
 pub struct Ended {
     /// `None` when a signal ended it.
     pub code: Option<i32>,

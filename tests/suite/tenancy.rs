@@ -8,8 +8,12 @@ use fallout::roles::logins;
 use fallout_core::{action::Action, claim::Claim, ids::CaseNumber, step::Outputs};
 use fallout_desk::{Accepted, Archived, DeskError, Recovery};
 use fallout_tests::orders::simple;
+use serde_json::Value;
 
-use crate::rules::{House, TENANT, bare, house};
+use crate::{
+    program::{Ended, Program},
+    rules::{House, TENANT, bare, house},
+};
 
 const OTHER: &str = "other";
 
@@ -95,5 +99,48 @@ async fn the_psql_line_of_the_demo_reads_the_cases_of_its_tenant() {
         let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert!(output.status.success(), "{line}: {wrong}");
         assert!(said.contains(&format!("({rows} row")) && said.contains("under_a_day"), "{tenant}: {said}");
+    }
+}
+
+/// Runs the program on the database of `house`, as `role`.
+async fn program(house: &House, role: &str, args: &[&str]) -> Ended {
+    let environment = [
+        ("DATABASE_URL".to_owned(), house.postgres.socket_url_as("fallout", role)),
+        ("FALLOUT_DATABASE__OWNER_URL".to_owned(), house.postgres.socket_url("fallout")),
+    ];
+    Program::start(args, &environment).unwrap().ended().await.unwrap()
+}
+
+#[tokio::test]
+async fn a_login_is_made_a_reader_of_one_tenant_on_the_command_line() {
+    let house = house("tenancy-command", |_| {}).await;
+    let reader = async |args: &[&str]| program(&house, "fallout_app", &[&["access", "reader"], args].concat()).await;
+    let said = async |args: &[&str], says: &str| {
+        let ended = reader(args).await;
+        assert!(ended.code == Some(0) && ended.stdout.contains(says), "{args:?}: {ended:?}");
+    };
+    for (login, why) in [("ghost", "no role ghost"), ("fallout_app", "may read the tables"), ("fallout", "may read")] {
+        let ended = reader(&["add", login, "--tenant", "acme"]).await;
+        let told = ended.stderr.contains("FO-026") && ended.stderr.contains(why);
+        assert!(ended.code == Some(3) && told, "{login}: {ended:?}");
+    }
+    said(&["list"], "no login reads").await;
+    said(&["add", "fallout_reader", "--tenant", "acme"], "fallout_reader reads the views").await;
+    said(&["add", "fallout_reader", "--tenant", "acme"], "already done").await;
+    said(&["list", "--json"], r#""tenant":"acme""#).await;
+    said(&["remove", "fallout_reader"], "nothing any more").await;
+    said(&["remove", "fallout_reader"], "already done").await;
+}
+
+#[tokio::test]
+async fn check_tells_what_the_role_of_the_program_could_do() {
+    let house = house("tenancy-check", |_| {}).await;
+    for (role, ok, code) in [("fallout_app", true, ""), ("fallout", true, "FO-025"), ("postgres", false, "FO-025")] {
+        let ended = program(&house, role, &["check", "--json"]).await;
+        let report: Value = serde_json::from_str(&ended.stdout).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let finding = findings.iter().find(|f| f["area"] == "database" && f["subject"] == "role").unwrap();
+        assert_eq!(finding["ok"], ok, "{finding}");
+        assert_eq!(finding["code"].as_str().unwrap_or_default(), code, "{finding}");
     }
 }
