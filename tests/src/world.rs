@@ -7,8 +7,8 @@ use std::{
 };
 
 use fallout::{
-    config::{Secret, Settings},
-    roles::setup::Setup,
+    config::Settings,
+    roles::{logins, setup::Setup},
 };
 use fallout_embedded::{Engine, EngineOptions, Postgres, PostgresOptions, Product, suitable_dir};
 
@@ -51,6 +51,7 @@ impl World {
         let databases = ["fallout", "engine", "faults"].map(str::to_owned).to_vec();
         let postgres = Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 });
         let postgres = postgres.unwrap_or_else(|e| panic!("{e} ({})", e.code()));
+        logins::make(&postgres).expect("the roles of the database can be made");
         let options = EngineOptions {
             product,
             home: root.join("target/engine"),
@@ -82,7 +83,7 @@ impl World {
     pub fn settings(&self, tenant: &str) -> Settings {
         let mut settings = Settings::default();
         settings.tenant.id = tenant.to_owned();
-        settings.database.url = Secret::new(self.postgres.socket_url("fallout"));
+        logins::settle(&self.postgres, &mut settings.database);
         settings.engine.url = self.engine.base_url();
         settings.watch.tick_ms = 200;
         // The engine goes on with a poll that nobody listens to, so short ones let the next scenario begin soon. The lock

@@ -17,3 +17,4 @@ mod program;
 mod recovery;
 mod reports;
 mod rules;
+mod tenancy;

@@ -15,6 +15,7 @@ use tokio::process::{Child, Command};
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How a process ended.
+#[derive(Debug)]
 pub struct Ended {
     /// `None` when a signal ended it.
     pub code: Option<i32>,
@@ -81,7 +82,7 @@ fn read(dir: &Path, name: &str) -> String {
 pub fn environment(s: &Scenario<'_>) -> Vec<(String, String)> {
     let fleet = &s.setup.settings.fleet;
     let mut all = vec![
-        ("DATABASE_URL".to_owned(), s.world.postgres.socket_url("fallout")),
+        ("DATABASE_URL".to_owned(), s.setup.settings.database.url.reveal().to_owned()),
         ("CAMUNDA_URL".to_owned(), s.world.engine.base_url()),
         ("FALLOUT_TENANT__ID".to_owned(), s.tenant.clone()),
         ("FALLOUT_WATCH__TICK_MS".to_owned(), s.setup.settings.watch.tick_ms.to_string()),

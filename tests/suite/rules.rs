@@ -3,7 +3,7 @@
 
 use std::{path::Path, sync::Arc};
 
-use fallout::config::{Secret, Settings};
+use fallout::{config::Settings, roles::logins};
 use fallout_core::{
     attempt::{Prepared, StoredRequest},
     catalogue::Catalogue,
@@ -21,41 +21,43 @@ use fallout_embedded::{Postgres, PostgresOptions, suitable_dir};
 use fallout_tests::orders::simple;
 use serde_json::json;
 
-const TENANT: &str = "rules";
+pub(crate) const TENANT: &str = "rules";
 const OPERATION: &str = "payment.capture";
 
-struct House {
-    desk: Desk,
-    _postgres: Postgres,
+pub(crate) struct House {
+    pub desk: Desk,
+    pub settings: Settings,
+    pub postgres: Postgres,
 }
 
 /// A desk over an empty database; `change` is what its operation is like.
-async fn house(name: &str, change: impl FnOnce(&mut Catalogue)) -> House {
+pub(crate) async fn house(name: &str, change: impl FnOnce(&mut Catalogue)) -> House {
     let dir = suitable_dir(&Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
     let postgres = Postgres::start(PostgresOptions { dir, databases: vec!["fallout".into()], port: 0 }).unwrap();
     let mut settings = Settings::default();
-    settings.database.url = Secret::new(postgres.socket_url("fallout"));
+    logins::make(&postgres).unwrap();
+    logins::settle(&postgres, &mut settings.database);
     let store = settings.database.store().unwrap();
     store.migrate().await.unwrap();
     let mut catalogue = settings.catalogue().unwrap();
     change(&mut catalogue);
-    House { desk: Desk::new(store, Arc::new(catalogue)), _postgres: postgres }
+    House { desk: Desk::new(store, Arc::new(catalogue)), settings, postgres }
 }
 
 fn without_lookup(catalogue: &mut Catalogue) {
     catalogue.operations.get_mut(OPERATION).unwrap().lookup = None;
 }
 
-fn bare(catalogue: &mut Catalogue) {
+pub(crate) fn bare(catalogue: &mut Catalogue) {
     without_lookup(catalogue);
     catalogue.operations.get_mut(OPERATION).unwrap().idempotency = Idempotency::None;
 }
 
 impl House {
     /// An order whose fulfilment runs.
-    async fn order(&self, id: &str) -> RunId {
+    pub async fn order(&self, id: &str) -> RunId {
         let Accepted::Started(run) = self.desk.accept_order(TENANT, &simple(id), 1, "").await.unwrap() else {
             panic!("{id} was taken in before")
         };
@@ -64,7 +66,7 @@ impl House {
     }
 
     /// As the fleet does it: together where it is plain, else alone.
-    async fn claim(&self, order: &str) -> Claim {
+    pub async fn claim(&self, order: &str) -> Claim {
         let (task, prepared) = (task(order), Ok(prepared()));
         let plain = self.desk.claim_all(&[(&task, Some(&prepared))]).await.unwrap().remove(0);
         match plain {
@@ -74,7 +76,7 @@ impl House {
     }
 
     /// The last minute may be lost.
-    async fn restored(&self) -> Option<u64> {
+    pub async fn restored(&self) -> Option<u64> {
         let to = self.desk.now().await.unwrap();
         self.desk.declare_restored(to - chrono::Duration::minutes(1), to, "failover", "local:test").await.unwrap()
     }

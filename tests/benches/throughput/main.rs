@@ -105,7 +105,7 @@ fn once(world: &World, runtime: &tokio::runtime::Runtime, client: Client, tasks:
     runtime.block_on(world.seed(tasks))?;
     let out = Command::new(std::env::current_exe()?)
         .args(["--client", client.word(), "--tasks", &tasks.to_string()])
-        .args(["--engine", &world.engine.base_url(), "--database", &world.postgres.socket_url("fallout")])
+        .args(["--engine", &world.engine.base_url(), "--database", &world.database()])
         .stderr(Stdio::inherit())
         .output()
         .context("running a client")?;

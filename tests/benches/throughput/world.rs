@@ -23,6 +23,8 @@ pub struct World {
     pub postgres: Postgres,
 }
 
+const PROGRAM: &str = "fallout_app";
+
 impl World {
     pub fn start() -> Result<World> {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
@@ -32,6 +34,7 @@ impl World {
         eprintln!("starting PostgreSQL and the engine ...");
         let databases = vec!["fallout".to_owned(), "engine".to_owned()];
         let postgres = Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 })?;
+        postgres.add_role("fallout", PROGRAM)?;
         let options = EngineOptions {
             product: fallout_tests::product(),
             home: root.join("target/engine"),
@@ -106,7 +109,12 @@ impl World {
     }
 
     fn store(&self) -> Result<Store> {
-        Ok(Store::new(&self.postgres.socket_url("fallout"), 2)?)
+        Ok(Store::new(&self.database(), 2)?.owned_by(&self.postgres.socket_url("fallout"))?)
+    }
+
+    /// As the program works on it: by a role that owns nothing.
+    pub fn database(&self) -> String {
+        self.postgres.socket_url_as("fallout", PROGRAM)
     }
 
     fn client(&self) -> Result<fallout_camunda::Engine> {

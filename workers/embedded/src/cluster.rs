@@ -44,27 +44,49 @@ pub(crate) fn command(binaries: &Binaries, program: &str, account: &Account) -> 
     command
 }
 
-/// A role with the password of its file and a database of the same name that it alone may connect to. Idempotent.
+/// A role with the password of its file and a database of the same name that it owns. Idempotent.
 pub(crate) fn add_database(psql: &mut Command, directory: &Directory, name: &str) -> Result<(), EmbeddedError> {
-    let plain = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '_');
-    if name.is_empty() || !name.chars().all(plain) {
-        let source = io::Error::other("a database name has lower case letters, digits and _ only");
-        return Err(EmbeddedError::Io { doing: format!("make the database {name}"), source });
-    }
-    let password = directory.password(name)?;
-    // The password goes in by standard input: arguments can be read by everyone on the machine.
     let script = format!(
-        r#"\set name {name}
-\set password {password}
-select format('create role %I login', :'name') where not exists (select from pg_roles where rolname = :'name') \gexec
-alter role :"name" password :'password';
-select format('create database %I owner %I', :'name', :'name')
- where not exists (select from pg_database where datname = :'name') \gexec
-revoke all on database :"name" from public;
-"#
+        r#"{}
+select format('create database %I owner %I', :'role', :'role')
+ where not exists (select from pg_database where datname = :'role') \gexec
+revoke all on database :"role" from public;
+"#,
+        login(directory, name)?
     );
-    let failed = EmbeddedError::io(format!("make the role and database {name}"));
-    run(psql, &script).map_err(failed)
+    run(psql, &script).map_err(EmbeddedError::io(format!("make the role and database {name}")))
+}
+
+/// A role with the password of its file that may connect to `database`. Idempotent.
+pub(crate) fn add_role(
+    psql: &mut Command,
+    directory: &Directory,
+    database: &str,
+    role: &str,
+) -> Result<(), EmbeddedError> {
+    let database = plain(database)?;
+    let script = format!("{}\ngrant connect on database \"{database}\" to :\"role\";\n", login(directory, role)?);
+    run(psql, &script).map_err(EmbeddedError::io(format!("make the role {role}")))
+}
+
+fn plain(name: &str) -> Result<&str, EmbeddedError> {
+    if !name.is_empty() && name.chars().all(|letter| matches!(letter, 'a'..='z' | '0'..='9' | '_')) {
+        return Ok(name);
+    }
+    let source = io::Error::other("the name of a database or role has lower case letters, digits and _ only");
+    Err(EmbeddedError::Io { doing: format!("make {name}"), source })
+}
+
+/// Makes the role `:role`.
+fn login(directory: &Directory, role: &str) -> Result<String, EmbeddedError> {
+    // The password goes in by standard input: arguments can be read by everyone on the machine.
+    let password = directory.password(plain(role)?)?;
+    Ok(format!(
+        r#"\set role {role}
+\set password {password}
+select format('create role %I login', :'role') where not exists (select from pg_roles where rolname = :'role') \gexec
+alter role :"role" password :'password';"#
+    ))
 }
 
 fn run(psql: &mut Command, script: &str) -> io::Result<()> {

@@ -72,36 +72,51 @@ impl Postgres {
     /// # Errors
     /// When the server is down or the name is not lower case letters, digits and `_`.
     pub fn add_database(&self, name: &str) -> Result<(), EmbeddedError> {
+        cluster::add_database(&mut self.psql(), &self.directory, name)
+    }
+
+    /// As superuser.
+    fn psql(&self) -> Command {
         let mut psql = Command::new(self.binaries.program("psql"));
         psql.env_clear().env("PGCLIENTENCODING", "UTF8").arg("-h").arg(&self.socket_dir);
         psql.args(["-p", &self.port.to_string(), "-U", "postgres", "-d", "postgres"]);
-        cluster::add_database(&mut psql, &self.directory, name)
+        psql
     }
 
-    /// For our own connections: over the socket, as the role of that name, no password.
+    /// A login of its own that may connect to `database` and owns nothing. Already there is fine.
+    ///
+    /// # Errors
+    /// As [`Self::add_database`].
+    pub fn add_role(&self, database: &str, role: &str) -> Result<(), EmbeddedError> {
+        cluster::add_role(&mut self.psql(), &self.directory, database, role)
+    }
+
+    /// For our own connections: over the socket, as the role of that name, which owns it; no password.
     #[must_use]
     pub fn socket_url(&self, database: &str) -> String {
-        self.url(database, database)
+        self.socket_url_as(database, database)
+    }
+
+    /// As [`Self::socket_url`], as another role.
+    #[must_use]
+    pub fn socket_url_as(&self, database: &str, role: &str) -> String {
+        let host = percent_encoded(&self.socket_dir.to_string_lossy());
+        format!("postgres:///{database}?host={host}&port={}&user={role}", self.port)
     }
 
     /// As [`Self::socket_url`], but as superuser: for tests that make databases of their own.
     #[must_use]
     pub fn admin_url(&self, database: &str) -> String {
-        self.url(database, "postgres")
+        self.socket_url_as(database, "postgres")
     }
 
-    fn url(&self, database: &str, role: &str) -> String {
-        let host = percent_encoded(&self.socket_dir.to_string_lossy());
-        format!("postgres:///{database}?host={host}&port={}&user={role}", self.port)
-    }
-
-    /// The line that a person pastes into a shell to look at `database`.
+    /// The line that a person pastes into a shell to look at `database` as `role`.
     #[must_use]
-    pub fn psql_line(&self, database: &str) -> String {
+    pub fn psql_line(&self, database: &str, role: &str) -> String {
         let on_path = std::env::var_os("PATH")
             .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join("psql").is_file()));
         let psql = if on_path { PathBuf::from("psql") } else { self.binaries.program("psql") };
-        format!("{} '{}'", psql.display(), self.socket_url(database))
+        format!("{} '{}'", psql.display(), self.socket_url_as(database, role))
     }
 
     /// What an engine needs to connect to `database` over TCP.

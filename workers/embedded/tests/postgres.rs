@@ -68,6 +68,15 @@ fn the_server_is_durable_and_each_role_reaches_only_its_own_database() {
     postgres.add_database("more").unwrap();
     postgres.add_database("more").unwrap();
     assert!(postgres.add_database("x; drop").is_err());
+
+    postgres.add_role("fallout", "reader").unwrap();
+    postgres.add_role("fallout", "reader").unwrap();
+    assert!(postgres.add_role("fallout", "x; drop").is_err());
+    assert_eq!(ask(&postgres.socket_url_as("fallout", "reader"), "select current_user").unwrap(), "reader");
+    let password = postgres.password("reader").unwrap();
+    assert_eq!(ask(&tcp("reader", &password, "fallout"), "select 1").unwrap(), "1");
+    assert!(ask(&tcp("reader", &password, "camunda"), "select 1").is_err());
+    assert!(ask(&tcp("reader", &password, "fallout"), "create table own (id int)").is_err());
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //!
 //! Not here: decisions. A function says what it reads or writes, never what should happen.
 
+pub mod access;
 pub mod actions;
 pub mod archive;
 pub mod attempts;

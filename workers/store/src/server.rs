@@ -46,6 +46,33 @@ pub async fn version(tx: &mut Tx) -> Result<i32, StoreError> {
     Ok(version.fetch_one(tx.conn()).await?)
 }
 
+/// What the role we connect as could do past row-level security.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Role {
+    pub name: String,
+    /// A superuser, or one that may bypass row-level security: no policy holds for it.
+    pub unbound: bool,
+    /// Whether it owns a table of ours, or is a member of the role that does: it could take the policies away.
+    pub owns: bool,
+    /// Tables with rows of tenants and without a policy that also binds their owner.
+    pub unguarded: Vec<String>,
+}
+
+pub async fn role(tx: &mut Tx) -> Result<Role, StoreError> {
+    let role = sqlx::query_as!(
+        Role,
+        r#"select r.rolname::text as "name!", r.rolsuper or r.rolbypassrls as "unbound!",
+                  exists (select from pg_class c where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
+                          and pg_has_role(r.oid, c.relowner, 'member')) as "owns!",
+                  array(select c.relname::text from pg_class c
+                        join pg_attribute a on a.attrelid = c.oid and a.attname = 'tenant_id' and not a.attisdropped
+                        where c.relnamespace = current_schema()::regnamespace and c.relkind in ('r', 'p')
+                        and not (c.relrowsecurity and c.relforcerowsecurity) order by 1) as "unguarded!"
+           from pg_roles r where r.rolname = current_user"#,
+    );
+    Ok(role.fetch_one(tx.conn()).await?)
+}
+
 /// Whether our tables are there: how many of the migrations of this build were applied.
 pub async fn applied_migrations(tx: &mut Tx) -> Result<i64, StoreError> {
     let there = sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "there!""#)

@@ -27,6 +27,8 @@ const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "10s"), ("idle_in_transactio
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
+    /// As the role that owns the tables, where that is another one.
+    owner: Option<PgPool>,
 }
 
 #[derive(Debug)]
@@ -40,13 +42,18 @@ impl Store {
     /// A pool that connects when it is first needed: the database may be away at start. `connections` is at most what
     /// one process needs: its permits, its controllers and one listener.
     pub fn new(url: &str, connections: u32) -> Result<Store, StoreError> {
-        let options = PgConnectOptions::from_str(url)?.application_name("fallout").options(BOUNDS);
-        let pool = PgPoolOptions::new()
-            .max_connections(connections)
-            .after_connect(|conn, _| Box::pin(commit::learn_life(conn)))
-            // A caller that waits longer than this has a database that is away.
-            .acquire_timeout(Duration::from_secs(5));
-        Ok(Store { pool: pool.connect_lazy_with(options) })
+        Ok(Store { pool: pool(url, connections)?, owner: None })
+    }
+
+    /// The same database, whose tables belong to the role of `url`: migrations and who may read go that way.
+    pub fn owned_by(self, url: &str) -> Result<Store, StoreError> {
+        // One for a migration, one for what is asked before it.
+        Ok(Store { owner: Some(pool(url, 2)?), ..self })
+    }
+
+    /// This database as the owner of its tables.
+    pub fn owner(&self) -> Store {
+        Store { pool: self.owner.as_ref().unwrap_or(&self.pool).clone(), owner: None }
     }
 
     /// Every transaction gets its number here, for the one whose commit is lost. That costs no round trip, and one that
@@ -69,18 +76,26 @@ impl Store {
         Ok(Tx { tx, mark, pool: self.pool.clone() })
     }
 
-    pub async fn migrate(&self) -> Result<(), StoreError> {
-        sqlx::migrate!("../../migrations").run(&self.pool).await?;
-        Ok(())
-    }
-
     pub async fn close(&self) {
         self.pool.close().await;
+        if let Some(owner) = &self.owner {
+            owner.close().await;
+        }
     }
 
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }
+}
+
+fn pool(url: &str, connections: u32) -> Result<PgPool, StoreError> {
+    let options = PgConnectOptions::from_str(url)?.application_name("fallout").options(BOUNDS);
+    let pool = PgPoolOptions::new()
+        .max_connections(connections)
+        .after_connect(|conn, _| Box::pin(commit::learn_life(conn)))
+        // A caller that waits longer than this has a database that is away.
+        .acquire_timeout(Duration::from_secs(5));
+    Ok(pool.connect_lazy_with(options))
 }
 
 impl Tx {

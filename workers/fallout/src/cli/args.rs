@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{audit, case, check, customer_status, demo, deploy, explain, ledger, migrate, operation, order, taxonomy, up, watch, worker};
+use super::{access, audit, case, check, customer_status, demo, deploy, explain, ledger, migrate, operation, order, taxonomy, up, watch, worker};
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
 const EXAMPLES: &str = "\
@@ -49,6 +49,7 @@ pub enum Command {
     Watch(watch::Args),
     Deploy(deploy::Args),
     Migrate(migrate::Args),
+    Access(access::Args),
     Operation(operation::Args),
     Check(check::Args),
     Case(case::Args),

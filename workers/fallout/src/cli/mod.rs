@@ -1,5 +1,6 @@
 //! The command line: what there is to say, and the way every command takes.
 
+mod access;
 mod args;
 mod audit;
 mod case;
@@ -94,6 +95,7 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Watch(args) => watch::run(args, context).await,
         Command::Deploy(args) => deploy::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
+        Command::Access(args) => access::run(args, context).await,
         Command::Operation(args) => operation::run(args, context).await,
         Command::Check(args) => check::run(args, context, problems).await,
         Command::Case(args) => case::run(args, context).await,

@@ -32,6 +32,7 @@ fn help_names_every_command_with_what_it_does_and_shows_examples() {
         "watch",
         "deploy",
         "migrate",
+        "access",
         "check",
         "case",
         "operation",

@@ -9,7 +9,7 @@ use super::{Context, check::preflight, deploy, worker};
 use crate::{
     exit::Exit,
     roles::{
-        intake,
+        intake, logins,
         running::Running,
         servers::{self, Servers, Wanted},
         setup::Setup,
@@ -61,10 +61,10 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         intake::accept(&setup.desk, &setup.settings.tenant.id, &orders, None).await?;
         context.out.note(&format!("{} orders taken in", orders.len()));
     }
+    let psql = logins::reader_line(&servers.postgres, &setup.settings).await?;
     context.out.note(&format!(
-        "everything runs; Ctrl-C ends it\n  Cockpit   {}   user demo, password demo\n  database  {}\n  cases     fallout case list",
+        "everything runs; Ctrl-C ends it\n  Cockpit   {}   user demo, password demo\n  database  {psql}\n  cases     fallout case list",
         servers.engine.cockpit_url(),
-        servers.postgres.psql_line("fallout"),
     ));
     stop::stopped(&mut stopped).await;
     context.out.note("stopping ...");

@@ -52,8 +52,8 @@ fn id_of(link: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
 /// What an operator does about an error of the server (PostgreSQL, appendix A: error codes).
 pub(super) fn of_sqlstate(code: &str) -> Option<&'static str> {
     match code {
-        // A table or column of ours is not there.
-        "42P01" | "42703" => Some("FO-022"),
+        // A table or column of ours is not there, or our role was not let at it.
+        "42P01" | "42703" | "42501" => Some("FO-022"),
         // No such database; user or password refused.
         "3D000" => Some("FO-020"),
         code if code.starts_with("28") => Some("FO-020"),

@@ -51,6 +51,8 @@ pub const CODES: &[Code] = codes![
     "FO-022" Refused,
     "FO-023" Refused,
     "FO-024" Refused,
+    "FO-025" Refused,
+    "FO-026" Refused,
     "FO-030" Usage,
     "FO-031" Refused,
     "FO-032" Usage,

@@ -100,8 +100,13 @@ fn errors_of_our_crates_have_the_code_of_what_an_operator_does() {
 
 #[test]
 fn errors_of_the_database_server_have_the_code_of_what_an_operator_does() {
-    let codes =
-        [("42P01", Some("FO-022")), ("42703", Some("FO-022")), ("28P01", Some("FO-020")), ("28000", Some("FO-020"))];
+    let codes = [
+        ("42P01", Some("FO-022")),
+        ("42703", Some("FO-022")),
+        ("42501", Some("FO-022")),
+        ("28P01", Some("FO-020")),
+        ("28000", Some("FO-020")),
+    ];
     for (sqlstate, expected) in codes.into_iter().chain([("3D000", Some("FO-020")), ("42601", None)]) {
         assert_eq!(super::find::of_sqlstate(sqlstate), expected, "{sqlstate}");
     }

@@ -25,7 +25,7 @@ use crate::{
     config::Settings,
     output::Output,
     roles::{
-        intake,
+        intake, logins,
         running::Running,
         servers::{self, Servers, Wanted},
         setup::Setup,
@@ -101,7 +101,7 @@ impl Work<'_> {
         servers.sandbox.drain().await;
         let mut summary = self.summary(servers).await?;
         summary.undrained = drained.map_or(0, |d| d.left);
-        self.tell(&summary, servers)?;
+        self.tell(&summary, servers).await?;
         if self.demo.keep {
             running.keep_fleet();
             self.out.note("\neverything keeps running; Ctrl-C ends it");
@@ -112,10 +112,10 @@ impl Work<'_> {
         Ok(Some(summary))
     }
 
-    fn tell(&self, summary: &Summary, servers: &Servers) -> Result<()> {
+    async fn tell(&self, summary: &Summary, servers: &Servers) -> Result<()> {
         let next = WhereNext {
             cockpit: servers.engine.cockpit_url(),
-            psql: servers.postgres.psql_line("fallout"),
+            psql: logins::reader_line(&servers.postgres, &self.setup.settings).await?,
             kept: self.demo.keep,
         };
         self.out.data(summary, || summary.text(&next))?;

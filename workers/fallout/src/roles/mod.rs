@@ -2,6 +2,7 @@
 
 pub mod fleet;
 pub mod intake;
+pub mod logins;
 pub mod running;
 pub mod servers;
 pub mod session;

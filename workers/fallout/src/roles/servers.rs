@@ -11,10 +11,13 @@ use anyhow::{Context, Result};
 use fallout_embedded::{EmbeddedError, Engine, EngineOptions, Postgres, PostgresOptions, Product, suitable_dir};
 use fallout_sandbox::{FaultScript, Sandbox, SandboxOptions};
 
-use super::session::{HOME, Session, only};
+use super::{
+    logins,
+    session::{HOME, Session, only},
+};
 use crate::{
     codes::Failure,
-    config::{Secret, Settings, shipped},
+    config::{Settings, shipped},
     output::Output,
 };
 
@@ -66,12 +69,13 @@ impl Servers {
         let options = SandboxOptions { book: book.clone(), script: wanted.faults, ports: BTreeMap::new() };
         let sandbox = Sandbox::start(options).await.context("starting the simulated downstreams")?;
         let urls: BTreeMap<String, String> = sandbox.urls().iter().map(|(n, u)| ((*n).to_owned(), u.clone())).collect();
-        settings.database.url = Secret::new(postgres.socket_url("fallout"));
+        logins::settle(&postgres, &mut settings.database);
         settings.engine.url = engine.base_url();
         only(settings, &urls);
         let session = Session {
             pid: std::process::id(),
-            database_url: postgres.socket_url("fallout"),
+            database_url: settings.database.url.reveal().to_owned(),
+            database_owner_url: settings.database.owner_url.reveal().to_owned(),
             engine_url: engine.base_url(),
             downstreams: urls,
         };
@@ -117,6 +121,7 @@ fn start_both(dir: &Path, product: Product, out: Output) -> Result<(Postgres, En
     let engine_database = if product == Product::Camunda { "camunda" } else { "operaton" };
     let databases = vec!["fallout".to_owned(), engine_database.to_owned()];
     let postgres = Postgres::start(PostgresOptions { dir: dir.join("postgres"), databases, port: 0 })?;
+    logins::make(&postgres)?;
     out.note(&format!("starting {} ...", product.name()));
     let options = EngineOptions {
         product,

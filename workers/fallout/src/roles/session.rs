@@ -17,6 +17,8 @@ pub const HOME: &str = ".fallout";
 pub struct Session {
     pub pid: u32,
     pub database_url: String,
+    #[serde(default)]
+    pub database_owner_url: String,
     pub engine_url: String,
     pub downstreams: BTreeMap<String, String>,
 }
@@ -53,6 +55,7 @@ pub fn adopt(settings: &mut Settings) {
     }
     let Some(session) = Session::read() else { return };
     settings.database.url = Secret::new(session.database_url);
+    settings.database.owner_url = Secret::new(session.database_owner_url);
     settings.engine.url = session.engine_url;
     only(settings, &session.downstreams);
 }

@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    str::FromStr,
     sync::{
         Mutex, OnceLock,
         atomic::{AtomicU32, Ordering},
@@ -10,7 +11,10 @@ use std::{
 
 use fallout_embedded::{Postgres, PostgresOptions, suitable_dir};
 use fallout_store::Store;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, postgres::PgDatabaseError};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection,
+    postgres::{PgConnectOptions, PgDatabaseError},
+};
 
 pub struct Database {
     pub name: String,
@@ -58,8 +62,18 @@ impl Database {
         database
     }
 
+    /// The address for a role of this database's own that owns nothing.
+    pub fn login(&self, purpose: &str) -> (String, String) {
+        let role = format!("{}_{purpose}", self.name);
+        let server = server().lock().unwrap();
+        server.add_role(&self.name, &role).unwrap();
+        (server.socket_url_as(&self.name, &role), role)
+    }
+
     pub async fn connect(&self) -> PgConnection {
-        PgConnection::connect(&self.url).await.unwrap()
+        // By hand, for every tenant: as a service of ours.
+        let options = PgConnectOptions::from_str(&self.url).unwrap().options([("fallout.service", "test")]);
+        PgConnection::connect_with(&options).await.unwrap()
     }
 }
 

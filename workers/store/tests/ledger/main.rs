@@ -1,5 +1,5 @@
-//! The ledger against a real Postgres: what the database refuses whoever writes, in whatever order, and what we know after
-//! a broken connection. One server for all, a database for each test.
+//! The ledger against a real Postgres: what the database refuses whoever writes, in whatever order, who sees what, and what
+//! we know after a broken connection. One server for all, a database for each test.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
@@ -8,4 +8,5 @@ mod database;
 mod races;
 mod rules;
 mod taxonomy;
+mod tenancy;
 mod tombstones;

@@ -2,7 +2,7 @@
 
 use fallout_store::{
     Scope, Store, StoreError,
-    server::{self, Standbys},
+    server::{self, Role, Standbys},
 };
 
 use super::Finding;
@@ -45,6 +45,7 @@ async fn facts(store: &Store, findings: &mut Vec<Finding>) -> Result<(), StoreEr
         durability.iter().any(|s| s.name == "synchronous_commit" && !["off", "local"].contains(&s.value.as_str()));
     findings.push(standbys(&server::standbys(&mut tx).await?, waits));
     findings.push(migrations(server::applied_migrations(&mut tx).await?));
+    findings.push(role(&server::role(&mut tx).await?));
     Ok(())
 }
 
@@ -91,6 +92,24 @@ fn migrations(applied: i64) -> Finding {
     }
 }
 
+/// Whether row-level security binds us.
+fn role(role: &Role) -> Finding {
+    let Role { name, unbound, owns, unguarded } = role;
+    if *unbound {
+        return Finding::bad(AREA, "role", "FO-025", format!("row-level security does not hold for {name}"));
+    }
+    if !unguarded.is_empty() {
+        let what = format!("no row-level security on {}; run fallout migrate", unguarded.join(", "));
+        return Finding::bad(AREA, "role", "FO-022", what);
+    }
+    match owns {
+        true => {
+            Finding::warning(AREA, "role", "FO-025", format!("{name} owns the tables and could take policies away"))
+        }
+        false => Finding::good(AREA, "role", format!("{name}, bound by row-level security")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +120,19 @@ mod tests {
             assert_eq!(durable("synchronous_commit", value).ok, ok, "{value}");
         }
     }
+    #[test]
+    fn a_role_that_no_policy_binds_is_refused_and_one_that_owns_the_tables_is_warned_of() {
+        let told = |unbound, owns, unguarded: &[&str]| {
+            let unguarded = unguarded.iter().map(|t| (*t).to_owned()).collect();
+            let finding = role(&Role { name: "app".to_owned(), unbound, owns, unguarded });
+            (finding.ok, finding.code)
+        };
+        assert_eq!(told(false, false, &[]), (true, None));
+        assert_eq!(told(false, true, &[]), (true, Some("FO-025")));
+        assert_eq!(told(true, true, &[]), (false, Some("FO-025")));
+        assert_eq!(told(false, false, &["step"]), (false, Some("FO-022")));
+    }
+
     #[test]
     fn a_standby_that_may_lack_a_commit_is_warned_of() {
         let told = |names: &str, (connected, asynchronous, hidden), waits| {
