@@ -157,7 +157,7 @@ impl Wiring {
     /// As the roles make it from the settings, with operations of the matrix instead of the shipped ones.
     pub fn setup(&self) -> Result<Setup> {
         let mut settings = Settings::default();
-        let catalogue = Catalogue { operations: self.by_name(), taxonomy: settings.catalogue()?.taxonomy };
+        let catalogue = Catalogue { operations: self.by_name(), ..settings.catalogue()? };
         ensure!(catalogue.check().is_empty(), "the operations of the matrix: {}", catalogue.check().join("; "));
         settings.database.url = Secret::new(&self.database);
         settings.database.connections = self.connections;

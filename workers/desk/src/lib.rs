@@ -32,7 +32,8 @@ pub use archive::Archived;
 pub use audit::{Anchor, Finding, Tampering, Verified};
 pub use error::DeskError;
 pub use fallout_store::{
-    archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place, restore::Declared, steps::Step, taxonomy::VersionLine,
+    archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place,
+    restore::Declared, steps::Step, taxonomy::VersionLine,
 };
 pub use intake::{Accepted, PROCESS};
 pub use recovery::{Recovery, Taken};

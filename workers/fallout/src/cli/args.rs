@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
 
-use super::{access, audit, case, check, customer_status, demo, deploy, explain, ledger, migrate, operation, order, taxonomy, up, watch, worker};
+use super::{
+    access, audit, case, check, customer_status, demo, deploy, explain, ledger, migrate, operation, order, taxonomy,
+    up, watch, worker,
+};
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
 const EXAMPLES: &str = "\
