@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{operation::Operation, taxonomy::Taxonomy};
+use crate::{operation::Operation, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy};
 
 /// The engine keeps a topic in 255 characters and shows it to people.
 pub const OPERATION_CHARS_MAX: usize = 100;
@@ -15,6 +15,8 @@ pub const TRIES_MAX: u32 = 1_000;
 pub struct Catalogue {
     pub operations: BTreeMap<String, Operation>,
     pub taxonomy: Taxonomy,
+    pub severity: SeverityRules,
+    pub sla: SlaRules,
 }
 
 impl Catalogue {

@@ -2,7 +2,7 @@
 
 use fallout_core::{
     action::{Action, ActionState},
-    case::{CaseEvent, CaseState, Severity, next},
+    case::{CaseEvent, CaseState, next},
     command::{EngineCommand, RECOVERY_MESSAGE},
     ids::{ActionId, CaseId, CaseNumber, CommandId, SignalId},
     step::Outputs,
@@ -111,6 +111,7 @@ impl Work<'_> {
         let payload = json!({ "classification": detection.classification });
         event(&mut self.tx, &case, CaseEvent::SignalJoined, "fleet", Some(&detection.reason), &payload).await?;
         self.reclassify(&mut case, detection).await?;
+        self.desk.rederive(&mut self.tx, &mut case).await?;
         Ok(case)
     }
 
@@ -227,12 +228,7 @@ impl Desk {
                 .recommended
                 .or_else(|| self.catalogue.taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
-            severity: self.severity(category, detection),
         })
-    }
-
-    fn severity(&self, category: &Category, detection: &Detection) -> Severity {
-        self.catalogue.taxonomy.severity(&detection.classification).unwrap_or(category.severity)
     }
 
     fn category(&self, code: &str) -> Result<&Category, DeskError> {
@@ -247,13 +243,14 @@ impl Desk {
         detection: &Detection,
     ) -> Result<Case, DeskError> {
         let category = self.category(&detection.classification)?;
+        let weighed = self.weigh(tx, at, &category.code, &detection.classification).await?;
         let id = CaseId(Uuid::now_v7());
         let new = NewCase {
             id,
             tenant: at.tenant,
             category: &category.code,
             classification: &detection.classification,
-            severity: self.severity(category, detection),
+            severity: weighed.derived.severity,
             source: at.source,
             order: at.order,
             customer: at.customer,
@@ -267,11 +264,12 @@ impl Desk {
                 .recommended
                 .or_else(|| self.catalogue.taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
-            sla_hours: category.sla_hours,
+            sla_due: weighed.standing.due,
             match_key: at.match_key,
         };
         cases::open(tx, &new).await?;
         let case = cases::by_id(tx, id).await?;
+        self.start_clock(tx, &case, &weighed).await?;
         event(tx, &case, CaseEvent::Created, at.source, Some(&detection.reason), &Value::Null).await?;
         let classified = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group });
         event(tx, &case, CaseEvent::Classified, "desk", None, &classified).await?;

@@ -16,6 +16,7 @@ mod relay;
 mod restore;
 mod settle;
 mod signals;
+mod sla;
 mod work;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use fallout_store::{
 };
 pub use intake::{Accepted, PROCESS};
 pub use recovery::{Recovery, Taken};
+pub use sla::{CaseClock, unknown_zones};
 
 /// Cheap to clone: a pool and shared reference data.
 #[derive(Clone, Debug)]

@@ -16,7 +16,9 @@ pub mod listen;
 pub mod orders;
 pub mod restore;
 pub mod server;
+pub mod severity;
 pub mod signals;
+pub mod sla;
 pub mod steps;
 mod tx;
 

@@ -10,6 +10,7 @@ mod lookups;
 mod orders;
 mod relay;
 mod signals;
+mod sla;
 
 use std::{str::FromStr, sync::Arc};
 
@@ -108,16 +109,19 @@ pub enum Controller {
     Cancellations,
     /// Notes which orders have ended, and where.
     Orders,
+    /// Warns of cases that will be late, escalates those that are, and weighs again what has grown.
+    Sla,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 6] = [
+    pub const ALL: [Controller; 7] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
         Controller::Signals,
         Controller::Cancellations,
         Controller::Orders,
+        Controller::Sla,
     ];
 
     pub fn name(self) -> &'static str {
@@ -128,6 +132,7 @@ impl Controller {
             Controller::Signals => "signals",
             Controller::Cancellations => "cancellations",
             Controller::Orders => "orders",
+            Controller::Sla => "sla",
         }
     }
 }
@@ -163,6 +168,7 @@ impl Ticker {
             Controller::Signals => signals::tick(&self.watch).await,
             Controller::Cancellations => cancellations::tick(&self.watch).await,
             Controller::Orders => orders::tick(&self.watch, &mut self.orders).await,
+            Controller::Sla => sla::tick(&self.watch).await,
         }
     }
 }

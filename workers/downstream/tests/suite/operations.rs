@@ -20,7 +20,7 @@ fn shipped() -> Catalogue {
         operations.insert(op.name.clone(), op);
     }
     let taxonomy = fs::read_to_string(config().join("taxonomy.toml")).unwrap();
-    Catalogue { operations, taxonomy: toml::from_str(&taxonomy).unwrap() }
+    Catalogue { operations, taxonomy: toml::from_str(&taxonomy).unwrap(), ..Catalogue::default() }
 }
 
 #[test]

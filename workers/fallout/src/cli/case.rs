@@ -201,6 +201,7 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
         | DeskError::NoStep(_)
         | DeskError::KeyReused(_)
         | DeskError::NoReason
+        | DeskError::NotLower(..)
         | DeskError::NoReference => "FO-040",
         DeskError::NoWindow => "FO-042",
         _ => return e.into(),
