@@ -128,6 +128,12 @@ impl SeverityRules {
         highest.ceil() as i64
     }
 
+    /// Whether this many affected orders weigh more than one less, for every case of the trouble.
+    pub fn matters_to_all(&self, affected_orders: i64) -> bool {
+        let of_count = self.factors.iter().filter(|f| f.sources.contains(&Source::Case(CaseFact::AffectedOrders)));
+        of_count.flat_map(|f| &f.thresholds).any(|t| t.from > 1.0 && t.from.ceil() as i64 == affected_orders)
+    }
+
     /// Everything wrong with it, at once.
     pub fn check(&self) -> Vec<String> {
         let mut wrong = Vec::new();

@@ -51,6 +51,8 @@ fn the(derived: &Derived, factor: Factor) -> Reason {
 fn the_shipped_rules_are_whole() {
     assert_eq!(shipped().check(), Vec::<String>::new());
     assert_eq!(shipped().orders_that_matter(), 100);
+    let to_all: Vec<i64> = (0..200).filter(|n| shipped().matters_to_all(*n)).collect();
+    assert_eq!(to_all, [3, 20, 100]);
 }
 
 #[test]

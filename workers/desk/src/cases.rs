@@ -111,7 +111,6 @@ impl Work<'_> {
         let payload = json!({ "classification": detection.classification });
         event(&mut self.tx, &case, CaseEvent::SignalJoined, "fleet", Some(&detection.reason), &payload).await?;
         self.reclassify(&mut case, detection).await?;
-        self.desk.rederive(&mut self.tx, &mut case).await?;
         Ok(case)
     }
 
@@ -122,6 +121,7 @@ impl Work<'_> {
         if case.classification != detection.classification {
             let payload = json!({ "from": case.classification, "to": detection.classification });
             event(&mut self.tx, case, CaseEvent::Classified, "fleet", None, &payload).await?;
+            self.desk.rederive(&mut self.tx, case).await?;
         }
         Ok(())
     }
@@ -269,7 +269,7 @@ impl Desk {
         };
         cases::open(tx, &new).await?;
         let case = cases::by_id(tx, id).await?;
-        self.start_clock(tx, &case, &weighed).await?;
+        self.start_clock(tx, &case, at, &weighed).await?;
         event(tx, &case, CaseEvent::Created, at.source, Some(&detection.reason), &Value::Null).await?;
         let classified = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group });
         event(tx, &case, CaseEvent::Classified, "desk", None, &classified).await?;

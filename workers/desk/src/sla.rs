@@ -4,10 +4,11 @@
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use fallout_core::{
+    calendar::Calendar,
     case::{CaseEvent, Severity},
     ids::{CaseId, CaseNumber},
     severity::{Circumstances, Derived, settled},
-    sla::{ClockState, Hours, Owed, Policy, Segment, SlaRules, Standing},
+    sla::{ClockState, Hours, Owed, Policy, Segment, SlaRules, Standing, Told},
 };
 use fallout_store::{
     StoreError, Tx,
@@ -29,6 +30,8 @@ pub(crate) struct Weighed<'a> {
     pub standing: Standing,
     policy: &'a Policy,
     at: DateTime<Utc>,
+    /// With this one the number of affected orders weighs more, for the others too.
+    matters_to_all: bool,
 }
 
 /// Why a case is as grave as it is, and how its clock stands.
@@ -78,12 +81,23 @@ impl Desk {
         let policy = self.policy("", category)?;
         let running = [Segment { kind: ClockState::Running, from: impact.now, to: None }];
         let standing = self.standing(policy, derived.severity, &running, false)?;
-        Ok(Weighed { derived, standing, policy, at: impact.now })
+        let matters_to_all = rules.matters_to_all(impact.affected_orders);
+        Ok(Weighed { derived, standing, policy, at: impact.now, matters_to_all })
     }
 
-    /// Of a case that was just written.
-    pub(crate) async fn start_clock(&self, tx: &mut Tx, case: &Case, of: &Weighed<'_>) -> Result<(), DeskError> {
-        let next = self.next_look(&of.standing, &Default::default(), of.at);
+    /// Of a case that was just written. Openings that race may step over the number that matters to all: then the others
+    /// learn of it at their next review.
+    pub(crate) async fn start_clock(
+        &self,
+        tx: &mut Tx,
+        case: &Case,
+        at: &Opening<'_>,
+        of: &Weighed<'_>,
+    ) -> Result<(), DeskError> {
+        if of.matters_to_all {
+            sla::look_at_all(tx, at.tenant, at.external_system, &case.classification).await?;
+        }
+        let next = self.next_look(&of.standing, &Told::default(), of.at);
         Ok(sla::start(tx, case, of.policy, &of.derived, of.at, &of.standing, next).await?)
     }
 
@@ -117,7 +131,7 @@ impl Desk {
         Ok(Zoned { calendar, zone })
     }
 
-    fn next_look(&self, standing: &Standing, told: &fallout_core::sla::Told, now: DateTime<Utc>) -> DateTime<Utc> {
+    fn next_look(&self, standing: &Standing, told: &Told, now: DateTime<Utc>) -> DateTime<Utc> {
         let review = now + Duration::minutes(self.catalogue.severity.review_minutes.into());
         standing.next(told).map_or(review, |next| next.min(review))
     }
@@ -263,7 +277,7 @@ impl Desk {
 
 /// A calendar with its zone, owned long enough to be asked.
 struct Zoned<'a> {
-    calendar: &'a fallout_core::calendar::Calendar,
+    calendar: &'a Calendar,
     zone: Tz,
 }
 

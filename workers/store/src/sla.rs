@@ -124,6 +124,29 @@ pub async fn due(tx: &mut Tx, after: Option<CaseId>, limit: i64) -> Result<Vec<C
     Ok(ids.fetch_all(tx.conn()).await?.into_iter().map(CaseId).collect())
 }
 
+/// Has every case of this trouble looked at, but those that somebody changes right now: whoever has two of them must not
+/// wait for another who has.
+pub async fn look_at_all(
+    tx: &mut Tx,
+    tenant: &str,
+    external_system: &str,
+    classification: &str,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update case_sla set next_at = clock_timestamp() where fallout_case_id in (
+             select s.fallout_case_id from fallout_case c join case_sla s on s.fallout_case_id = c.id
+             where c.tenant_id = $1 and c.external_system = $2 and c.classification_code = $3
+               and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate') and s.next_at > clock_timestamp()
+             for update of s skip locked)",
+        tenant,
+        external_system,
+        classification,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// Holds the case until the transaction ends; false when somebody else has looked meanwhile.
 pub async fn take(tx: &mut Tx, case: CaseId) -> Result<bool, StoreError> {
     let row = sqlx::query_scalar!(

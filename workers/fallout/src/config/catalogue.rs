@@ -6,7 +6,9 @@ use std::{
 };
 
 use fallout_bpmn::TopicCodes;
-use fallout_core::{catalogue::Catalogue, operation::Operation, taxonomy::Taxonomy};
+use fallout_core::{
+    catalogue::Catalogue, operation::Operation, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
+};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -15,6 +17,11 @@ use super::{
     problem::toml_error,
     shipped,
 };
+
+/// What is built in, by name and content.
+const TAXONOMY: (&str, &str) = ("config/taxonomy.toml", shipped::TAXONOMY);
+const SEVERITY: (&str, &str) = ("config/severity.toml", shipped::SEVERITY);
+const SLA: (&str, &str) = ("config/sla.toml", shipped::SLA);
 
 /// A file as (name for messages, content).
 pub(super) type NamedText = (String, String);
@@ -37,15 +44,22 @@ pub(super) fn load(settings: &CatalogueSettings) -> Result<Catalogue, Vec<Proble
 /// The taxonomy of the settings, and these operations: files and folders; none: those of the settings.
 pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let mut problems = Vec::new();
-    let taxonomy = taxonomy(&settings.taxonomy, &mut problems);
+    let taxonomy = reference(&settings.taxonomy, TAXONOMY, Taxonomy::check, &mut problems);
+    let severity = reference(&settings.severity, SEVERITY, SeverityRules::check, &mut problems);
+    let checked = |sla: &SlaRules| [sla.check(), fallout_desk::unknown_zones(sla)].concat();
+    let sla = reference(&settings.sla, SLA, checked, &mut problems);
     let texts = if paths.is_empty() {
         folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems)
     } else {
         paths.iter().flat_map(|path| texts(path, &mut problems)).collect()
     };
     let files = texts.len();
-    let mut read =
-        Read { catalogue: Catalogue { taxonomy, ..Default::default() }, files, problems, ..Default::default() };
+    let mut read = Read {
+        catalogue: Catalogue { taxonomy, severity, sla, ..Default::default() },
+        files,
+        problems,
+        ..Default::default()
+    };
     texts.iter().for_each(|(file, text)| read.take(file, text));
     read
 }
@@ -97,18 +111,23 @@ pub fn topic_codes(catalogue: &Catalogue) -> TopicCodes {
 }
 
 /// Checked; an empty one where it cannot be read.
-fn taxonomy(path: &Path, problems: &mut Vec<Problem>) -> Taxonomy {
+fn reference<T: DeserializeOwned + Default>(
+    path: &Path,
+    built_in: (&str, &str),
+    check: impl Fn(&T) -> Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> T {
     let (file, text) = if path.as_os_str().is_empty() {
-        ("config/taxonomy.toml (built in)".to_owned(), shipped::TAXONOMY.to_owned())
+        (format!("{} (built in)", built_in.0), built_in.1.to_owned())
     } else {
         match texts(path, problems).pop() {
             Some(read) => read,
-            None => return Taxonomy::default(),
+            None => return T::default(),
         }
     };
-    let Some(taxonomy) = parsed::<Taxonomy>(&file, &text, problems) else { return Taxonomy::default() };
-    problems.extend(taxonomy.check().into_iter().map(|what| Problem::new(&file, what)));
-    taxonomy
+    let Some(read) = parsed::<T>(&file, &text, problems) else { return T::default() };
+    problems.extend(check(&read).into_iter().map(|what| Problem::new(&file, what)));
+    read
 }
 
 fn parsed<T: DeserializeOwned>(file: &str, text: &str, problems: &mut Vec<Problem>) -> Option<T> {

@@ -13,8 +13,15 @@ const OTHERS: [&str; 2] = ["FALLOUT_CONFIG", "FALLOUT_LOG"];
 /// Well-known names of two settings.
 const ALIASES: [(&str, &str); 2] = [("DATABASE_URL", "database.url"), ("CAMUNDA_URL", "engine.url")];
 /// Settings that name a file or folder.
-const PATHS: [&str; 5] =
-    ["catalogue.operations", "catalogue.taxonomy", "catalogue.models", "sandbox.book", "sandbox.faults"];
+const PATHS: [&str; 7] = [
+    "catalogue.operations",
+    "catalogue.taxonomy",
+    "catalogue.severity",
+    "catalogue.sla",
+    "catalogue.models",
+    "sandbox.book",
+    "sandbox.faults",
+];
 
 /// One value as somebody wrote it.
 #[derive(Debug)]

@@ -33,6 +33,8 @@ pub struct TenantSettings {
 pub struct CatalogueSettings {
     pub operations: PathBuf,
     pub taxonomy: PathBuf,
+    pub severity: PathBuf,
+    pub sla: PathBuf,
     pub models: PathBuf,
 }
 
