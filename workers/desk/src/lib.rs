@@ -29,7 +29,7 @@ pub use archive::Archived;
 pub use error::DeskError;
 pub use fallout_store::{
     archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run,
-    restore::Declared, steps::Step,
+    restore::Declared, severity::Judgement, steps::Step,
 };
 pub use intake::{Accepted, PROCESS};
 pub use recovery::{Recovery, Taken};

@@ -37,7 +37,9 @@ pub(crate) struct Weighed<'a> {
 /// Why a case is as grave as it is, and how its clock stands.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct CaseClock {
-    pub severity: Option<Judgement>,
+    pub severity: Severity,
+    /// `None`: the case was opened before reasons were kept.
+    pub judgement: Option<Judgement>,
     pub policy: Option<String>,
     /// Working time of the policy's calendar.
     pub used_minutes: i64,
@@ -254,7 +256,8 @@ impl Desk {
         let now = tx.now().await?;
         tx.commit().await?;
         let none = CaseClock {
-            severity: judgement,
+            severity: weight.severity,
+            judgement,
             policy: None,
             used_minutes: 0,
             response_due: None,

@@ -139,7 +139,7 @@ async fn a_case_opens_with_a_severity_a_reason_for_each_factor_and_a_running_clo
     let case = house.case(number).await.case;
     assert_eq!(case.severity, "SEV2");
     let clock = house.desk.case_clock(TENANT, number).await.unwrap();
-    let derived = clock.severity.unwrap().derived;
+    let derived = clock.judgement.unwrap().derived;
     assert_eq!(derived.reasons.len(), Factor::ALL.len());
     let assumed: Vec<Factor> = derived.reasons.iter().filter(|r| r.assumed).map(|r| r.factor).collect();
     assert_eq!(assumed, [Factor::OrderValue, Factor::PromisedDate]);
@@ -192,7 +192,7 @@ async fn only_a_named_person_with_a_reason_lowers_a_severity_and_it_rises_again_
     let said = case.timeline.iter().find(|e| e.event == CaseEvent::SeverityChanged.word()).unwrap();
     assert_eq!((said.actor.as_deref(), said.reason.as_deref()), (Some("local:a"), Some("a test order")));
     let clock = house.desk.case_clock(TENANT, number).await.unwrap();
-    assert_eq!(clock.severity.unwrap().derived.severity, Severity::Sev2, "what the factors say stays beside it");
+    assert_eq!(clock.judgement.unwrap().derived.severity, Severity::Sev2, "what the factors say stays beside it");
     // Now they say more than that person knew.
     let outage = "insert into product_order (id, tenant_id, external_id, document)
             select gen_random_uuid(), 't', 'x-' || n, '{}' from generate_series(1, 99) n;
