@@ -15,6 +15,7 @@ mod recovery;
 mod relay;
 mod restore;
 mod settle;
+mod severity;
 mod signals;
 mod sla;
 mod work;

@@ -1,5 +1,4 @@
-//! How grave a case is and when it has to be over: derived when it opens, again when something about it changes, and told
-//! in time to those who can still do something.
+//! When a case has to be over: computed from the segments of its clock, and told in time to those who can still do something.
 
 use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
@@ -7,32 +6,21 @@ use fallout_core::{
     calendar::Calendar,
     case::{CaseEvent, Severity},
     ids::{CaseId, CaseNumber},
-    severity::{Circumstances, Derived, settled},
-    sla::{ClockState, Hours, Owed, Policy, Segment, SlaRules, Standing, Told},
+    sla::{Hours, Owed, Policy, Segment, SlaRules, Standing, Told},
 };
 use fallout_store::{
     StoreError, Tx,
-    cases::{self, Actor, Case},
+    cases::{self, Case},
     severity::{self, Judgement},
     sla, steps,
 };
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 use crate::{
     Desk, DeskError,
     cases::{Opening, event},
+    severity::Weighed,
 };
-
-/// What a new case weighs, before it is written.
-pub(crate) struct Weighed<'a> {
-    pub derived: Derived,
-    pub standing: Standing,
-    policy: &'a Policy,
-    at: DateTime<Utc>,
-    /// With this one the number of affected orders weighs more, for the others too.
-    matters_to_all: bool,
-}
 
 /// Why a case is as grave as it is, and how its clock stands.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -60,33 +48,6 @@ fn corrupt(what: String) -> DeskError {
 }
 
 impl Desk {
-    /// What a case of this classification would weigh, opened now.
-    pub(crate) async fn weigh(
-        &self,
-        tx: &mut Tx,
-        at: &Opening<'_>,
-        category: &str,
-        classification: &str,
-    ) -> Result<Weighed<'_>, DeskError> {
-        let rules = &self.catalogue.severity;
-        let enough = rules.orders_that_matter();
-        let impact = severity::impact(tx, at.tenant, at.order, at.external_system, classification, enough).await?;
-        let circumstances = Circumstances {
-            document: impact.document.as_ref(),
-            external_system: at.external_system,
-            category,
-            affected_orders: impact.affected_orders,
-            opened_at: impact.now,
-            now: impact.now,
-        };
-        let derived = rules.derive(self.base(classification), &circumstances);
-        let policy = self.policy("", category)?;
-        let running = [Segment { kind: ClockState::Running, from: impact.now, to: None }];
-        let standing = self.standing(policy, derived.severity, &running, false)?;
-        let matters_to_all = rules.matters_to_all(impact.affected_orders);
-        Ok(Weighed { derived, standing, policy, at: impact.now, matters_to_all })
-    }
-
     /// Of a case that was just written. Openings that race may step over the number that matters to all: then the others
     /// learn of it at their next review.
     pub(crate) async fn start_clock(
@@ -103,20 +64,14 @@ impl Desk {
         Ok(sla::start(tx, case, of.policy, &of.derived, of.at, &of.standing, next).await?)
     }
 
-    /// By classification alone.
-    fn base(&self, classification: &str) -> Severity {
-        // An empty taxonomy opens no case at all.
-        self.catalogue.taxonomy.severity(classification).unwrap_or(Severity::Sev3)
-    }
-
     /// The one the clock was started with, while it exists; else that of the category.
-    fn policy(&self, code: &str, category: &str) -> Result<&Policy, DeskError> {
+    pub(crate) fn policy(&self, code: &str, category: &str) -> Result<&Policy, DeskError> {
         let rules = &self.catalogue.sla;
         let found = rules.policy(code).or_else(|| rules.of_category(category));
         found.ok_or_else(|| corrupt(format!("no SLA policy serves the category {category}")))
     }
 
-    fn standing(
+    pub(crate) fn standing(
         &self,
         policy: &Policy,
         severity: Severity,
@@ -138,34 +93,8 @@ impl Desk {
         standing.next(told).map_or(review, |next| next.min(review))
     }
 
-    /// Derives the severity of an active case again: it rises by itself, and its clock with it. The case must be held.
-    pub(crate) async fn rederive(&self, tx: &mut Tx, case: &mut Case) -> Result<(), DeskError> {
-        let rules = &self.catalogue.severity;
-        let weight = severity::weight(tx, case.id).await?;
-        let system = &weight.external_system;
-        let enough = rules.orders_that_matter();
-        let impact = severity::impact(tx, &case.tenant, weight.order, system, &weight.classification, enough).await?;
-        let circumstances = Circumstances {
-            document: impact.document.as_ref(),
-            external_system: system,
-            category: &weight.category,
-            affected_orders: impact.affected_orders,
-            opened_at: weight.opened_at,
-            now: impact.now,
-        };
-        let derived = rules.derive(self.base(&weight.classification), &circumstances);
-        severity::put(tx, case, &derived, impact.now).await?;
-        let severity = settled(weight.severity, derived.severity, weight.lowered_from);
-        if severity != weight.severity {
-            severity::raise(tx, case.id, severity).await?;
-            let payload = json!({ "from": weight.severity, "to": severity });
-            event(tx, case, CaseEvent::SeverityChanged, "sla", Some(&because(&derived)), &payload).await?;
-        }
-        self.keep_clock(tx, case, severity, &weight.category, impact.now).await
-    }
-
     /// Computes the clock's standing from its segments, and says and does what is owed by now. The case must be held.
-    async fn keep_clock(
+    pub(crate) async fn keep_clock(
         &self,
         tx: &mut Tx,
         case: &mut Case,
@@ -210,40 +139,6 @@ impl Desk {
         }
         tx.commit().await?;
         Ok(true)
-    }
-
-    /// A person's judgement that a case is less grave than its factors say. It stays until they say more than now.
-    pub async fn lower_severity(
-        &self,
-        tenant: &str,
-        principal: &str,
-        number: CaseNumber,
-        to: Severity,
-        reason: &str,
-    ) -> Result<(), DeskError> {
-        if reason.trim().is_empty() {
-            return Err(DeskError::NoReason);
-        }
-        let mut tx = self.tenant(tenant).await?;
-        let found = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
-        hold(&mut tx, &found).await?;
-        let mut case = cases::by_id(&mut tx, found.id).await?;
-        if !case.state.is_active() {
-            return Err(DeskError::CaseIsOver(number, case.state));
-        }
-        let weight = severity::weight(&mut tx, case.id).await?;
-        let current = weight.severity;
-        if to <= current {
-            return Err(DeskError::NotLower(number, current));
-        }
-        severity::lower(&mut tx, &case, to, principal, reason).await?;
-        case.version += 1;
-        let payload = json!({ "from": current, "to": to });
-        let (id, by) = (Uuid::now_v7(), Actor::User(principal));
-        cases::append_event(&mut tx, id, &case, CaseEvent::SeverityChanged, by, Some(reason), &payload).await?;
-        let now = tx.now().await?;
-        self.keep_clock(&mut tx, &mut case, to, &weight.category, now).await?;
-        Ok(tx.commit().await?)
     }
 
     /// Why the case is as grave as it is and how its clock stands, computed from the segments.
@@ -291,22 +186,11 @@ impl Zoned<'_> {
 }
 
 /// A case of a step changes only under the step's row lock.
-async fn hold(tx: &mut Tx, case: &Case) -> Result<(), DeskError> {
+pub(crate) async fn hold(tx: &mut Tx, case: &Case) -> Result<(), DeskError> {
     if let Some(step) = case.step {
         steps::lock(tx, step).await?;
     }
     Ok(())
-}
-
-/// The factors that make it as grave as it is, in words.
-fn because(derived: &Derived) -> String {
-    let gravest = derived.reasons.iter().filter(|r| r.severity == derived.severity);
-    let said = gravest.map(|r| match (&r.value, r.assumed) {
-        (Some(value), false) => format!("{} {value}", r.factor),
-        _ => format!("{} assumed", r.factor),
-    });
-    let said: Vec<String> = said.collect();
-    if said.is_empty() { "the classification".to_owned() } else { said.join(", ") }
 }
 
 async fn tell(tx: &mut Tx, case: &mut Case, policy: &Policy, owed: &Owed) -> Result<(), DeskError> {
