@@ -54,6 +54,13 @@ words! {
         CustomerTold = "FalloutCustomerTold",
         Resolved = "FalloutCaseResolved",
         Reopened = "FalloutCaseReopened",
+        /// The impact grew, or a person judged it.
+        SeverityChanged = "FalloutCaseSeverityChanged",
+        /// What was promised will be missed unless somebody acts.
+        SlaAtRisk = "FalloutSlaAtRisk",
+        SlaBreached = "FalloutSlaBreached",
+        /// Handed to those who are called when time runs out.
+        Escalated = "FalloutCaseEscalated",
     }
 }
 

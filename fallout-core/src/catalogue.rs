@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::{customer::CustomerPolicy, operation::Operation, taxonomy::Taxonomy};
+use crate::{
+    customer::CustomerPolicy, operation::Operation, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
+};
 
 /// The engine keeps a topic in 255 characters and shows it to people.
 pub const OPERATION_CHARS_MAX: usize = 100;
@@ -19,6 +21,8 @@ pub struct Catalogue {
     /// Of tenants that differ, each whole.
     pub tenants: BTreeMap<String, Taxonomy>,
     pub customer: CustomerPolicy,
+    pub severity: SeverityRules,
+    pub sla: SlaRules,
 }
 
 impl Catalogue {

@@ -11,6 +11,7 @@
 pub mod action;
 pub mod answers;
 pub mod attempt;
+pub mod calendar;
 pub mod case;
 pub mod catalogue;
 pub mod check;
@@ -33,7 +34,9 @@ pub mod outputs;
 mod properties;
 pub mod restore;
 pub mod retry;
+pub mod severity;
 mod short;
+pub mod sla;
 pub mod step;
 pub mod task;
 pub mod taxonomy;

@@ -2,7 +2,7 @@
 
 use fallout_core::{
     action::{Action, ActionState},
-    case::{CaseEvent, CaseState, Severity, next},
+    case::{CaseEvent, CaseState, next},
     command::{EngineCommand, RECOVERY_MESSAGE},
     decide::classification::UNCLASSIFIED,
     ids::{ActionId, CaseId, CaseNumber, CommandId, SignalId},
@@ -145,6 +145,7 @@ impl Work<'_> {
             let taxonomy = self.desk.taxonomy(&case.tenant).label();
             let payload = json!({ "from": case.classification, "to": detection.classification, "taxonomy": taxonomy });
             event(&mut self.tx, case, CaseEvent::Classified, "fleet", None, &payload).await?;
+            self.desk.rederive(&mut self.tx, case).await?;
         }
         Ok(())
     }
@@ -255,7 +256,6 @@ impl Desk {
             summary: &detection.reason,
             recommended: detection.recommended.or_else(|| taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
-            severity: severity(taxonomy, category, detection),
         })
     }
 
@@ -267,13 +267,14 @@ impl Desk {
     ) -> Result<Case, DeskError> {
         let taxonomy = self.taxonomy(at.tenant);
         let category = category(taxonomy, &detection.classification)?;
+        let weighed = self.weigh(tx, at, &category.code, &detection.classification).await?;
         let id = CaseId(Uuid::now_v7());
         let new = NewCase {
             id,
             tenant: at.tenant,
             category: &category.code,
             classification: &detection.classification,
-            severity: severity(taxonomy, category, detection),
+            severity: weighed.derived.severity,
             source: at.source,
             order: at.order,
             customer: at.customer,
@@ -285,20 +286,17 @@ impl Desk {
             summary: &detection.reason,
             recommended: detection.recommended.or_else(|| taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
-            sla_hours: category.sla_hours,
+            sla_due: weighed.standing.due,
             match_key: at.match_key,
         };
         cases::open(tx, &new).await?;
         let case = cases::by_id(tx, id).await?;
+        self.start_clock(tx, &case, at, &weighed).await?;
         event(tx, &case, CaseEvent::Created, at.source, Some(&detection.reason), &Value::Null).await?;
         let classified = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group, "taxonomy": taxonomy.label() });
         event(tx, &case, CaseEvent::Classified, "desk", None, &classified).await?;
         Ok(case)
     }
-}
-
-fn severity(taxonomy: &Taxonomy, category: &Category, detection: &Detection) -> Severity {
-    taxonomy.severity(&detection.classification).unwrap_or(category.severity)
 }
 
 fn category<'a>(taxonomy: &'a Taxonomy, code: &str) -> Result<&'a Category, DeskError> {

@@ -1,6 +1,10 @@
 //! Why the desk did not do it; variants are what a caller can decide on.
 
-use fallout_core::{action::Refusal, case::IllegalTransition, ids::CaseNumber};
+use fallout_core::{
+    action::Refusal,
+    case::{IllegalTransition, Severity},
+    ids::CaseNumber,
+};
 use fallout_store::StoreError;
 
 #[derive(Debug, thiserror::Error)]
@@ -17,6 +21,8 @@ pub enum DeskError {
     NoSuchCase(CaseNumber),
     #[error("case {0} is {1}; it takes no action any more")]
     CaseIsOver(CaseNumber, fallout_core::case::CaseState),
+    #[error("case {0} is {1} already; only something less grave is lower (SEV4 is the least)")]
+    NotLower(CaseNumber, Severity),
     #[error("case {0} belongs to no step; it cannot be recovered by an action on a step")]
     NoStep(CaseNumber),
     #[error("the idempotency key {0} was used for another command; use a new one")]

@@ -18,7 +18,9 @@ mod recovery;
 mod relay;
 mod restore;
 mod settle;
+mod severity;
 mod signals;
+mod sla;
 mod taxonomy;
 mod work;
 
@@ -33,10 +35,11 @@ pub use audit::{Anchor, Finding, Tampering, Verified};
 pub use error::DeskError;
 pub use fallout_store::{
     archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place,
-    restore::Declared, steps::Step, taxonomy::VersionLine,
+    restore::Declared, severity::Judgement, steps::Step, taxonomy::VersionLine,
 };
 pub use intake::{Accepted, PROCESS};
 pub use recovery::{Recovery, Taken};
+pub use sla::{CaseClock, unknown_zones};
 pub use taxonomy::Loaded;
 
 /// Cheap to clone: a pool and shared reference data.

@@ -30,7 +30,7 @@ pub struct NewCase<'a> {
     pub summary: &'a str,
     pub recommended: Option<Action>,
     pub group: &'a str,
-    pub sla_hours: u32,
+    pub sla_due: Option<DateTime<Utc>>,
     pub match_key: &'a str,
 }
 
@@ -52,10 +52,10 @@ pub async fn open(tx: &mut Tx, new: &NewCase<'_>) -> Result<CaseNumber, StoreErr
              related_order_id, process_instance_id, business_key, external_system, external_reference, diagnostic_summary,
              recommended_action, assigned_group, sla_due_at, step_id, match_key)
          values ($1, $2, 'fc-' || nextval('fallout_case_number'), $3, $4, 'classified', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-             now() + make_interval(hours => $16), $17, $18) returning case_number",
+             $16, $17, $18) returning case_number",
         new.id.0, new.tenant, new.category, new.severity.word(), new.source, new.classification, new.customer, new.order.map(|o| o.0),
         new.process_instance_id, new.business_key, new.external_system, new.external_reference, new.summary,
-        new.recommended.map(Action::word), new.group, new.sla_hours as i32, new.step.map(|s| s.0), new.match_key,
+        new.recommended.map(Action::word), new.group, new.sla_due, new.step.map(|s| s.0), new.match_key,
     );
     parse_number(&number.fetch_one(tx.conn()).await?)
 }
@@ -156,16 +156,15 @@ pub struct Finding<'a> {
     pub summary: &'a str,
     pub recommended: Option<Action>,
     pub group: &'a str,
-    pub severity: Severity,
 }
 
-/// Of the severities the graver one stays.
+/// The same finding leaves the case with whom it was escalated to. Its severity is derived anew beside it.
 pub async fn set_finding(tx: &mut Tx, id: CaseId, found: &Finding<'_>) -> Result<(), StoreError> {
     sqlx::query!(
         "update fallout_case set case_type = $2, classification_code = $3, diagnostic_summary = $4, recommended_action = $5,
-                assigned_group = $6, severity = least(severity, $7), version = version + 1, updated_at = now() where id = $1",
+                assigned_group = case when classification_code = $3 then assigned_group else $6 end, version = version + 1,
+                updated_at = now() where id = $1",
         id.0, found.category, found.classification, found.summary, found.recommended.map(Action::word), found.group,
-        found.severity.word(),
     )
     .execute(tx.conn())
     .await?;

@@ -11,6 +11,7 @@ mod orders;
 mod relay;
 mod seal;
 mod signals;
+mod sla;
 
 use std::{str::FromStr, sync::Arc};
 
@@ -111,10 +112,12 @@ pub enum Controller {
     Orders,
     /// Seals the history into its chain of hashes.
     Seal,
+    /// Warns of cases that will be late, escalates those that are, and weighs again what has grown.
+    Sla,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 7] = [
+    pub const ALL: [Controller; 8] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
@@ -122,6 +125,7 @@ impl Controller {
         Controller::Cancellations,
         Controller::Orders,
         Controller::Seal,
+        Controller::Sla,
     ];
 
     pub fn name(self) -> &'static str {
@@ -133,6 +137,7 @@ impl Controller {
             Controller::Cancellations => "cancellations",
             Controller::Orders => "orders",
             Controller::Seal => "seal",
+            Controller::Sla => "sla",
         }
     }
 }
@@ -169,6 +174,7 @@ impl Ticker {
             Controller::Cancellations => cancellations::tick(&self.watch).await,
             Controller::Orders => orders::tick(&self.watch, &mut self.orders).await,
             Controller::Seal => seal::tick(&self.watch).await,
+            Controller::Sla => sla::tick(&self.watch).await,
         }
     }
 }

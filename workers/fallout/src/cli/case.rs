@@ -1,5 +1,6 @@
-//! `fallout case list | show | recover`: what an operator uses instead of Cockpit.
+//! `fallout case list | show | recover | severity`: what an operator uses instead of Cockpit.
 
+mod severity;
 mod show;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use uuid::Uuid;
 use super::Context;
 use crate::{codes::Failure, exit::Exit, output::case_table};
 
-/// List, show and recover fallout cases
+/// List, show, recover and weigh fallout cases
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -36,6 +37,7 @@ pub enum Command {
         id: String,
     },
     Recover(Recover),
+    Severity(severity::Args),
 }
 
 /// Choose how a parked step goes on
@@ -122,6 +124,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             let taken = desk.actions(tenant, number).await.map_err(told)?;
             context.out.data(&case, || show::text(&case, &taken))?;
         }
+        Command::Severity(args) => severity::run(args, &desk, context).await?,
         Command::Recover(recover) => {
             let taken = ask(&desk, tenant, &recover).await?;
             let text = || taken_text(&recover, &taken);
@@ -201,6 +204,7 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
         | DeskError::NoStep(_)
         | DeskError::KeyReused(_)
         | DeskError::NoReason
+        | DeskError::NotLower(..)
         | DeskError::NoReference => "FO-040",
         DeskError::NoWindow => "FO-042",
         DeskError::NoSuchOrder(_) => "FO-048",

@@ -6,7 +6,10 @@ use std::{
 };
 
 use fallout_bpmn::TopicCodes;
-use fallout_core::{catalogue::Catalogue, customer::CustomerPolicy, operation::Operation, taxonomy::Taxonomy};
+use fallout_core::{
+    catalogue::Catalogue, customer::CustomerPolicy, operation::Operation, severity::SeverityRules, sla::SlaRules,
+    taxonomy::Taxonomy,
+};
 use serde::de::DeserializeOwned;
 
 use super::{
@@ -16,6 +19,10 @@ use super::{
     shipped, tenants,
 };
 use crate::codes::category_page;
+
+/// What is built in, by name and content.
+const SEVERITY: (&str, &str) = ("config/severity.toml", shipped::SEVERITY);
+const SLA: (&str, &str) = ("config/sla.toml", shipped::SLA);
 
 /// A file as (name for messages, content).
 pub(super) type NamedText = (String, String);
@@ -40,6 +47,9 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let mut problems = Vec::new();
     let taxonomy = taxonomy(&settings.taxonomy, &mut problems);
     let tenants = tenants::read(&settings.tenants, &taxonomy, &mut problems);
+    let severity = reference(&settings.severity, SEVERITY, SeverityRules::check, &mut problems);
+    let checked = |sla: &SlaRules| [sla.check(), fallout_desk::unknown_zones(sla)].concat();
+    let sla = reference(&settings.sla, SLA, checked, &mut problems);
     let texts = if paths.is_empty() {
         folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems)
     } else {
@@ -47,7 +57,7 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     };
     let files = texts.len();
     let mut read = Read {
-        catalogue: Catalogue { taxonomy, tenants, ..Default::default() },
+        catalogue: Catalogue { taxonomy, tenants, severity, sla, ..Default::default() },
         files,
         problems,
         ..Default::default()
@@ -130,6 +140,18 @@ fn taxonomy(path: &Path, problems: &mut Vec<Problem>) -> Taxonomy {
     let Some(taxonomy) = parsed::<Taxonomy>(&file, &text, problems) else { return Taxonomy::default() };
     problems.extend(taxonomy_problems(&file, &taxonomy));
     taxonomy
+}
+
+fn reference<T: DeserializeOwned + Default>(
+    path: &Path,
+    built_in: (&str, &str),
+    check: impl Fn(&T) -> Vec<String>,
+    problems: &mut Vec<Problem>,
+) -> T {
+    let Some((file, text)) = one(path, built_in.0, built_in.1, problems) else { return T::default() };
+    let Some(read) = parsed::<T>(&file, &text, problems) else { return T::default() };
+    problems.extend(check(&read).into_iter().map(|what| Problem::new(&file, what)));
+    read
 }
 
 /// What is wrong in itself, and runbooks that are not there.

@@ -13,11 +13,13 @@ const OTHERS: [&str; 2] = ["FALLOUT_CONFIG", "FALLOUT_LOG"];
 /// Well-known names of two settings.
 const ALIASES: [(&str, &str); 2] = [("DATABASE_URL", "database.url"), ("CAMUNDA_URL", "engine.url")];
 /// Settings that name a file or folder.
-const PATHS: [&str; 7] = [
+const PATHS: [&str; 9] = [
     "catalogue.operations",
     "catalogue.taxonomy",
     "catalogue.tenants",
     "catalogue.customer_status",
+    "catalogue.severity",
+    "catalogue.sla",
     "catalogue.models",
     "sandbox.book",
     "sandbox.faults",

@@ -35,6 +35,8 @@ pub struct CatalogueSettings {
     pub taxonomy: PathBuf,
     pub tenants: PathBuf,
     pub customer_status: PathBuf,
+    pub severity: PathBuf,
+    pub sla: PathBuf,
     pub models: PathBuf,
 }
 

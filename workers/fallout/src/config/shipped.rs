@@ -10,6 +10,8 @@ macro_rules! shipped {
 pub const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 pub const TAXONOMY: &str = include_str!("../../../../config/taxonomy.toml");
 pub const CUSTOMER_STATUS: &str = include_str!("../../../../config/customer-status.toml");
+pub const SEVERITY: &str = include_str!("../../../../config/severity.toml");
+pub const SLA: &str = include_str!("../../../../config/sla.toml");
 /// One hundred orders in the shape of TMF622.
 pub const ORDERS: &str = include_str!("../../../../config/demo/orders.json");
 pub const FAULTS: &str = include_str!("../../../../config/demo/faults.toml");

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::database::{Database, legal, run};
 
 /// Every table that has rows of tenants since the first migrations; later ones may come on top.
-const FILLED: [&str; 12] = [
+const FILLED: [&str; 15] = [
     "product_order",
     "order_run",
     "step",
@@ -22,6 +22,9 @@ const FILLED: [&str; 12] = [
     "evidence",
     "fallout_case",
     "fallout_event",
+    "case_severity",
+    "case_sla",
+    "case_sla_segment",
     "fallout_recovery_action",
     "fallout_external_signal",
     "engine_command",

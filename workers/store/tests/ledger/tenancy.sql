@@ -10,6 +10,9 @@ insert into evidence (tenant_id, attempt_id, source, detail) values ('u', attemp
 insert into fallout_case (id, tenant_id, case_number, case_type, severity, status, source, classification_code, match_key, related_order_id)
 values (id(90), 'u', 'fc-90', 'X', 'SEV3', 'classified', 'test', 'X', 'k', id(90));
 insert into fallout_event (id, tenant_id, fallout_case_id, event_type, actor_type) values (id(90), 'u', id(90), 'opened', 'system');
+insert into case_severity (fallout_case_id, tenant_id, derived, reasons, derived_at) values (id(90), 'u', 'SEV3', '{}', now());
+insert into case_sla (fallout_case_id, tenant_id, policy, paused_in) values (id(90), 'u', 'p', '{}');
+insert into case_sla_segment (tenant_id, fallout_case_id, kind, from_at) values ('u', id(90), 'running', now());
 insert into fallout_recovery_action (id, tenant_id, fallout_case_id, action_type, requested_by, reason, idempotency_key, target_ref)
 values (id(90), 'u', id(90), 'RETRY_STEP', 'test', 'test', 'k', '{}');
 insert into fallout_external_signal (id, tenant_id, source_system, normalized_signal_type, payload) values (id(90), 'u', 's', 'X', '{}');
