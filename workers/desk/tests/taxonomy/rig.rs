@@ -38,6 +38,8 @@ fn catalogue(rejections: &[&str]) -> Catalogue {
         operations: [(op.name.clone(), op)].into(),
         taxonomy: toml::from_str(include_str!("../../../../config/taxonomy.toml")).unwrap(),
         customer: toml::from_str(include_str!("../../../../config/customer-status.toml")).unwrap(),
+        severity: toml::from_str(include_str!("../../../../config/severity.toml")).unwrap(),
+        sla: toml::from_str(include_str!("../../../../config/sla.toml")).unwrap(),
         ..Catalogue::default()
     }
 }
