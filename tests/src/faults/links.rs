@@ -42,9 +42,9 @@ impl Links {
     pub fn wiring(&self, ground: &Ground, op: &Operation) -> Wiring {
         Wiring {
             database: format!(
-                "postgres://fallout@127.0.0.1:{}/{}?sslmode=disable",
+                "postgres://{name}@127.0.0.1:{}/{name}?sslmode=disable",
                 self.database.port(),
-                ground.database_name
+                name = ground.database_name
             ),
             engine: format!("{}{}", self.engine.url(), ground.dispatcher.path()),
             downstreams: [(op.downstream.clone(), self.downstream.url())].into(),
