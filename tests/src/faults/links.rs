@@ -41,7 +41,11 @@ impl Links {
     /// What a worker is given that works through them.
     pub fn wiring(&self, ground: &Ground, op: &Operation) -> Wiring {
         Wiring {
-            database: format!("postgres://fallout@127.0.0.1:{}/fallout?sslmode=disable", self.database.port()),
+            database: format!(
+                "postgres://{name}@127.0.0.1:{}/{name}?sslmode=disable",
+                self.database.port(),
+                name = ground.database_name
+            ),
             engine: format!("{}{}", self.engine.url(), ground.dispatcher.path()),
             downstreams: [(op.downstream.clone(), self.downstream.url())].into(),
             ..ground.wiring(vec![op.clone()])

@@ -46,6 +46,7 @@ pub fn operation(name: &str) -> Result<Operation> {
 #[derive(Debug)]
 pub struct Ground {
     pub database: String,
+    pub database_name: String,
     /// Where the database listens, for a proxy.
     pub socket: PathBuf,
     pub downstreams: Downstreams,
@@ -54,13 +55,14 @@ pub struct Ground {
 
 impl Ground {
     /// In this database, whose tables are made here: what the matrix leaves behind must not become anybody's work.
-    pub async fn new(postgres: &Postgres, database: &str, dispatcher: Dispatcher) -> Result<Ground> {
-        let database = postgres.socket_url(database);
+    pub async fn new(postgres: &Postgres, name: &str, dispatcher: Dispatcher) -> Result<Ground> {
+        let database = postgres.socket_url(name);
         let store = Store::new(&database, 1)?;
         store.migrate().await?;
         store.close().await;
         Ok(Ground {
             database,
+            database_name: name.to_owned(),
             socket: postgres.socket_dir().join(format!(".s.PGSQL.{}", postgres.tcp_port())),
             downstreams: Downstreams::start().await?,
             dispatcher,
