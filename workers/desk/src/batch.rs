@@ -47,6 +47,9 @@ impl Desk {
             })
             .collect();
         let firsts: Vec<First<'_>> = candidates.iter().flatten().map(|c| c.first.clone()).collect();
+        if firsts.is_empty() {
+            return Ok(candidates.iter().map(|_| None).collect());
+        }
         let begun = batch::begin(&mut tx, &firsts).await?;
         let firsts: Vec<First<'_>> = firsts.into_iter().filter(|f| begun.contains(&f.step)).collect();
         batch::open(&mut tx, &firsts).await?;
@@ -124,6 +127,9 @@ impl Desk {
             let (step, tenant) = (first.step, first.tenant.as_str());
             let verdict = serde_json::to_value(verdict).unwrap_or_default();
             successes.push(Success { step, tenant, attempt: *attempt, evidence, outcome, verdict, outputs });
+        }
+        if successes.is_empty() {
+            return Ok(proofs.iter().map(|_| None).collect());
         }
         batch::settle(&mut tx, &successes).await?;
         tx.commit().await?;

@@ -121,7 +121,7 @@ async fn nudged<L: Ledger>(rounds: &Rounds<L>) -> bool {
 
 fn fetch(errand: &Errand) -> Option<&Ask> {
     match errand {
-        Errand::Standing(ask) | Errand::Extra(ask) | Errand::Sweep(ask) => Some(ask),
-        Errand::Ready => None,
+        Errand::Sweep(ask) => Some(ask),
+        other => other.fetch(),
     }
 }
