@@ -4,8 +4,10 @@
 //! inside `scenario(name, …)`, which afterwards fails it for whatever it left behind.
 
 pub mod faults;
+pub mod figures;
 pub mod orders;
 mod scenario;
+pub mod usage;
 mod world;
 
 pub use fallout_desk::PROCESS;

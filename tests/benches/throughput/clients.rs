@@ -29,6 +29,7 @@ use fallout_desk::Desk;
 use fallout_downstream::Downstreams;
 use fallout_fleet::{Asked, Fleet, FleetConfig, Handler, Ledger, LedgerError, Point, Probes, Proof};
 use fallout_store::Store;
+use fallout_tests::usage::{cpu_s, memory_mb};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::sync::{Mutex, Notify, mpsc, watch};
@@ -162,7 +163,7 @@ async fn fleet<L: Ledger>(engine: &str, ledger: Arc<L>, tasks: usize) -> Result<
             }
             let now = done.fetch_add(1, Ordering::SeqCst) + 1;
             if now * 10 / tasks > (now - 1) * 10 / tasks
-                && let (Ok(mut seen), Ok(rss)) = (on_the_way.lock(), memory("VmRSS"))
+                && let (Ok(mut seen), Ok(rss)) = (on_the_way.lock(), memory_mb("VmRSS"))
             {
                 seen.push(rss);
             }
@@ -271,22 +272,6 @@ impl Begun {
 
     fn took(self, tasks: usize, rss_on_the_way: Vec<f64>) -> Result<Took> {
         let seconds = self.at.elapsed().as_secs_f64();
-        Ok(Took { tasks, seconds, cpu_s: cpu_s()? - self.cpu_s, rss_mb: memory("VmHWM")?, rss_on_the_way })
+        Ok(Took { tasks, seconds, cpu_s: cpu_s()? - self.cpu_s, rss_mb: memory_mb("VmHWM")?, rss_on_the_way })
     }
-}
-
-/// User and system time; fields 14 and 15 of proc(5) stat, counted from behind the name, in hundredths of a second.
-fn cpu_s() -> Result<f64> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let after_name = stat.rsplit_once(')').context("reading our own processor time")?.1;
-    let ticks: Vec<f64> = after_name.split_whitespace().skip(11).take(2).filter_map(|t| t.parse().ok()).collect();
-    Ok(ticks.iter().sum::<f64>() / 100.0)
-}
-
-/// A line of proc(5) status in MB.
-fn memory(name: &str) -> Result<f64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with(name)).context("reading our own memory")?;
-    let kb: f64 = line.split_whitespace().nth(1).and_then(|kb| kb.parse().ok()).context("reading our own memory")?;
-    Ok(kb / 1024.0)
 }

@@ -3,7 +3,6 @@
 //! pair by pair in one run, since absolute figures move by a factor of two on a shared machine.
 
 mod clients;
-mod figures;
 mod world;
 
 use std::process::{Command, Stdio};
@@ -12,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use clap::Parser;
 use clients::{Client, Took};
 use fallout::{config::Settings, telemetry::Telemetry};
-use figures::{Ratio, median};
+use fallout_tests::figures::{Ratio, median};
 use world::World;
 
 #[derive(Debug, Parser)]

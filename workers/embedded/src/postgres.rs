@@ -119,6 +119,12 @@ impl Postgres {
         format!("{} '{}'", psql.display(), self.socket_url_as(database, role))
     }
 
+    /// A program that came with the server: `psql`, `pgbench`.
+    #[must_use]
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.binaries.program(name)
+    }
+
     /// What an engine needs to connect to `database` over TCP.
     ///
     /// # Errors
