@@ -30,6 +30,7 @@ pub mod operation;
 pub mod order;
 pub mod outcome;
 pub mod outputs;
+pub mod people;
 #[cfg(test)]
 mod properties;
 pub mod restore;

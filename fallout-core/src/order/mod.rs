@@ -1,10 +1,12 @@
 //! Product orders as TMF622 v4 gives them: read whole, checked whole, kept whole. Unknown fields stay in the document.
 
+mod affected;
 mod check;
 mod file;
 
 use serde_json::Value;
 
+pub use affected::affected;
 pub use file::{Problem, read_orders};
 
 use crate::words::words;

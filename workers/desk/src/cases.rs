@@ -20,7 +20,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Desk, DeskError, work::Work};
+use crate::{
+    Desk, DeskError,
+    lifecycle::{Fixed, resolve},
+    work::Work,
+};
 
 /// What was detected about a step; also the payload of its signal, so that a controller can go on from it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -165,7 +169,10 @@ impl Work<'_> {
             order: Some(self.run.order),
             customer: self.run.customer.as_deref(),
             step,
+            line: Some(identity.line.as_str()).filter(|line| !line.is_empty()),
+            root_process_instance_id: self.run.process_instance_id.as_deref(),
             process_instance_id: &self.step.process_instance_id,
+            source_event: None,
             business_key: &self.run.business_key,
             external_system: &self.op.downstream,
             external_reference: reference.as_deref(),
@@ -219,8 +226,9 @@ impl Work<'_> {
         if let Some(action) = self.step.last_action {
             complete_action(&mut self.tx, &case, action, why).await?;
         }
-        move_case(&mut self.tx, &mut case, CaseEvent::Resolved).await?;
-        event(&mut self.tx, &case, CaseEvent::Resolved, "desk", Some(why), &Value::Null).await?;
+        let fixed = self.fixed(&case).await?;
+        let fixed = Fixed { by: fixed.by.or_else(|| Some(why.to_owned())), ..fixed };
+        resolve(&mut self.tx, &mut case, &fixed, "desk", why).await?;
         self.step.case = None;
         Ok(())
     }
@@ -238,7 +246,12 @@ pub(crate) struct Opening<'a> {
     pub order: Option<fallout_core::ids::OrderKey>,
     pub customer: Option<&'a str>,
     pub step: Option<fallout_core::ids::StepKey>,
+    /// `None`: it is about the whole order.
+    pub line: Option<&'a str>,
+    pub root_process_instance_id: Option<&'a str>,
     pub process_instance_id: &'a str,
+    /// The signal's own id at its source.
+    pub source_event: Option<&'a str>,
     pub business_key: &'a str,
     pub external_system: &'a str,
     pub external_reference: Option<&'a str>,
@@ -279,7 +292,10 @@ impl Desk {
             order: at.order,
             customer: at.customer,
             step: at.step,
+            root_process_instance_id: at.root_process_instance_id,
             process_instance_id: at.process_instance_id,
+            source_event: at.source_event,
+            affected_lines: &weighed.affected_lines,
             business_key: at.business_key,
             external_system: at.external_system,
             external_reference: at.external_reference,

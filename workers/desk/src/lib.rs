@@ -13,6 +13,7 @@ mod customer;
 mod error;
 mod intake;
 mod ledger;
+mod lifecycle;
 mod outbox;
 mod recovery;
 mod relay;

@@ -2,7 +2,7 @@
 
 use fallout_core::{
     action::{Accepted, Action, Attestation, Target, guard},
-    case::{CaseEvent, CaseState},
+    case::{CaseEvent, CaseState, Resolution},
     command::{EngineCommand, NO_ACTION},
     decide::classification,
     ids::{ActionId, CaseNumber, CommandId},
@@ -21,6 +21,7 @@ use uuid::Uuid;
 use crate::{
     Desk, DeskError,
     cases::{complete_action, move_case},
+    lifecycle::{Fixed, resolve},
     work::Work,
 };
 
@@ -207,8 +208,8 @@ impl Work<'_> {
         steps::set_undone(&mut self.tx, self.step.key).await?;
         move_case(&mut self.tx, case, CaseEvent::ActionStarted).await?;
         complete_action(&mut self.tx, case, action, "attested as undone outside").await?;
-        move_case(&mut self.tx, case, CaseEvent::Resolved).await?;
-        crate::cases::event(&mut self.tx, case, CaseEvent::Resolved, "desk", Some(ask.reason), &Value::Null).await
+        let fixed = Fixed { how: Some(Resolution::UndoneOutside), by: Some(action.to_string()) };
+        resolve(&mut self.tx, case, &fixed, "desk", ask.reason).await
     }
 
     /// A sibling that is parked and known not to be applied goes with the order; one that is unknown keeps its case.

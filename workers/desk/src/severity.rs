@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use fallout_core::{
     case::{CaseEvent, Severity},
     ids::CaseNumber,
+    order::affected,
     severity::{Circumstances, Derived, settled},
     sla::{ClockState, Policy, Segment, Standing},
 };
@@ -27,6 +28,8 @@ pub(crate) struct Weighed<'a> {
     pub standing: Standing,
     pub policy: &'a Policy,
     pub at: DateTime<Utc>,
+    /// The line it is about and those that rely on it.
+    pub affected_lines: Vec<String>,
     /// With this one the number of affected orders weighs more, for the others too.
     pub matters_to_all: bool,
 }
@@ -56,7 +59,8 @@ impl Desk {
         let running = [Segment { kind: ClockState::Running, from: impact.now, to: None }];
         let standing = self.standing(policy, derived.severity, &running, false)?;
         let matters_to_all = rules.matters_to_all(impact.affected_orders);
-        Ok(Weighed { derived, standing, policy, at: impact.now, matters_to_all })
+        let affected_lines = impact.document.as_ref().map(|document| affected(document, at.line)).unwrap_or_default();
+        Ok(Weighed { derived, standing, policy, at: impact.now, affected_lines, matters_to_all })
     }
 
     /// By classification alone.

@@ -23,7 +23,11 @@ pub struct NewCase<'a> {
     pub order: Option<OrderKey>,
     pub customer: Option<&'a str>,
     pub step: Option<StepKey>,
+    /// The order's own instance, and the called one that the step runs in.
+    pub root_process_instance_id: Option<&'a str>,
     pub process_instance_id: &'a str,
+    pub source_event: Option<&'a str>,
+    pub affected_lines: &'a [String],
     pub business_key: &'a str,
     pub external_system: &'a str,
     pub external_reference: Option<&'a str>,
@@ -50,12 +54,14 @@ pub async fn open(tx: &mut Tx, new: &NewCase<'_>) -> Result<CaseNumber, StoreErr
     let number = sqlx::query_scalar!(
         "insert into fallout_case (id, tenant_id, case_number, case_type, severity, status, source, classification_code, customer_id,
              related_order_id, process_instance_id, business_key, external_system, external_reference, diagnostic_summary,
-             recommended_action, assigned_group, sla_due_at, step_id, match_key)
+             recommended_action, assigned_group, sla_due_at, step_id, match_key, root_process_instance_id, source_event_id,
+             affected_line_ids)
          values ($1, $2, 'fc-' || nextval('fallout_case_number'), $3, $4, 'classified', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-             $16, $17, $18) returning case_number",
+             $16, $17, $18, $19, $20, $21) returning case_number",
         new.id.0, new.tenant, new.category, new.severity.word(), new.source, new.classification, new.customer, new.order.map(|o| o.0),
         new.process_instance_id, new.business_key, new.external_system, new.external_reference, new.summary,
         new.recommended.map(Action::word), new.group, new.sla_due, new.step.map(|s| s.0), new.match_key,
+        new.root_process_instance_id, new.source_event, new.affected_lines,
     );
     parse_number(&number.fetch_one(tx.conn()).await?)
 }
@@ -133,10 +139,14 @@ pub async fn by_id(tx: &mut Tx, id: CaseId) -> Result<Case, StoreError> {
     row.fetch_one(tx.conn()).await?.try_into()
 }
 
+/// A state that needs nothing beside its word; what an earlier one needed goes. What resolved it stays while it is
+/// proven again. The states that need more are written by [`crate::lifecycle`].
 pub async fn set_state(tx: &mut Tx, case: &Case, state: CaseState) -> Result<(), StoreError> {
     let done = sqlx::query!(
-        "update fallout_case set status = $3, version = version + 1, updated_at = now(),
-                resolved_at = case when $3 = 'resolved' then now() end
+        "update fallout_case set status = $3, version = version + 1, updated_at = now(), resolved_at = null, closed_at = null,
+                waiting_for = null, wait_reason = null, wait_until = null, unresolved_reason = null, review_at = null,
+                duplicate_of = null, resolution_code = case when $3 = 'verifying' then resolution_code end,
+                fixing_action = case when $3 = 'verifying' then fixing_action end
          where id = $1 and version = $2",
         case.id.0,
         case.version,

@@ -35,8 +35,8 @@ declare
     action uuid := gen_random_uuid();
     a_case uuid := gen_random_uuid();
 begin
-    insert into fallout_case (id, tenant_id, case_number, case_type, severity, status, source, classification_code, match_key, resolved_at)
-    values (a_case, 't', a_case::text, 'X', 'SEV3', 'resolved', 'test', 'X', a_case::text, now());
+    insert into fallout_case (id, tenant_id, case_number, case_type, severity, status, source, classification_code, match_key)
+    values (a_case, 't', a_case::text, 'X', 'SEV3', 'classified', 'test', 'X', a_case::text);
     insert into fallout_recovery_action (id, tenant_id, fallout_case_id, action_type, requested_by, reason, idempotency_key, target_ref)
     values (action, 't', a_case, 'RETRY_STEP', 'test', 'test', action::text, '{}');
     update step set state = 'running' where id = id(n) and state = 'new';
@@ -44,6 +44,13 @@ begin
     update step set gate = action where id = id(n);
     update step set state = 'running', gate = null, epoch = epoch + 1, last_action_id = action where id = id(n);
 end $$;
+-- A case comes to stand there, with its entry.
+create procedure move_case(a_case uuid, becomes text) language sql as $$
+    update fallout_case set status = becomes, resolution_code = case when becomes in ('resolved', 'closed') then 'X' end,
+        resolved_at = case when becomes in ('resolved', 'closed') then now() end where id = a_case;
+    insert into fallout_event (id, tenant_id, fallout_case_id, event_type, actor_type)
+        select gen_random_uuid(), tenant_id, id, 'X', 'system' from fallout_case where id = a_case
+$$;
 create procedure end_run() language sql as $$
     update order_run set state = 'completed', ended_at = now() where id = id(1)
 $$;

@@ -82,7 +82,7 @@ async fn only_what_is_over_can_be_archived() {
         legal(&mut conn, "rollback").await;
     }
     legal(&mut conn, open_case).await;
-    legal(&mut conn, "update fallout_case set status = 'resolved', resolved_at = now()").await;
+    legal(&mut conn, "call move_case(id(1), 'verifying'); call move_case(id(1), 'resolved')").await;
     legal(&mut conn, ARCHIVE).await;
     assert_eq!(count(&mut conn, "fallout_case where step_id is null").await, 1);
 }
