@@ -44,3 +44,4 @@ pub mod taxonomy;
 pub mod template;
 mod warnings;
 pub mod words;
+pub mod worklist;

@@ -72,19 +72,6 @@ impl Desk {
         Ok(self.system("clock").await?.now().await?)
     }
 
-    pub async fn cases(
-        &self,
-        tenant: &str,
-        only_active: bool,
-        order: Option<&str>,
-        limit: i64,
-    ) -> Result<Vec<CaseLine>, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
-        let cases = cases::list(&mut tx, tenant, only_active, order, limit).await?;
-        tx.commit().await?;
-        Ok(cases)
-    }
-
     pub async fn case(&self, tenant: &str, number: CaseNumber) -> Result<CaseDetail, DeskError> {
         let mut tx = self.tenant(tenant).await?;
         let line = cases::line(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;

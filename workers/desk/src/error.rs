@@ -17,6 +17,8 @@ pub enum DeskError {
     Refused(Refusal),
     #[error("{0}")]
     Illegal(#[from] IllegalTransition),
+    #[error("{0}")]
+    Worklist(#[from] fallout_core::worklist::Refused),
     #[error("there is no case {0} for this tenant")]
     NoSuchCase(CaseNumber),
     #[error("case {0} is {1}; it takes no action any more")]

@@ -24,6 +24,7 @@ mod signals;
 mod sla;
 mod taxonomy;
 mod work;
+mod worklist;
 
 use std::sync::Arc;
 
@@ -42,6 +43,7 @@ pub use intake::{Accepted, PROCESS};
 pub use recovery::{Recovery, Taken};
 pub use sla::{CaseClock, unknown_zones};
 pub use taxonomy::Loaded;
+pub use worklist::Page;
 
 /// Cheap to clone: a pool and shared reference data.
 #[derive(Clone, Debug)]

@@ -33,6 +33,11 @@ impl Output {
         quietly(writeln!(anstream::stdout().lock(), "{}", text.trim_end()))
     }
 
+    /// Text in a format of its own, as it is.
+    pub fn raw(self, text: &str) -> io::Result<()> {
+        quietly(io::stdout().lock().write_all(text.as_bytes()))
+    }
+
     /// Something a person wants to know meanwhile. Nobody there to read it is no reason to stop.
     pub fn note(self, text: &str) {
         let _ = writeln!(anstream::stderr().lock(), "{text}");
@@ -59,9 +64,19 @@ pub fn table<const N: usize>(headers: [&str; N], rows: impl IntoIterator<Item = 
     table.lines().map(|l| line(&l)).collect::<Vec<_>>().join("\n")
 }
 
-/// Cases as people scan them: the number to name, what it is, where, what to do. The owner follows from the category.
+/// What others wrote, for a terminal: nothing in it moves the cursor, changes colours or begins a line.
+pub fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() || is_invisible(c) { '\u{fffd}' } else { c }).collect()
+}
+
+/// Marks that turn the direction of what follows.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Cases as people scan them: the number to name, what it is, where, whose, until when, what to do.
 pub fn case_table(cases: &[CaseLine]) -> String {
-    let or = |text: &Option<String>| text.clone().filter(|t| !t.is_empty()).unwrap_or_else(|| "-".into());
+    let or = |text: &Option<String>| text.as_deref().filter(|t| !t.is_empty()).map_or_else(|| "-".into(), plain);
     let row = |c: &CaseLine| {
         [
             c.case_number.clone(),
@@ -72,10 +87,24 @@ pub fn case_table(cases: &[CaseLine]) -> String {
             or(&c.order),
             or(&c.line),
             or(&c.step),
+            or(if c.assignee.is_some() { &c.assignee } else { &c.group }),
+            c.sla_due_at.map_or_else(|| "-".into(), |at| at.format("%Y-%m-%d %H:%M UTC").to_string()),
             recommended(c),
         ]
     };
-    let headers = ["case", "severity", "status", "category", "classification", "order", "line", "step", "recommended"];
+    let headers = [
+        "case",
+        "severity",
+        "status",
+        "category",
+        "classification",
+        "order",
+        "line",
+        "step",
+        "owner",
+        "due",
+        "recommended",
+    ];
     table(headers, cases.iter().map(row))
 }
 

@@ -232,8 +232,10 @@ pub async fn append_event(
 }
 
 /// One row of a worklist.
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, serde::Serialize, sqlx::FromRow)]
 pub struct CaseLine {
+    #[serde(skip)]
+    pub id: uuid::Uuid,
     #[serde(rename = "case")]
     pub case_number: String,
     pub category: String,
@@ -244,49 +246,28 @@ pub struct CaseLine {
     pub line: Option<String>,
     pub step: Option<String>,
     pub group: Option<String>,
+    pub assignee: Option<String>,
     pub recommended_action: Option<String>,
     pub summary: Option<String>,
     pub external_system: Option<String>,
+    pub external_reference: Option<String>,
     pub business_key: Option<String>,
     pub process_instance_id: Option<String>,
     pub customer: Option<String>,
     pub sla_due_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
-}
-
-/// One tenant's cases, worst and oldest first; `only_active` leaves out those that are over.
-pub async fn list(
-    tx: &mut Tx,
-    tenant: &str,
-    only_active: bool,
-    order: Option<&str>,
-    limit: i64,
-) -> Result<Vec<CaseLine>, StoreError> {
-    let rows = sqlx::query_as!(
-        CaseLine,
-        r#"select c.case_number, c.case_type as category, c.classification_code as classification, c.severity, c.status,
-                  o.external_id as "order?", s.line_id as "line?", s.step_code as "step?", c.assigned_group as "group", c.recommended_action,
-                  c.diagnostic_summary as summary, c.external_system, c.business_key, c.process_instance_id, c.customer_id as customer,
-                  c.sla_due_at, c.created_at
-           from fallout_case c left join product_order o on o.id = c.related_order_id left join step s on s.id = c.step_id
-           where c.tenant_id = $1 and (not $2 or c.status not in ('resolved', 'closed', 'force_closed', 'duplicate'))
-             and ($3::text is null or o.external_id = $3)
-           order by c.severity, c.created_at limit $4"#,
-        tenant,
-        only_active,
-        order,
-        limit,
-    );
-    Ok(rows.fetch_all(tx.conn()).await?)
+    pub updated_at: DateTime<Utc>,
+    pub version: i32,
 }
 
 pub async fn line(tx: &mut Tx, tenant: &str, number: CaseNumber) -> Result<Option<CaseLine>, StoreError> {
     let row = sqlx::query_as!(
         CaseLine,
-        r#"select c.case_number, c.case_type as category, c.classification_code as classification, c.severity, c.status,
-                  o.external_id as "order?", s.line_id as "line?", s.step_code as "step?", c.assigned_group as "group", c.recommended_action,
-                  c.diagnostic_summary as summary, c.external_system, c.business_key, c.process_instance_id, c.customer_id as customer,
-                  c.sla_due_at, c.created_at
+        r#"select c.id, c.case_number, c.case_type as category, c.classification_code as classification, c.severity, c.status,
+                  o.external_id as "order?", s.line_id as "line?", s.step_code as "step?", c.assigned_group as "group",
+                  c.assigned_user as assignee, c.recommended_action, c.diagnostic_summary as summary, c.external_system,
+                  c.external_reference, c.business_key, c.process_instance_id, c.customer_id as customer, c.sla_due_at,
+                  c.created_at, c.updated_at, c.version
            from fallout_case c left join product_order o on o.id = c.related_order_id left join step s on s.id = c.step_id
            where c.tenant_id = $1 and c.case_number = $2"#,
         tenant,

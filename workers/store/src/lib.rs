@@ -28,6 +28,7 @@ pub mod sla;
 pub mod steps;
 pub mod taxonomy;
 mod tx;
+pub mod worklist;
 
 pub use error::StoreError;
 pub use tx::{Scope, Store, Tx};

@@ -1,5 +1,6 @@
 //! `fallout case list | show | recover | severity`: what an operator uses instead of Cockpit.
 
+pub mod list;
 mod severity;
 mod show;
 
@@ -10,11 +11,11 @@ use fallout_core::{
     action::{Action, Attestation},
     ids::CaseNumber,
 };
-use fallout_desk::{CaseLine, Desk, DeskError, Recovery, Taken};
+use fallout_desk::{Desk, DeskError, Recovery, Taken};
 use uuid::Uuid;
 
 use super::Context;
-use crate::{codes::Failure, exit::Exit, output::case_table};
+use crate::{codes::Failure, exit::Exit};
 
 /// List, show, recover and weigh fallout cases
 #[derive(Debug, clap::Args)]
@@ -25,12 +26,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Cases that are open
-    List {
-        /// Resolved and closed ones too
-        #[arg(long)]
-        all: bool,
-    },
+    List(list::Args),
     /// One case: what is known, what is not, what may be done
     Show {
         /// Case number, e.g. fc-100001
@@ -114,10 +110,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let desk = Desk::new(context.settings.database.store()?, catalogue);
     let tenant = &context.settings.tenant.id;
     match args.command {
-        Command::List { all } => {
-            let cases = desk.cases(tenant, !all, None, LISTED).await.map_err(told)?;
-            context.out.data(&cases, || list(&cases, all))?;
-        }
+        Command::List(args) => list::run(args, &desk, context).await?,
         Command::Show { id } => {
             let number = number(&id)?;
             let case = desk.case(tenant, number).await.map_err(told)?;
@@ -133,17 +126,6 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         }
     }
     Ok(Exit::Done)
-}
-
-/// More than a person reads; programs page by other means.
-const LISTED: i64 = 1_000;
-
-fn list(cases: &[CaseLine], all: bool) -> String {
-    match (cases.is_empty(), all) {
-        (true, true) => "no cases".into(),
-        (true, false) => "no open cases (--all shows resolved ones too)".into(),
-        _ => case_table(cases),
-    }
 }
 
 fn number(text: &str) -> anyhow::Result<CaseNumber> {
@@ -198,6 +180,7 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
     let code = match &e {
         DeskError::Away(_) => "FO-020",
         DeskError::NoSuchCase(_) => "FO-041",
+        DeskError::Worklist(_) => "FO-056",
         DeskError::Refused(_)
         | DeskError::Illegal(_)
         | DeskError::CaseIsOver(..)

@@ -5,6 +5,7 @@ mod args;
 mod audit;
 mod case;
 mod check;
+mod csv;
 mod customer_status;
 mod demo;
 pub mod deploy;

@@ -62,6 +62,7 @@ pub const CODES: &[Code] = codes![
     "FO-048" Usage,
     "FO-049" Usage,
     "FO-050" Failed,
+    "FO-056" Usage,
     "FO-080" Refused,
     "FO-081" Usage,
     "FO-101" Missing,

@@ -4,6 +4,7 @@ use super::*;
 
 fn case(recommended: &str) -> CaseLine {
     CaseLine {
+        id: uuid::Uuid::nil(),
         case_number: format!("fc-{recommended}"),
         category: "PROVISIONING".into(),
         classification: None,
@@ -13,14 +14,18 @@ fn case(recommended: &str) -> CaseLine {
         line: None,
         step: None,
         group: None,
+        assignee: None,
         recommended_action: Some(recommended.into()),
         summary: None,
         external_system: None,
+        external_reference: None,
         business_key: None,
         process_instance_id: None,
         customer: None,
         sla_due_at: None,
         created_at: chrono::DateTime::UNIX_EPOCH,
+        updated_at: chrono::DateTime::UNIX_EPOCH,
+        version: 1,
     }
 }
 

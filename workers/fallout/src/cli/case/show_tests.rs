@@ -14,6 +14,7 @@ use super::*;
 
 fn case(classification: &str) -> CaseDetail {
     let case = CaseLine {
+        id: uuid::Uuid::nil(),
         case_number: "fc-12".into(),
         category: "PROVISIONING".into(),
         classification: Some(classification.into()),
@@ -23,14 +24,18 @@ fn case(classification: &str) -> CaseDetail {
         line: Some("1".into()),
         step: Some("provision".into()),
         group: None,
+        assignee: None,
         recommended_action: Some("SKIP_STEP".into()),
         summary: None,
         external_system: None,
+        external_reference: None,
         business_key: None,
         process_instance_id: None,
         customer: None,
         sla_due_at: None,
         created_at: DateTime::UNIX_EPOCH,
+        updated_at: DateTime::UNIX_EPOCH,
+        version: 1,
     };
     CaseDetail { case, timeline: Vec::new(), attempts: Vec::new(), actions: Vec::new() }
 }

@@ -1,0 +1,78 @@
+//! Worklists: pages of cases by filter, and where each page ends.
+
+use fallout_core::{
+    case::Severity,
+    worklist::{Asked, Cursor, Filter, Place, Refused, Sort},
+};
+use fallout_store::{cases::CaseLine, worklist};
+use serde::Serialize;
+
+use crate::{Desk, DeskError};
+
+/// One page of a worklist.
+#[derive(Clone, Debug, Serialize)]
+pub struct Page {
+    pub cases: Vec<CaseLine>,
+    /// For the next page; `None`: this one is the last.
+    pub next: Option<String>,
+}
+
+impl Desk {
+    /// The page after `after`, or the first one.
+    pub async fn worklist(
+        &self,
+        tenant: &str,
+        filter: &Filter,
+        sort: Sort,
+        limit: i64,
+        after: Option<&str>,
+    ) -> Result<Page, DeskError> {
+        let place = after.map(|text| text.parse::<Cursor>()?.place(tenant, filter, sort)).transpose()?;
+        let mut asked = Asked { filter: filter.clone(), sort, limit, after: place };
+        self.check(tenant, &asked)?;
+        // One more shows whether there is a next page.
+        asked.limit += 1;
+        let mut tx = self.tenant(tenant).await?;
+        let mut cases = worklist::page(&mut tx, tenant, &asked).await?;
+        tx.commit().await?;
+        let more = cases.len() as i64 > limit;
+        cases.truncate(usize::try_from(limit).unwrap_or_default());
+        let last = cases.last().filter(|_| more).map(|case| place_of(case, sort)).transpose()?;
+        let next = last.map(|place| Cursor::new(tenant, filter, sort, place).to_string());
+        Ok(Page { cases, next })
+    }
+
+    fn check(&self, tenant: &str, asked: &Asked) -> Result<(), DeskError> {
+        asked.check()?;
+        let known = &self.taxonomy(tenant).categories;
+        match &asked.filter.category {
+            Some(code) if known.iter().all(|category| category.code != *code) => {
+                let known: Vec<&str> = known.iter().map(|category| category.code.as_str()).collect();
+                Err(Refused::UnknownCategory(code.clone(), known.join(", ")).into())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// One tenant's cases, worst and oldest first; `only_active` leaves out those that are over.
+    pub async fn cases(
+        &self,
+        tenant: &str,
+        only_active: bool,
+        order: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<CaseLine>, DeskError> {
+        let filter = Filter { all: !only_active, order: order.map(str::to_owned), ..Filter::default() };
+        Ok(self.worklist(tenant, &filter, Sort::Severity, limit, None).await?.cases)
+    }
+}
+
+fn place_of(case: &CaseLine, sort: Sort) -> Result<Place, DeskError> {
+    let severity: Severity = case.severity.parse().map_err(fallout_store::StoreError::from)?;
+    let at = match sort {
+        Sort::Severity | Sort::Age => Some(case.created_at),
+        Sort::Due => case.sla_due_at,
+        Sort::Updated => Some(case.updated_at),
+    };
+    Ok(Place { severity: (sort == Sort::Severity).then_some(severity), at, id: case.id })
+}
