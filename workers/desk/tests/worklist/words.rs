@@ -44,7 +44,7 @@ async fn whoever_writes_a_case_its_words_follow() {
     let over = "begin; set local session_replication_role = origin;
         alter table fallout_case disable trigger user;
         alter table fallout_case enable trigger case_words_follow;
-        update fallout_case set status = 'resolved', resolved_at = now() where id = md5('w')::uuid;
+        update fallout_case set status = 'resolved', resolution_code = 'CLEARED', resolved_at = now() where id = md5('w')::uuid;
         alter table fallout_case enable trigger user; commit";
     let expected = ["account", "account_unknown", "c-1", "closed", "fc-1", "no"].map(|w| format!("{w} (over)"));
     assert_eq!(write(over).await, expected);
