@@ -43,6 +43,8 @@ pub enum NotAllowed {
     TakenBy { by: String, group: String },
     #[error("{by} has it, not {who}; only they, or a lead of {group}, hand it over")]
     NotYours { by: String, who: String, group: String },
+    #[error("{group} has a lead; only they say who belongs to it: {leads}")]
+    LeadChanges { group: String, leads: String },
     #[error("nobody has it; take it, or assign it")]
     NobodyHasIt,
 }
@@ -104,6 +106,15 @@ impl Group<'_> {
             return Err(NotAllowed::LeadNeeded { group: self.name.into(), leads });
         }
         self.may_have(whom)
+    }
+
+    /// Whether `who` may add and remove members. Where nobody leads, everybody may: somebody has to begin.
+    pub fn may_be_changed_by(&self, who: &str) -> Result<(), NotAllowed> {
+        if self.has_lead() && !self.is_led_by(who) {
+            let leads = self.names(|m| m.role == Role::Lead);
+            return Err(NotAllowed::LeadChanges { group: self.name.into(), leads });
+        }
+        Ok(())
     }
 
     fn may_have(&self, whom: &str) -> Result<(), NotAllowed> {
@@ -175,6 +186,7 @@ mod tests {
             Err(NotAllowed::LeadNeeded { .. }) => "lead needed",
             Err(NotAllowed::TakenBy { .. }) => "taken",
             Err(NotAllowed::NotYours { .. }) => "not yours",
+            Err(NotAllowed::LeadChanges { .. }) => "lead changes",
             Err(NotAllowed::NobodyHasIt) => "nobody",
         }
     }
@@ -221,6 +233,19 @@ mod tests {
             (none, "eve", Some("mallory"), "yes"),
         ] {
             assert_eq!(allowed(group(members).may_assign(who, whom)), assigned, "{who} assigns to {whom:?}");
+        }
+    }
+
+    #[test]
+    fn a_group_with_a_lead_is_changed_by_leads_and_another_by_whoever_begins() {
+        let led = [member("ann", Role::Lead), member("bob", Role::Member)];
+        for (members, who, may) in [
+            (&led[..], "ann", "yes"),
+            (&led[..], "bob", "lead changes"),
+            (&led[1..], "eve", "yes"),
+            (&[], "eve", "yes"),
+        ] {
+            assert_eq!(allowed(Group { name: "Billing Ops", members }.may_be_changed_by(who)), may, "{who}");
         }
     }
 

@@ -149,6 +149,7 @@ impl Work<'_> {
             let taxonomy = self.desk.taxonomy(&case.tenant).label();
             let payload = json!({ "from": case.classification, "to": detection.classification, "taxonomy": taxonomy });
             event(&mut self.tx, case, CaseEvent::Classified, "fleet", None, &payload).await?;
+            self.desk.follow_group(&mut self.tx, case, finding.group).await?;
             self.desk.rederive(&mut self.tx, case).await?;
         }
         Ok(())

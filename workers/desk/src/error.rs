@@ -1,11 +1,15 @@
 //! Why the desk did not do it; variants are what a caller can decide on.
 
+use chrono::{DateTime, Utc};
 use fallout_core::{
     action::Refusal,
     case::{IllegalTransition, Severity},
     ids::CaseNumber,
+    people::{BadText, NotAllowed},
 };
 use fallout_store::StoreError;
+
+use crate::closing::CannotLink;
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
@@ -29,6 +33,22 @@ pub enum DeskError {
     NoStep(CaseNumber),
     #[error("the idempotency key {0} was used for another command; use a new one")]
     KeyReused(String),
+    #[error("case {case} has version {has} by now, not {asked}; somebody was first")]
+    StaleVersion { case: CaseNumber, asked: i32, has: i32 },
+    #[error("{0}")]
+    NotAllowed(#[from] NotAllowed),
+    #[error("{0}")]
+    BadText(#[from] BadText),
+    #[error("the taxonomy has no classification {0}")]
+    UnknownClassification(String),
+    #[error("{0} is no later than now; name a time that is still to come")]
+    NotToCome(DateTime<Utc>),
+    #[error("{0} is more than {days} days away, and nobody would remember why", days = crate::waiting::DAYS_MAX)]
+    TooFar(DateTime<Utc>),
+    #[error("{0}")]
+    CannotLink(#[from] CannotLink),
+    #[error("case {other} is open about the same trouble; work on that one instead of case {case}")]
+    AnotherIsOpen { case: CaseNumber, other: CaseNumber },
     #[error("an action needs a reason")]
     NoReason,
     #[error("what may be lost lies between two moments in the past, the earlier one first")]

@@ -8,13 +8,17 @@ mod archive;
 mod audit;
 mod batch;
 mod cancellation;
+mod case_command;
 mod cases;
+mod closing;
 mod customer;
 mod error;
 mod intake;
+mod judging;
 mod ledger;
 mod lifecycle;
 mod outbox;
+mod people;
 mod recovery;
 mod relay;
 mod restore;
@@ -23,6 +27,7 @@ mod severity;
 mod signals;
 mod sla;
 mod taxonomy;
+mod waiting;
 mod work;
 mod worklist;
 
@@ -34,15 +39,19 @@ use fallout_store::{Scope, Store, Tx};
 pub use access::{AttemptView, CaseDetail, RunView, StepView};
 pub use archive::Archived;
 pub use audit::{Anchor, Finding, Tampering, Verified};
+pub use case_command::{CaseCommand, Stands};
+pub use closing::{CannotLink, Closing};
 pub use error::DeskError;
 pub use fallout_store::{
     archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place,
-    restore::Declared, severity::Judgement, steps::Step, taxonomy::VersionLine,
+    people::MemberLine, restore::Declared, severity::Judgement, steps::Step, taxonomy::VersionLine,
 };
 pub use intake::{Accepted, PROCESS};
+pub use people::Assignment;
 pub use recovery::{Recovery, Taken};
 pub use sla::{CaseClock, unknown_zones};
 pub use taxonomy::Loaded;
+pub use waiting::{Wait, When};
 pub use worklist::Page;
 
 /// Cheap to clone: a pool and shared reference data.

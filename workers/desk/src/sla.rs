@@ -4,7 +4,7 @@ use chrono::{DateTime, Duration, Utc};
 use chrono_tz::Tz;
 use fallout_core::{
     calendar::Calendar,
-    case::{CaseEvent, Severity},
+    case::{CaseEvent, Severity, next},
     ids::{CaseId, CaseNumber},
     sla::{Hours, Owed, Policy, Segment, SlaRules, Standing, Told},
 };
@@ -209,7 +209,8 @@ async fn tell(tx: &mut Tx, case: &mut Case, policy: &Policy, owed: &Owed) -> Res
             (CaseEvent::SlaBreached, reason, json!({ "policy": policy, "target": "resolution", "due": due }))
         }
         Owed::Escalate { step, escalation } => {
-            let before = sla::escalate(tx, case, &escalation.group).await?;
+            let state = next(case.state, CaseEvent::Escalated)?;
+            let before = sla::escalate(tx, case, state, &escalation.group).await?;
             let reason = format!("{} % of its time is used; {} has it now", escalation.at_percent, escalation.group);
             let payload = json!({ "policy": policy, "step": step + 1, "from": before, "to": escalation.group });
             (CaseEvent::Escalated, reason, payload)

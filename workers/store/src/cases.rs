@@ -130,6 +130,29 @@ pub async fn by_number(tx: &mut Tx, tenant: &str, number: CaseNumber) -> Result<
     row.fetch_optional(tx.conn()).await?.map(Case::try_from).transpose()
 }
 
+/// Ours until the transaction ends.
+pub async fn held(tx: &mut Tx, id: CaseId) -> Result<Case, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case where id = $1
+         for no key update",
+        id.0,
+    );
+    row.fetch_one(tx.conn()).await?.try_into()
+}
+
+/// The active case that stands where this one would, if it were active again.
+pub async fn in_the_way(tx: &mut Tx, case: &Case) -> Result<Option<CaseNumber>, StoreError> {
+    let number = sqlx::query_scalar!(
+        "select other.case_number from fallout_case c join fallout_case other on other.id <> c.id
+             and (other.step_id = c.step_id
+                  or c.step_id is null and other.step_id is null and other.tenant_id = c.tenant_id and other.match_key = c.match_key)
+         where c.id = $1 and other.status not in ('resolved', 'closed', 'force_closed', 'duplicate')",
+        case.id.0,
+    );
+    number.fetch_optional(tx.conn()).await?.map(|number| parse_number(&number)).transpose()
+}
+
 pub async fn by_id(tx: &mut Tx, id: CaseId) -> Result<Case, StoreError> {
     let row = sqlx::query_as!(
         Row,
@@ -168,17 +191,43 @@ pub struct Finding<'a> {
     pub group: &'a str,
 }
 
-/// The same finding leaves the case with whom it was escalated to. Its severity is derived anew beside it.
+/// Its owner and its severity follow beside it, where it is another classification.
 pub async fn set_finding(tx: &mut Tx, id: CaseId, found: &Finding<'_>) -> Result<(), StoreError> {
     sqlx::query!(
-        "update fallout_case set case_type = $2, classification_code = $3, diagnostic_summary = $4, recommended_action = $5,
-                assigned_group = case when classification_code = $3 then assigned_group else $6 end, version = version + 1,
+        "update fallout_case set case_type = $2, classification_code = $3, diagnostic_summary = $4, recommended_action = $5, version = version + 1,
                 updated_at = now() where id = $1",
-        id.0, found.category, found.classification, found.summary, found.recommended.map(Action::word), found.group,
+        id.0, found.category, found.classification, found.summary, found.recommended.map(Action::word),
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// A person's classification.
+#[derive(Clone, Debug)]
+pub struct Classified<'a> {
+    pub category: &'a str,
+    pub classification: &'a str,
+    pub recommended: Option<Action>,
+    pub state: CaseState,
+}
+
+/// What was found is left as it was said.
+pub async fn classify(tx: &mut Tx, case: &Case, new: &Classified<'_>) -> Result<(), StoreError> {
+    let done = sqlx::query!(
+        "update fallout_case set case_type = $3, classification_code = $4, recommended_action = $5, status = $6,
+                version = version + 1, updated_at = now() where id = $1 and version = $2",
+        case.id.0,
+        case.version,
+        new.category,
+        new.classification,
+        new.recommended.map(Action::word),
+        new.state.word(),
+    );
+    match done.execute(tx.conn()).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Stale("the case")),
+    }
 }
 
 /// Who did it: one of our services, or a person.

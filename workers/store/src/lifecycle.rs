@@ -150,3 +150,14 @@ pub async fn take_return(tx: &mut Tx, case: CaseId) -> Result<Option<Return>, St
 fn one(rows: u64) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale("the case")) }
 }
+
+pub async fn linked_to(tx: &mut Tx, case: &Case) -> Result<Option<CaseId>, StoreError> {
+    let id = sqlx::query_scalar!("select duplicate_of from fallout_case where id = $1", case.id.0);
+    Ok(id.fetch_one(tx.conn()).await?.map(CaseId))
+}
+
+/// What resolved it.
+pub async fn resolution(tx: &mut Tx, case: &Case) -> Result<Option<String>, StoreError> {
+    let code = sqlx::query_scalar!("select resolution_code from fallout_case where id = $1", case.id.0);
+    Ok(code.fetch_one(tx.conn()).await?)
+}

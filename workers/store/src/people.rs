@@ -1,7 +1,10 @@
 //! Who belongs to which group, and who has which case.
 
 use chrono::{DateTime, Utc};
-use fallout_core::people::{Member, Role};
+use fallout_core::{
+    case::CaseState,
+    people::{Member, Role},
+};
 
 use crate::{StoreError, Tx, cases::Case};
 
@@ -77,14 +80,22 @@ pub async fn owner(tx: &mut Tx, case: &Case) -> Result<(Option<String>, Option<S
     Ok((r.assigned_group, r.assigned_user))
 }
 
-pub async fn set_owner(tx: &mut Tx, case: &Case, group: Option<&str>, user: Option<&str>) -> Result<(), StoreError> {
+/// With the state that goes with it.
+pub async fn set_owner(
+    tx: &mut Tx,
+    case: &Case,
+    state: CaseState,
+    group: Option<&str>,
+    user: Option<&str>,
+) -> Result<(), StoreError> {
     let done = sqlx::query!(
-        "update fallout_case set assigned_group = $3, assigned_user = $4, version = version + 1, updated_at = now()
+        "update fallout_case set assigned_group = $3, assigned_user = $4, status = $5, version = version + 1, updated_at = now()
          where id = $1 and version = $2",
         case.id.0,
         case.version,
         group,
         user,
+        state.word(),
     );
     match done.execute(tx.conn()).await?.rows_affected() {
         1 => Ok(()),

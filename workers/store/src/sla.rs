@@ -158,15 +158,22 @@ pub async fn take(tx: &mut Tx, case: CaseId) -> Result<bool, StoreError> {
 }
 
 /// Hands the case to a group; a person who had it is not asked.
-pub async fn escalate(tx: &mut Tx, case: &mut Case, group: &str) -> Result<Option<String>, StoreError> {
+pub async fn escalate(
+    tx: &mut Tx,
+    case: &mut Case,
+    state: CaseState,
+    group: &str,
+) -> Result<Option<String>, StoreError> {
     let before = sqlx::query_scalar!(
-        "update fallout_case c set assigned_group = $3, assigned_user = null, version = c.version + 1, updated_at = now()
+        "update fallout_case c set assigned_group = $3, assigned_user = null, status = $4, version = c.version + 1, updated_at = now()
          from fallout_case before where c.id = $1 and c.version = $2 and before.id = c.id returning before.assigned_group",
         case.id.0,
         case.version,
         group,
+        state.word(),
     );
     let before = before.fetch_optional(tx.conn()).await?.ok_or(StoreError::Stale("the case"))?;
     case.version += 1;
+    case.state = state;
     Ok(before)
 }

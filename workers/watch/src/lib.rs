@@ -12,6 +12,7 @@ mod relay;
 mod seal;
 mod signals;
 mod sla;
+mod waits;
 
 use std::{str::FromStr, sync::Arc};
 
@@ -114,10 +115,12 @@ pub enum Controller {
     Seal,
     /// Warns of cases that will be late, escalates those that are, and weighs again what has grown.
     Sla,
+    /// Brings back cases whose time of waiting or of review has come.
+    Waits,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 8] = [
+    pub const ALL: [Controller; 9] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
@@ -126,6 +129,7 @@ impl Controller {
         Controller::Orders,
         Controller::Seal,
         Controller::Sla,
+        Controller::Waits,
     ];
 
     pub fn name(self) -> &'static str {
@@ -138,6 +142,7 @@ impl Controller {
             Controller::Orders => "orders",
             Controller::Seal => "seal",
             Controller::Sla => "sla",
+            Controller::Waits => "waits",
         }
     }
 }
@@ -175,6 +180,7 @@ impl Ticker {
             Controller::Orders => orders::tick(&self.watch, &mut self.orders).await,
             Controller::Seal => seal::tick(&self.watch).await,
             Controller::Sla => sla::tick(&self.watch).await,
+            Controller::Waits => waits::tick(&self.watch).await,
         }
     }
 }
