@@ -2,7 +2,7 @@
 
 use fallout_core::{
     case::Severity,
-    worklist::{Asked, Cursor, Filter, Place, Refused, Sort},
+    worklist::{Asked, Cursor, Filter, LIMIT_MAX, Place, Refused, Sort},
 };
 use fallout_store::{cases::CaseLine, worklist};
 use serde::Serialize;
@@ -54,16 +54,26 @@ impl Desk {
         }
     }
 
-    /// One tenant's cases, worst and oldest first; `only_active` leaves out those that are over.
+    /// One tenant's cases, worst and oldest first, read page by page; `only_active` leaves out those that are over.
     pub async fn cases(
         &self,
         tenant: &str,
         only_active: bool,
         order: Option<&str>,
-        limit: i64,
+        most: usize,
     ) -> Result<Vec<CaseLine>, DeskError> {
         let filter = Filter { all: !only_active, order: order.map(str::to_owned), ..Filter::default() };
-        Ok(self.worklist(tenant, &filter, Sort::Severity, limit, None).await?.cases)
+        let (mut cases, mut after) = (Vec::new(), None);
+        while cases.len() < most {
+            let page = self.worklist(tenant, &filter, Sort::Severity, LIMIT_MAX, after.as_deref()).await?;
+            cases.extend(page.cases);
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        cases.truncate(most);
+        Ok(cases)
     }
 }
 

@@ -158,7 +158,7 @@ impl Work<'_> {
 }
 
 /// A demo with more open cases than this is looked at with `fallout case list`.
-const CASES_SHOWN: i64 = 10_000;
+const CASES_SHOWN: usize = 10_000;
 
 fn tenths(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 10.0).round() / 10.0
