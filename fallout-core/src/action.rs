@@ -80,6 +80,8 @@ pub enum Refusal {
     NotUndone,
     #[error("{}", only_skip(*.0))]
     OnlySkip(Action),
+    #[error("the effect of {0} exists, and past it the order can no longer be cancelled")]
+    PastNoReturn(String),
 }
 
 fn only_skip(action: Action) -> String {
@@ -144,6 +146,16 @@ fn undo(action: Action, attested: Option<&Attestation>) -> Result<Accepted, Refu
     }
 }
 
+/// A step that takes an effect back is left only when the effect is gone, however that came about.
+fn undoing(action: Action, attested: Option<&Attestation>) -> Result<(), Refusal> {
+    match (action, attested) {
+        (Action::SkipStep, Some(Attestation { applied: false, .. })) => Ok(()),
+        (Action::SkipStep, _) => Err(Refusal::NotUndone),
+        (Action::CancelOrder, _) => Err(Refusal::OnlySkip(action)),
+        _ => Ok(()),
+    }
+}
+
 /// What is known about the effect, together with what is attested now.
 enum Known {
     Applied,
@@ -160,8 +172,11 @@ fn parked(
     match (action, known) {
         (Action::RetryStep | Action::SkipStep, Known::Applied) => return Err(Refusal::Applied),
         (Action::ResumeWorkflow, Known::NotApplied) => return Err(Refusal::NotApplied),
-        (Action::SkipStep, Known::NotApplied) => outputs_given(target.op, outputs)?,
+        (Action::SkipStep, Known::NotApplied) => outputs_given(target, outputs)?,
         _ => {}
+    }
+    if target.step.undoes.is_some() {
+        undoing(action, attested)?;
     }
     Ok(Accepted::Correlate { settles })
 }
@@ -175,7 +190,7 @@ fn known(
         (Joined::Open(_), _) => Err(Refusal::AttemptOpen),
         (Joined::Unresolved(..), None) => Err(Refusal::OutcomeUnknown),
         (Joined::Unresolved(..), Some(said)) => {
-            let (known, outcome) = attest(target.op, said, outputs)?;
+            let (known, outcome) = attest(target, said, outputs)?;
             Ok((known, Some(outcome)))
         }
         (Joined::Settled(_, Outcome::Success { .. }), None) => Ok((Known::Applied, None)),
@@ -186,17 +201,19 @@ fn known(
     }
 }
 
-fn attest(op: &Operation, said: &Attestation, outputs: &Outputs) -> Result<(Known, Outcome), Refusal> {
+fn attest(target: &Target<'_>, said: &Attestation, outputs: &Outputs) -> Result<(Known, Outcome), Refusal> {
     if said.applied {
-        outputs_given(op, outputs)?;
+        outputs_given(target, outputs)?;
         return Ok((Known::Applied, Outcome::Success { outputs: outputs.clone() }));
     }
     let reason = format!("attested as not applied: {}", said.reference);
     Ok((Known::NotApplied, Outcome::Technical { reason, retry_after_ms: None }))
 }
 
-fn outputs_given(op: &Operation, given: &Outputs) -> Result<(), Refusal> {
-    match op.outputs.keys().find(|name| !given.contains_key(*name)) {
+/// No step relies on what an undo gives.
+fn outputs_given(target: &Target<'_>, given: &Outputs) -> Result<(), Refusal> {
+    let mut needed = target.op.outputs.keys().filter(|_| target.step.undoes.is_none());
+    match needed.find(|name| !given.contains_key(*name)) {
         Some(missing) => Err(Refusal::OutputMissing(missing.clone())),
         None => Ok(()),
     }

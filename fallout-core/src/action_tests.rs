@@ -6,6 +6,7 @@ use super::*;
 use crate::{
     attempt::AttemptFacts,
     fixtures::{action_id, attempts, business, defect, keyed, outputs, replayable, step, success, technical, unknown},
+    undo::Left,
 };
 
 const RETRY: Action = Action::RetryStep;
@@ -208,4 +209,31 @@ fn a_skip_of_what_is_proven_not_applied_needs_the_outputs_and_no_attestation() {
     let target = Target { op: &keyed(), step: &step, branches: &branches, is_undo: false };
     assert_eq!(guard(SKIP, &target, None, &outputs()), ok());
     assert_eq!(guard(SKIP, &target, None, &Outputs::new()), missing_id());
+}
+
+#[test]
+fn a_step_that_takes_an_effect_back_ends_only_with_the_effect_gone() {
+    let undoing = |history| StepFacts { undoes: Some(Left::Effect), order_cancelled: true, ..parked(history) };
+    let rows = |step: &StepFacts, attested: Answer| {
+        check(
+            step,
+            [
+                (RETRY, not_applied(), attested.clone()),
+                (SKIP, None, Err(Refusal::NotUndone)),
+                (SKIP, not_applied(), attested),
+                (CANCEL, None, Err(Refusal::OnlySkip(CANCEL))),
+                (CANCEL, not_applied(), Err(Refusal::OnlySkip(CANCEL))),
+            ],
+        );
+    };
+    rows(&undoing(vec![Some(business())]), ok());
+    check(&undoing(vec![Some(business())]), [(RETRY, None, ok()), (RESUME, None, Err(Refusal::NotApplied))]);
+    let unknown = undoing(vec![Some(unknown())]);
+    for action in [RETRY, RESUME, SKIP, CANCEL] {
+        check(&unknown, [(action, None, Err(Refusal::OutcomeUnknown))]);
+    }
+    check(&unknown, [(SKIP, not_applied(), settles(attested_absence())), (SKIP, applied(), Err(Refusal::Applied))]);
+    let by_hand = said(true, Outputs::new());
+    check(&unknown, [(RESUME, by_hand, settles(Outcome::Success { outputs: Outputs::new() }))]);
+    check(&undoing(vec![Some(success())]), [(SKIP, None, Err(Refusal::Applied)), (RESUME, None, ok())]);
 }

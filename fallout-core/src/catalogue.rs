@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    customer::CustomerPolicy, operation::Operation, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
+    check::Finding, customer::CustomerPolicy, operation::Operation, severity::SeverityRules, sla::SlaRules,
+    taxonomy::Taxonomy, undo,
 };
 
 /// The engine keeps a topic in 255 characters and shows it to people.
@@ -40,8 +41,15 @@ impl Catalogue {
         for op in self.operations.values() {
             wrong.extend(op.problems(&self.taxonomy).iter().map(|found| format!("operation {}: {found}", op.name)));
         }
+        wrong.extend(self.unpaired().iter().map(|(op, found)| format!("operation {op}: {found}")));
         wrong.extend(self.beside_their_step());
         wrong
+    }
+
+    /// Operations whose undo could not take their effect back.
+    pub fn unpaired(&self) -> Vec<(&str, Finding)> {
+        let all = self.operations.values();
+        all.filter_map(|op| Some((op.name.as_str(), undo::check_pair(op, self)?))).collect()
     }
 
     /// Rejections that a tenant files beside their step: such a step would park without a case of its own.

@@ -3,7 +3,7 @@
 use super::*;
 use crate::{
     fixtures::{keyed, read_only, unkeyed, with_lookup},
-    operation::{Accepted, Idempotency, Limits, Lookup, Method, Rejection},
+    operation::{Accepted, Idempotency, Limits, Lookup, Method, PastReturn, Rejection},
     outputs::Output,
 };
 
@@ -127,7 +127,7 @@ fn everything_wrong_is_said_at_once() {
 #[test]
 fn a_read_that_carries_what_only_an_effect_needs_is_refused() {
     check(with_lookup(read_only()), |_| {}, "a read needs no lookup");
-    check(read_only(), |op| op.point_of_no_return = true, "a read changes nothing");
+    check(read_only(), |op| op.point_of_no_return = Some(PastReturn::Refuse), "point_of_no_return: only an effect");
     check(read_only(), |op| op.idempotency = keyed().idempotency, "a read needs no key");
     let accepted = |op: &mut Operation| op.accepted = Some(Accepted { poll_after_ms: 1, callback_deadline_ms: 2 });
     let mut late = read_only();

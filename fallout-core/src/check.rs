@@ -9,8 +9,9 @@ use crate::{
     catalogue::{CODE_CHARS_MAX, OPERATION_CHARS_MAX, TRIES_MAX},
     operation::{Idempotency, Kind, Lookup, Match, Method, Operation},
     outputs::VALID_UNTIL,
+    step::Direction,
     taxonomy::Taxonomy,
-    template,
+    template, undo,
 };
 
 /// One thing to say about an operation.
@@ -48,6 +49,7 @@ impl Operation {
         ownership(self, taxonomy, &mut found);
         request(self, &mut found);
         idempotency(self, &mut found);
+        undo::check(self, taxonomy, &mut found);
         if self.kind == Kind::Read {
             read(self, &mut found);
         }
@@ -89,8 +91,10 @@ fn ownership(op: &Operation, taxonomy: &Taxonomy, found: &mut Findings) {
 fn request(op: &Operation, found: &mut Findings) {
     let path = &op.request.path;
     found.add_if(!path.starts_with('/'), "request.path", format!("{path} does not begin with /"), "begin it with /");
-    templates("request.path", &[path], &["order", "line", "step", "outputs", "key"], found);
-    templates("request.body", &body_texts(op), &["order", "line", "step", "outputs", "key"], found);
+    let mut roots = vec!["order", "line", "step", "outputs", "key"];
+    roots.extend((op.direction == Direction::Undo).then_some("effect"));
+    templates("request.path", &[path], &roots, found);
+    templates("request.body", &body_texts(op), &roots, found);
     let is_get = op.request.method == Method::Get;
     let next = "use the method that the downstream documents";
     found.add_if(
@@ -101,6 +105,13 @@ fn request(op: &Operation, found: &mut Findings) {
     );
     let what = "a read is a GET; anything else is an effect";
     found.add_if(op.kind == Kind::Read && !is_get, "request.method", what, "use GET, or call it an effect");
+}
+
+/// Every text that a request is rendered from.
+pub(crate) fn request_texts(op: &Operation) -> Vec<&str> {
+    let mut all = body_texts(op);
+    all.push(&op.request.path);
+    all
 }
 
 fn body_texts(op: &Operation) -> Vec<&str> {
@@ -160,7 +171,6 @@ fn read(op: &Operation, found: &mut Findings) {
     found.add_if(keyed, "idempotency", "a read needs no key: it may be repeated at will", "use { kind = \"none\" }");
     found.add_if(op.lookup.is_some(), "lookup", "a read needs no lookup", next);
     found.add_if(op.accepted.is_some(), "accepted", "a read has no result that comes later", next);
-    found.add_if(op.point_of_no_return, "point_of_no_return", "a read changes nothing", next);
 }
 
 fn times(op: &Operation, found: &mut Findings) {

@@ -9,6 +9,7 @@ use crate::{
     operation::Operation,
     outcome::Outcome,
     step::{Ending, Outputs, StepState},
+    undo::Left,
 };
 
 /// The step as it stands in the ledger when a task is claimed.
@@ -24,6 +25,8 @@ pub struct StepFacts {
     pub rejected_code: Option<String>,
     pub case: Option<CaseNumber>,
     pub order_cancelled: bool,
+    /// Of a step that takes an effect back: what is left of that.
+    pub undoes: Option<Left>,
     /// Attempts of the latest generation, oldest first.
     pub attempts: Vec<AttemptFacts>,
     /// The latest generation; 0 before the first intent.
@@ -42,6 +45,7 @@ impl StepFacts {
             rejected_code: None,
             case: None,
             order_cancelled,
+            undoes: None,
             attempts: Vec::new(),
             generation: 0,
         }
@@ -130,9 +134,7 @@ fn rejected(step: &StepFacts) -> Verdict {
 
 fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
     match join(&step.attempts) {
-        Joined::Nothing if step.order_cancelled && step.generation == 0 => {
-            Decision::Report(Verdict::End { ending: Ending::Cancelled })
-        }
+        Joined::Nothing if step.generation == 0 => first(step),
         Joined::Nothing => Decision::Send { generation: step.generation.max(1) },
         Joined::Open(attempt) => {
             let gone_at = attempt.over_at + Duration::milliseconds(EVIDENCE_MARGIN_MS);
@@ -145,6 +147,15 @@ fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
             Decision::Send { generation: last.generation + 1 }
         }
         Joined::Settled(last, _) | Joined::Unresolved(last, _) => follow(op, step, last, at),
+    }
+}
+
+/// A cancelled order begins nothing but undoing, and undoing needs something that is left.
+fn first(step: &StepFacts) -> Decision {
+    match (step.undoes, step.order_cancelled) {
+        (None, true) | (Some(Left::Nothing), _) => Decision::Report(Verdict::End { ending: Ending::Cancelled }),
+        (Some(Left::Unsure), _) => Decision::Withheld,
+        (None, false) | (Some(Left::Effect), _) => Decision::Send { generation: 1 },
     }
 }
 

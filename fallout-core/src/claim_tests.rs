@@ -162,3 +162,21 @@ fn an_action_alone_makes_no_unknown_sendable() {
     let with_defect = StepFacts { epoch: 5, ..running([Some(unknown()), Some(defect())]) };
     assert_eq!(report_of_park(claimed(&keyed(), &with_defect, 20)), classification::OUTCOME_UNKNOWN);
 }
+
+#[test]
+fn a_cancelled_order_begins_nothing_but_undoing_what_is_left() {
+    let ended = || Decision::Report(Verdict::End { ending: Ending::Cancelled });
+    let rows = [
+        (None, false, Decision::Send { generation: 1 }),
+        (None, true, ended()),
+        (Some(Left::Effect), true, Decision::Send { generation: 1 }),
+        (Some(Left::Effect), false, Decision::Send { generation: 1 }),
+        (Some(Left::Unsure), true, Decision::Withheld),
+        (Some(Left::Nothing), true, ended()),
+        (Some(Left::Nothing), false, ended()),
+    ];
+    for (undoes, order_cancelled, expected) in rows {
+        let facts = StepFacts { undoes, order_cancelled, ..step(StepState::New, vec![]) };
+        assert_eq!(claimed(&keyed(), &facts, 0), expected, "{undoes:?} {order_cancelled}");
+    }
+}

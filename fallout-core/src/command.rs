@@ -13,6 +13,10 @@ use crate::{
 pub const RECOVERY_MESSAGE: &str = "fallout.recovery";
 /// The message that ends the wait for a downstream's result.
 pub const CALLBACK_MESSAGE: &str = "fallout.callback";
+/// The message that sends a cancelled order to its next undo.
+pub const UNDO_MESSAGE: &str = "fallout.undo";
+/// The variable that says which undo the order was sent to last; correlation compares and sets it.
+pub const UNDO_VARIABLE: &str = "undoStep";
 /// The message that ends the wait for the undoing of a cancelled order.
 pub const UNDONE_MESSAGE: &str = "fallout.undone";
 /// The variable that correlation compares and sets.
@@ -31,6 +35,8 @@ pub enum EngineCommand {
     Recover { action: ActionId, step: StepKey, process_instance_id: String, seen: String, take: Action },
     /// The awaited result is known.
     Callback { attempt: AttemptId, process_instance_id: String },
+    /// Take the effect of this step back, next in the loop of a cancelled order.
+    Undo { undoes: StepKey, process_instance_id: String, line: String, step: String, operation: String },
     /// Every effect of a cancelled order is undone.
     Undone { run: RunId, process_instance_id: String },
     /// Show a case in Cockpit where its token waits for `message`, once its task is gone.
@@ -51,6 +57,7 @@ impl EngineCommand {
             EngineCommand::Start { .. } => "start",
             EngineCommand::Recover { .. } => "recover",
             EngineCommand::Callback { .. } => "callback",
+            EngineCommand::Undo { .. } => "undo",
             EngineCommand::Undone { .. } => "undone",
             EngineCommand::Incident { .. } => "incident",
             EngineCommand::Unreported { .. } => "unreported",

@@ -21,6 +21,7 @@ const KEYED: &str = r#"
     downstream = "inventory"
     owner_group = "Technical Ops"
     kind = "effect"
+    undo = { by_hand = "Technical Ops" }
     request = { method = "POST", path = "/reservations", body = { order = "{order.id}" } }
     idempotency = { kind = "key_header", header = "Idempotency-Key", retention_s = 1000 }
     answers = { on_503 = "unknown", business = { NO_STOCK = "PRODUCT_NOT_AVAILABLE" } }
@@ -56,7 +57,7 @@ pub fn unkeyed() -> Operation {
 }
 
 pub fn read_only() -> Operation {
-    let mut op = Operation { kind: Kind::Read, ..unkeyed() };
+    let mut op = Operation { kind: Kind::Read, undo: None, ..unkeyed() };
     op.request.method = Method::Get;
     op
 }
@@ -106,6 +107,7 @@ pub fn step(state: StepState, attempts: Vec<AttemptFacts>) -> StepFacts {
         rejected_code: None,
         case: None,
         order_cancelled: false,
+        undoes: None,
         generation: attempts.last().map_or(0, |a| a.generation),
         attempts,
     }

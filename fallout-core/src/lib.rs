@@ -42,6 +42,7 @@ pub mod step;
 pub mod task;
 pub mod taxonomy;
 pub mod template;
+pub mod undo;
 mod warnings;
 pub mod words;
 pub mod worklist;

@@ -9,7 +9,11 @@ use serde_json::Value;
 
 pub use crate::answers::{Answers, On408, On409, On500, On503, Rejection};
 pub use crate::outputs::Output;
-use crate::{outputs, short, step::Outputs};
+pub use crate::undo::{PastReturn, Undo};
+use crate::{
+    outputs, short,
+    step::{Direction, Outputs},
+};
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -23,9 +27,15 @@ pub struct Operation {
     pub owner_group: String,
     /// Whether the call changes anything outside.
     pub kind: Kind,
-    /// Once it is done, the order can no longer be cancelled without compensation or penalty.
+    /// Whether its effect is one of the order or takes one back.
+    #[serde(default = "does")]
+    pub direction: Direction,
+    /// Who or what takes its effect back; an effect without it is refused.
     #[serde(default)]
-    pub point_of_no_return: bool,
+    pub undo: Option<Undo>,
+    /// Once it is done, what becomes of a cancellation of the order; absent: it is undone like any other.
+    #[serde(default)]
+    pub point_of_no_return: Option<PastReturn>,
     pub request: Request,
     pub idempotency: Idempotency,
     pub answers: Answers,
@@ -39,6 +49,10 @@ pub struct Operation {
     pub retry: Retry,
     #[serde(default)]
     pub limits: Option<Limits>,
+}
+
+fn does() -> Direction {
+    Direction::Do
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -26,6 +26,16 @@ pub struct StepIdentity {
 }
 
 impl StepIdentity {
+    /// The step whose effect this one takes back.
+    pub fn undone(&self) -> StepIdentity {
+        StepIdentity { direction: Direction::Do, ..self.clone() }
+    }
+
+    /// The step that takes the effect of this one back.
+    pub fn undoing(&self) -> StepIdentity {
+        StepIdentity { direction: Direction::Undo, ..self.clone() }
+    }
+
     /// The business key of the order run: `<tenant>:<order id>:<run>`.
     pub fn business_key(&self) -> String {
         business_key(&self.tenant, &self.order, self.run)
@@ -39,7 +49,8 @@ pub fn business_key(tenant: &str, order: &str, run: i32) -> String {
 
 impl fmt::Display for StepIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "step {} of order {}", self.step, self.order)?;
+        let what = if self.direction == Direction::Undo { "undo of step" } else { "step" };
+        write!(f, "{what} {} of order {}", self.step, self.order)?;
         if !self.line.is_empty() {
             write!(f, " line {}", self.line)?;
         }

@@ -37,10 +37,21 @@ pub struct StepContext {
     pub document: Value,
     /// Outputs of the ended steps of the run: step id → outputs. Steps of a line count for their own line only.
     pub outputs: BTreeMap<String, Outputs>,
+    /// Of a step that takes an effect back: that effect.
+    pub effect: Option<Effect>,
     /// The generation that a new intent of this step would get.
     pub next_generation: i32,
     /// An intent exists and nothing asks for another: rendering can be skipped.
     pub has_intent: bool,
+}
+
+/// An effect as the request of its undo names it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Effect {
+    /// The idempotency key that it was made with.
+    pub key: String,
+    pub outputs: Outputs,
 }
 
 /// What is known of a deployed process definition.

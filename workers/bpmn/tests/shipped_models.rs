@@ -60,10 +60,23 @@ fn end_events_are_known_by_id() {
 fn every_effect_of_the_order_is_a_call_of_the_step_whose_activity_id_is_its_step_id() {
     let order = process(ORDER, "order-fulfilment");
     assert_eq!(order.external_tasks().count(), 0);
-    for (node, call) in order.calls() {
+    for (node, call) in order.calls().filter(|(node, _)| node.id != "undo") {
         assert_eq!(call.element, STEP_PROCESS);
+        assert_eq!(call.input("stepDirection").unwrap().literal(), Some("do"));
         assert_eq!(call.input("stepId").unwrap().literal(), Some(node.id.as_str()));
     }
+}
+
+#[test]
+fn what_a_cancelled_order_takes_back_is_told_one_by_one_and_in_the_other_direction() {
+    let order = process(ORDER, "order-fulfilment");
+    let (_, undo) = order.calls().find(|(node, _)| node.id == "undo").unwrap();
+    assert_eq!(undo.element, STEP_PROCESS);
+    assert_eq!(undo.input("stepDirection").unwrap().literal(), Some("undo"));
+    let told = ["lineId", "stepId", "stepTopic"].map(|name| undo.input(name).unwrap().source.as_str());
+    assert_eq!(told, ["undoLineId", "undoStepId", "undoTopic"]);
+    let after: BTreeSet<_> = order.outgoing("undoEnded").map(|flow| flow.target.as_str()).collect();
+    assert_eq!(after, ["awaitUndo"].into(), "whatever an undo comes to, what is left is asked anew");
 }
 
 #[test]

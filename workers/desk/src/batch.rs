@@ -11,7 +11,7 @@ use fallout_core::{
     ids::{AttemptId, IntentId, RunId, StepKey},
     operation::Operation,
     outcome::classify,
-    step::Outputs,
+    step::{Direction, Outputs},
     task::TaskRef,
 };
 use fallout_store::batch::{self, First, OpenFirst, Success};
@@ -77,7 +77,8 @@ impl Desk {
         now: chrono::DateTime<chrono::Utc>,
     ) -> Option<Candidate<'a>> {
         // Handed out before: its identity has to be compared with the step that it stood for.
-        if task.retries.is_some() {
+        // And what is left of an effect that it takes back has to be read.
+        if task.retries.is_some() || task.step.direction == Direction::Undo {
             return None;
         }
         let op = self.operation(&task.operation).ok()?;

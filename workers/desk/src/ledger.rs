@@ -1,6 +1,6 @@
 //! The ledger of the fleet: what is known before a task may send, and what it is worth afterwards.
 
-use std::time::Instant;
+use std::{collections::BTreeMap, time::Instant};
 
 use fallout_core::{
     attempt::{Prepared, idempotency_key},
@@ -10,7 +10,7 @@ use fallout_core::{
     ids::{AttemptId, CaseNumber, IntentId, RunId, StepKey},
     lookup::{self, LookupRead, Said},
     outcome::classify,
-    step::{Outputs, StepState},
+    step::{Direction, Outputs, StepState},
     task::{Definition, StepContext, TaskRef},
 };
 use fallout_store::{
@@ -26,6 +26,10 @@ use crate::{Desk, DeskError, work::Work};
 /// A claim that is not possible now comes back after this.
 const SOON_MS: u64 = 1_000;
 
+fn undoes(task: &TaskRef) -> bool {
+    task.step.direction == Direction::Undo
+}
+
 impl Desk {
     /// What handlers render from, for a batch of fetched tasks: one transaction.
     pub async fn contexts(&self, tasks: &[TaskRef]) -> Result<Vec<StepContext>, DeskError> {
@@ -36,6 +40,9 @@ impl Desk {
         let generations = batch::generations(&mut tx, &steps).await?;
         let ids: Vec<RunId> = runs.values().map(|run| run.id).collect();
         let outputs = batch::outputs(&mut tx, &ids).await?;
+        let undone: Vec<StepKey> =
+            tasks.iter().filter(|task| undoes(task)).map(|task| StepKey::of(&task.step.undone())).collect();
+        let effects = if undone.is_empty() { BTreeMap::new() } else { batch::effects(&mut tx, &undone).await? };
         tx.commit().await?;
         let context = |(task, (key, step)): (&TaskRef, (&String, &StepKey))| {
             let Some(run) = runs.get(key) else { return StepContext::default() };
@@ -46,6 +53,7 @@ impl Desk {
                 outputs: of_run.map(|o| (o.step.clone(), o.outputs.clone())).collect(),
                 next_generation: generation.unwrap_or(0) + 1,
                 has_intent: generation.is_some(),
+                effect: undoes(task).then(|| effects.get(&StepKey::of(&task.step.undone())).cloned()).flatten(),
             }
         };
         Ok(tasks.iter().zip(keys.iter().zip(&steps)).map(context).collect())

@@ -1,7 +1,7 @@
 //! Recovery commands: principal, idempotency, guard, gate, and one row for the relay; all or nothing.
 
 use fallout_core::{
-    action::{Accepted, Action, Attestation, Target, guard},
+    action::{Accepted, Action, Attestation, Refusal, Target, guard},
     case::{CaseEvent, CaseState, Resolution},
     command::{EngineCommand, NO_ACTION},
     decide::classification,
@@ -91,6 +91,9 @@ impl Desk {
         let mut tx = work.tx;
         let mut also = Vec::new();
         if ask.action == Action::CancelOrder {
+            if let Some(operation) = self.past_no_return(&mut tx, run).await? {
+                return Err(Refusal::PastNoReturn(operation).into());
+            }
             orders::request_cancel(&mut tx, run).await?;
             let own = ask.case;
             let parked = steps::of_run(&mut tx, run)

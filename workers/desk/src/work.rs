@@ -5,10 +5,11 @@ use fallout_core::{
     claim::StepFacts,
     decide::{Catches, Joined, Situation, Verdict, decide, join},
     evidence::{Evidence, Phase},
-    ids::{AttemptId, CaseNumber},
+    ids::{AttemptId, CaseNumber, StepKey},
     operation::Operation,
     outcome::{Outcome, classify},
-    step::{Ending, Outputs, StepState},
+    step::{Direction, Ending, Outputs, StepState},
+    undo::{self, Left},
 };
 use fallout_store::{
     Tx,
@@ -31,6 +32,8 @@ pub(crate) struct Work<'a> {
     pub generation: i32,
     pub catches: Catches,
     pub branches: std::collections::BTreeSet<String>,
+    /// Of a step that takes an effect back: what is left of it.
+    pub undoes: Option<Left>,
     /// The database's time when the step's row was ours.
     pub now: DateTime<Utc>,
 }
@@ -55,9 +58,13 @@ impl<'a> Work<'a> {
             generation: 0,
             catches,
             branches,
+            undoes: None,
             now: tx.now().await?,
             tx,
         };
+        if work.step.identity.direction == Direction::Undo {
+            work.undoes = Some(work.left_of_undone().await?);
+        }
         work.reload().await?;
         Ok(work)
     }
@@ -71,6 +78,15 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
+    /// What is left of the effect that this step takes back.
+    async fn left_of_undone(&mut self) -> Result<Left, DeskError> {
+        let Some(step) = steps::find(&mut self.tx, StepKey::of(&self.step.identity.undone())).await? else {
+            return Ok(Left::Nothing);
+        };
+        let attempts = attempts::of_latest_generation(&mut self.tx, step.key).await?;
+        Ok(undo::left(self.desk.operation(&step.operation)?, &attempts, step.undone))
+    }
+
     pub fn facts(&self) -> StepFacts {
         StepFacts {
             key: self.step.key,
@@ -81,6 +97,7 @@ impl<'a> Work<'a> {
             rejected_code: self.step.rejected_code.clone(),
             case: self.step.case,
             order_cancelled: self.step.order_cancelled,
+            undoes: self.undoes,
             attempts: self.attempts.clone(),
             generation: self.generation,
         }

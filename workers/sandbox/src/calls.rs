@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::answer::{self, Reply};
 use crate::book::BookError;
-use crate::fault::{Behaviour, Fault};
+use crate::fault::{Behaviour, Direction, Fault};
 use crate::identity::Identity;
 use crate::operation::{self, Operation};
 use crate::world::World;
@@ -44,8 +44,9 @@ pub(crate) async fn serve(world: Arc<World>, call: Call) -> Reply {
 
 async fn perform(world: &Arc<World>, mut call: Call) -> Reply {
     let attempt = world.attempt(&call);
-    let Identity { order, line, step, .. } = &call.identity;
-    let fault = world.script.first(order, line, step, attempt).cloned();
+    let Identity { order, line, step, direction, .. } = &call.identity;
+    let direction = Direction::parse(direction).unwrap_or_default();
+    let fault = world.script.first(order, line, step, direction, attempt).cloned();
     let Some(fault) = fault else {
         return apply(world, call, None, false).await;
     };

@@ -14,8 +14,8 @@ use crate::answer::{Reply, refused};
 use crate::calls::{self, Call};
 use crate::identity::{Identity, header};
 use crate::operation::{
-    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEPOSIT, Downstream, LETTER, NOTIFY, Operation,
-    RESERVE, provisioning,
+    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEACTIVATE, DEPOSIT, Downstream, LETTER, NOTIFY,
+    Operation, REFUND, RELEASE, RESERVE, VOID, provisioning,
 };
 use crate::world::World;
 
@@ -24,13 +24,15 @@ type Doors = Router<Arc<World>>;
 pub(crate) fn router(downstream: Downstream, world: Arc<World>) -> Router {
     let doors = match downstream {
         Downstream::Inventory => {
-            keyed("/reservations", &RESERVE).merge(read("/availability/{order}", &CHECK_AVAILABILITY))
+            let doors = keyed("/reservations", &RESERVE).merge(keyed("/releases", &RELEASE));
+            doors.merge(read("/availability/{order}", &CHECK_AVAILABILITY))
         }
         Downstream::Contract => notifications().merge(letters()).merge(read("/contracts/{order}", &CHECK_CONTRACT)),
         Downstream::Provisioning => service_orders(),
-        Downstream::Billing => activations(),
+        Downstream::Billing => named("/activations", &ACTIVATE).merge(named("/deactivations", &DEACTIVATE)),
         Downstream::Payment => {
-            keyed("/authorizations", &AUTHORIZE).merge(keyed("/deposits", &DEPOSIT)).merge(keyed("/captures", &CAPTURE))
+            let money = keyed("/authorizations", &AUTHORIZE).merge(keyed("/deposits", &DEPOSIT));
+            money.merge(keyed("/captures", &CAPTURE)).merge(keyed("/voids", &VOID)).merge(keyed("/refunds", &REFUND))
         }
     };
     doors
@@ -77,8 +79,10 @@ fn letters() -> Doors {
 fn service_orders() -> Doors {
     let handler = async |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
         answer(world, &headers, &body, |body| {
-            let operation =
-                body["action"].as_str().and_then(provisioning).ok_or("action: expected add, modify or cease")?;
+            let operation = body["action"]
+                .as_str()
+                .and_then(provisioning)
+                .ok_or("action: expected add, modify, cease or cancel")?;
             let key = body["reference"].as_str().filter(|key| !key.is_empty()).ok_or("reference: expected a text")?;
             Ok((operation, Some(key.to_owned())))
         })
@@ -88,11 +92,13 @@ fn service_orders() -> Doors {
 }
 
 /// The key is the name of the resource: PUT is idempotent by its nature.
-fn activations() -> Doors {
-    let handler = async |State(world): State<Arc<World>>, Path(key): Path<String>, headers: HeaderMap, body: Bytes| {
-        answer(world, &headers, &body, |_| Ok((&ACTIVATE, Some(key)))).await
-    };
-    Router::new().route("/activations/{key}", put(handler)).merge(lookup("activations"))
+fn named(path: &'static str, operation: &'static Operation) -> Doors {
+    let handler =
+        async move |State(world): State<Arc<World>>, Path(key): Path<String>, headers: HeaderMap, body: Bytes| {
+            answer(world, &headers, &body, |_| Ok((operation, Some(key)))).await
+        };
+    let doors = Router::new().route(&format!("{path}/{{key}}"), put(handler));
+    doors.merge(lookup(operation.collection.unwrap_or_default()))
 }
 
 fn read(path: &'static str, operation: &'static Operation) -> Doors {

@@ -108,12 +108,34 @@ impl Attempts {
     }
 }
 
+/// Whether a request makes an effect or takes one back.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Direction {
+    #[default]
+    Do,
+    Undo,
+}
+
+impl Direction {
+    /// The word of the header and of the script.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "do" => Some(Self::Do),
+            "undo" => Some(Self::Undo),
+            _ => None,
+        }
+    }
+}
+
 /// One `[[fault]]` of a script.
 #[derive(Debug, Clone)]
 pub struct Fault {
     pub(crate) order: Glob,
     pub(crate) line: Glob,
     pub(crate) step: Glob,
+    /// `do` unless the script says `undo`.
+    pub(crate) direction: Direction,
     pub attempts: Attempts,
     pub share: Option<Share>,
     pub behaviour: Behaviour,
@@ -123,8 +145,9 @@ pub struct Fault {
 
 impl Fault {
     #[must_use]
-    pub fn meets(&self, order: &str, line: &str, step: &str, attempt: u32) -> bool {
+    pub fn meets(&self, order: &str, line: &str, step: &str, direction: Direction, attempt: u32) -> bool {
         self.attempts.contains(attempt)
+            && self.direction == direction
             && self.order.matches(order)
             && self.line.matches(line)
             && self.step.matches(step)

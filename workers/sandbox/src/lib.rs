@@ -22,7 +22,7 @@ mod work;
 mod world;
 
 pub use book::{Book, BookError, Effect};
-pub use fault::{Attempts, Behaviour, Fault};
+pub use fault::{Attempts, Behaviour, Direction, Fault};
 pub use operation::Downstream;
 pub use sandbox::{Sandbox, SandboxError, SandboxOptions};
 pub use script::{FaultScript, Problem, ScriptError};

@@ -76,11 +76,35 @@ pub(crate) static AUTHORIZE: Operation =
 pub(crate) static DEPOSIT: Operation = operation("payment.deposit", Downstream::Payment, Some("deposits"), "PAY");
 pub(crate) static CAPTURE: Operation = operation("payment.capture", Downstream::Payment, Some("captures"), "PAY");
 
+pub(crate) static RELEASE: Operation = operation("inventory.release", Downstream::Inventory, Some("releases"), "RLS");
+pub(crate) static CANCEL: Operation =
+    operation("provisioning.cancel", Downstream::Provisioning, Some("service-orders"), "SVC");
+pub(crate) static DEACTIVATE: Operation =
+    operation("billing.deactivate", Downstream::Billing, Some("deactivations"), "BIL");
+pub(crate) static VOID: Operation = operation("payment.void", Downstream::Payment, Some("voids"), "PAY");
+pub(crate) static REFUND: Operation = operation("payment.refund", Downstream::Payment, Some("refunds"), "PAY");
+
+const EFFECTS: [&Operation; 15] = [
+    &RESERVE,
+    &NOTIFY,
+    &LETTER,
+    &ADD,
+    &MODIFY,
+    &CEASE,
+    &ACTIVATE,
+    &AUTHORIZE,
+    &DEPOSIT,
+    &CAPTURE,
+    &RELEASE,
+    &CANCEL,
+    &DEACTIVATE,
+    &VOID,
+    &REFUND,
+];
+
 /// The operation that the book means by a name; only effects stand in the book.
 pub(crate) fn effect(name: &str) -> Option<&'static Operation> {
-    [&RESERVE, &NOTIFY, &LETTER, &ADD, &MODIFY, &CEASE, &ACTIVATE, &AUTHORIZE, &DEPOSIT, &CAPTURE]
-        .into_iter()
-        .find(|operation| operation.name == name)
+    EFFECTS.into_iter().find(|operation| operation.name == name)
 }
 
 /// The operation of a provisioning order by the `action` in its body.
@@ -89,6 +113,7 @@ pub(crate) fn provisioning(action: &str) -> Option<&'static Operation> {
         "add" => Some(&ADD),
         "modify" => Some(&MODIFY),
         "cease" => Some(&CEASE),
+        "cancel" => Some(&CANCEL),
         _ => None,
     }
 }

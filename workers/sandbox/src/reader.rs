@@ -6,13 +6,24 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::fault::{Attempts, Behaviour, Fault};
+use crate::fault::{Attempts, Behaviour, Direction, Fault};
 use crate::glob::Glob;
 use crate::script::Problem;
 use crate::share::Share;
 
-const KEYS: [&str; 10] =
-    ["order", "line", "step", "attempt", "behaviour", "share", "ms", "after_ms", "code", "lookup_after_ms"];
+const KEYS: [&str; 11] = [
+    "order",
+    "line",
+    "step",
+    "direction",
+    "attempt",
+    "behaviour",
+    "share",
+    "ms",
+    "after_ms",
+    "code",
+    "lookup_after_ms",
+];
 /// The behaviours that need nothing but their word.
 const PLAIN: [Behaviour; 14] = [
     Behaviour::Ok,
@@ -74,6 +85,7 @@ impl<'t> Reader<'t> {
             order: self.glob(table, "order"),
             line: self.glob(table, "line"),
             step: self.glob(table, "step"),
+            direction: self.direction(table),
             attempts: self.attempts(table),
             share: self.share(table),
             behaviour: behaviour?,
@@ -107,6 +119,16 @@ impl<'t> Reader<'t> {
 
     fn glob(&mut self, table: &DeTable<'t>, key: &str) -> Glob {
         self.string(table, key).map_or_else(Glob::any, Glob::new)
+    }
+
+    fn direction(&mut self, table: &DeTable<'t>) -> Direction {
+        let Some(word) = self.string(table, "direction") else {
+            return Direction::default();
+        };
+        Direction::parse(word).unwrap_or_else(|| {
+            self.problem(table["direction"].span(), "expected do or undo");
+            Direction::default()
+        })
     }
 
     fn attempts(&mut self, table: &DeTable<'t>) -> Attempts {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::fault::Fault;
+use crate::fault::{Direction, Fault};
 use crate::reader::Reader;
 
 /// A valid script. The default one has no fault: everything works.
@@ -62,7 +62,7 @@ impl FaultScript {
 
     /// The fault that meets this attempt at a step, if any does.
     #[must_use]
-    pub fn first(&self, order: &str, line: &str, step: &str, attempt: u32) -> Option<&Fault> {
-        self.faults.iter().find(|fault| fault.meets(order, line, step, attempt))
+    pub fn first(&self, order: &str, line: &str, step: &str, direction: Direction, attempt: u32) -> Option<&Fault> {
+        self.faults.iter().find(|fault| fault.meets(order, line, step, direction, attempt))
     }
 }

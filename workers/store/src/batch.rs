@@ -9,7 +9,7 @@ use fallout_core::{
     ids::{AttemptId, IntentId, RunId, StepKey},
     outcome::Outcome,
     step::Outputs,
-    task::TaskRef,
+    task::{Effect, TaskRef},
 };
 use serde_json::Value;
 use sqlx::types::Json;
@@ -70,6 +70,26 @@ pub async fn outputs(tx: &mut Tx, runs: &[RunId]) -> Result<Vec<StepOutputs>, St
         outputs: r.outputs.0,
     });
     Ok(outputs.collect())
+}
+
+/// The latest effect of each of these steps, as the request that takes it back names it.
+pub async fn effects(tx: &mut Tx, steps: &[StepKey]) -> Result<BTreeMap<StepKey, Effect>, StoreError> {
+    let ids: Vec<Uuid> = steps.iter().map(|s| s.0).collect();
+    let rows = sqlx::query!(
+        r#"select distinct on (s.id) s.id, s.outputs as "outputs: Json<Outputs>", i.idempotency_key,
+                  coalesce(a.contradicted_by, a.outcome) -> 'outputs' as "proven: Json<Outputs>"
+           from step s join intent i on i.step_id = s.id
+           left join attempt a on a.intent_id = i.id and coalesce(a.contradicted_by, a.outcome) ->> 'outcome' = 'success'
+           where s.id = any($1) order by s.id, i.generation desc, a.number desc"#,
+        &ids,
+    );
+    // A step that parked over its effect has no outputs; the attempt that made it has.
+    let effect = |given: Outputs, proven: Option<Outputs>, key| match given.is_empty() {
+        true => Effect { key, outputs: proven.unwrap_or_default() },
+        false => Effect { key, outputs: given },
+    };
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    Ok(rows.map(|r| (StepKey(r.id), effect(r.outputs.0, r.proven.map(|p| p.0), r.idempotency_key))).collect())
 }
 
 /// By business key: the run, and whether its cancellation was asked for. Without those that a restore may have lost something

@@ -170,6 +170,12 @@ pub async fn lock(tx: &mut Tx, step: fallout_core::ids::StepKey) -> Result<(), S
     Ok(())
 }
 
+/// Holds the run itself: what is sent to its process next is decided by one transaction at a time.
+pub async fn hold(tx: &mut Tx, id: RunId) -> Result<(), StoreError> {
+    sqlx::query!("select id from order_run where id = $1 for no key update", id.0).fetch_optional(tx.conn()).await?;
+    Ok(())
+}
+
 pub async fn request_cancel(tx: &mut Tx, id: RunId) -> Result<(), StoreError> {
     sqlx::query!("update order_run set cancel_requested = true where id = $1", id.0).execute(tx.conn()).await?;
     Ok(())

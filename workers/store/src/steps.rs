@@ -150,6 +150,11 @@ pub async fn lock(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
 
 /// The step as it stands, for readers.
 pub async fn get(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
+    find(tx, key).await?.ok_or(StoreError::Stale("the step"))
+}
+
+/// The step, where there is one yet.
+pub async fn find(tx: &mut Tx, key: StepKey) -> Result<Option<Step>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
@@ -162,7 +167,7 @@ pub async fn get(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
            where s.id = $1"#,
         key.0,
     );
-    row.fetch_one(tx.conn()).await?.try_into()
+    row.fetch_optional(tx.conn()).await?.map(Step::try_from).transpose()
 }
 
 /// Every step of a run, in the order they became known.

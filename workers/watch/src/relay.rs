@@ -1,6 +1,8 @@
 //! The relay: the only one that tells the engine what to do with a process. A command is read back before it is sent
 //! again, and it is done when its effect is seen, never on a 200.
 
+mod undo;
+
 use fallout_camunda::{Correlation, EngineError, HistoricInstanceQuery, IncidentQuery, MessageCorrelation, Variables};
 use fallout_core::{
     action::Action,
@@ -12,6 +14,7 @@ use fallout_core::{
 use fallout_desk::Pending;
 use tokio::task::JoinSet;
 
+use self::undo::Undo;
 use crate::{Watch, WatchError, all};
 
 /// At once per process: the engine answers each in some ten milliseconds.
@@ -59,6 +62,10 @@ async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
         }
         EngineCommand::Callback { process_instance_id, .. } => {
             message(watch, CALLBACK_MESSAGE, process_instance_id, &pending).await
+        }
+        EngineCommand::Undo { undoes, process_instance_id, line, step, operation } => {
+            let undo = Undo { undoes: *undoes, line, step, operation };
+            undo::send(watch, process_instance_id, &undo, &pending).await
         }
         EngineCommand::Undone { process_instance_id, .. } => {
             message(watch, UNDONE_MESSAGE, process_instance_id, &pending).await

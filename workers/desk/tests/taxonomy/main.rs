@@ -59,7 +59,7 @@ async fn one_of_each(rig: &Rig) -> Vec<(&'static str, &'static str, &'static str
     expected.push(("drift", "DATA_DRIFT", "EFFECT_DISPUTED"));
     rig.order("undo").await;
     rig.done(rig.attempt("undo").await, "R-1").await;
-    rig.desk.settle_cancellation("instance-of-undo").await.unwrap();
+    rig.desk.settle_cancellation("instance-of-undo", true).await.unwrap();
     expected.push(("undo", "COMPENSATION", "UNDO_REQUIRED"));
     expected
 }

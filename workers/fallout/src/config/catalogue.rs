@@ -1,14 +1,15 @@
 //! The catalogue from files: operations and taxonomy, every problem at once with the file it is in.
 
 use std::{
+    collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
 };
 
 use fallout_bpmn::TopicCodes;
 use fallout_core::{
-    catalogue::Catalogue, customer::CustomerPolicy, operation::Operation, severity::SeverityRules, sla::SlaRules,
-    taxonomy::Taxonomy,
+    catalogue::Catalogue, check::Finding, customer::CustomerPolicy, operation::Operation, severity::SeverityRules,
+    sla::SlaRules, taxonomy::Taxonomy,
 };
 use serde::de::DeserializeOwned;
 
@@ -34,6 +35,8 @@ pub struct Read {
     pub files: usize,
     pub problems: Vec<Problem>,
     pub remarks: Vec<Remark>,
+    /// The file of each operation.
+    places: BTreeMap<String, String>,
 }
 
 pub(super) fn load(settings: &CatalogueSettings) -> Result<Catalogue, Vec<Problem>> {
@@ -63,6 +66,7 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
         ..Default::default()
     };
     texts.iter().for_each(|(file, text)| read.take(file, text));
+    read.pair(paths.is_empty());
     let beside = read.catalogue.beside_their_step();
     let tenants = settings.tenants.display().to_string();
     read.problems.extend(beside.into_iter().map(|what| Problem::new(&tenants, what)));
@@ -80,11 +84,22 @@ impl Read {
         self.catalogue.customer = policy;
     }
 
+    /// Once all are read. Of files that were picked out, one that is named may lie elsewhere.
+    fn pair(&mut self, all: bool) {
+        let remark = |(op, found): (&str, Finding)| {
+            let file = self.places.get(op).cloned().unwrap_or_default();
+            Remark { refused: all, ..Remark::refused(&file, found.field, found.what, found.next) }
+        };
+        let remarks: Vec<Remark> = self.catalogue.unpaired().into_iter().map(remark).collect();
+        self.remarks.extend(remarks);
+    }
+
     fn take(&mut self, file: &str, text: &str) {
         let (operation, remarks) = operation_file::read(file, text, &self.catalogue.taxonomy);
         self.remarks.extend(remarks);
         let Some(operation) = operation else { return };
         let name = operation.name.clone();
+        self.places.insert(name.clone(), file.to_owned());
         // One file per operation, found by its name; so no two files of a folder can define the same one.
         if Path::new(file).file_stem().is_none_or(|stem| stem != name.as_str()) {
             let what = format!("defines {name}, so it must be called {name}.toml");

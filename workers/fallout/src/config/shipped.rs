@@ -18,14 +18,19 @@ pub const FAULTS: &str = include_str!("../../../../config/demo/faults.toml");
 
 pub const OPERATIONS: &[(&str, &str)] = shipped!("config/operations":
     "billing.activate.toml",
+    "billing.deactivate.toml",
     "contract.check.toml",
     "contract.notify.toml",
     "inventory.check.toml",
+    "inventory.release.toml",
     "inventory.reserve.toml",
     "payment.authorize.toml",
     "payment.capture.toml",
     "payment.deposit.toml",
+    "payment.refund.toml",
+    "payment.void.toml",
     "provisioning.add.toml",
+    "provisioning.cancel.toml",
     "provisioning.cease.toml",
     "provisioning.modify.toml",
 );

@@ -6,7 +6,7 @@ use fallout_core::{
     attempt::{StoredRequest, idempotency_key},
     ids::StepKey,
     operation::Operation,
-    step::{Direction, Outputs, StepIdentity},
+    step::{Outputs, StepIdentity},
     task::{StepContext, TaskRef},
     template,
 };
@@ -93,7 +93,7 @@ impl Subject {
             run: 1,
             line: LINE.into(),
             step: "try".into(),
-            direction: Direction::Do,
+            direction: self.op.direction,
         };
         let key = idempotency_key(StepKey::of(&step), GENERATION);
         let request = self.handler.prepare(&task(&self.op, step), &self.context(&order, variant))?;
@@ -117,13 +117,14 @@ impl Subject {
             outputs: outputs.and_then(Result::ok).unwrap_or_default(),
             next_generation: GENERATION,
             has_intent: false,
+            effect: all.get("effect").cloned().and_then(|effect| serde_json::from_value(effect).ok()),
         }
     }
 
     /// What the templates name and a trial can choose: the key and the step are its own.
     fn names(&self) -> Vec<String> {
         let body = self.op.request.body.as_ref().map(Value::to_string).unwrap_or_default();
-        let chosen = |name: &&str| ["order.", "line.", "outputs."].iter().any(|root| name.starts_with(root));
+        let chosen = |name: &&str| ["order.", "line.", "outputs.", "effect."].iter().any(|root| name.starts_with(root));
         let texts = [self.op.request.path.as_str(), body.as_str()];
         let mut names: Vec<String> =
             texts.into_iter().flat_map(template::names).filter(chosen).map(str::to_owned).collect();

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use fallout_core::{
     operation::Kind,
     order::{ItemAction, Order},
-    step::StepState,
+    step::{Direction, StepState},
 };
 use fallout_desk::{RunView, StepView};
 use fallout_sandbox::Effect;
@@ -53,6 +53,12 @@ pub fn effects(book: &[Effect], ledger: &[RunView]) -> Effects {
             found.unexplained += 1;
             found.say(place, "an effect that no attempt knows of");
         }
+        let undoes = place.3 == Direction::Undo.word();
+        let of_it = |p: &&Place| (&p.0, &p.1, &p.2, p.3.as_str()) == (&place.0, &place.1, &place.2, "do");
+        if undoes && !applied.keys().any(|p| of_it(&p)) {
+            found.unexplained += 1;
+            found.say(place, "it takes back an effect that never was");
+        }
     }
     for (run, step) in steps() {
         let own: Vec<Place> = places(step).map(|(place, _)| place).collect();
@@ -78,6 +84,9 @@ impl Effects {
         if view.kind == Kind::Effect && step.state == StepState::Done && !exists {
             self.unexplained += 1;
             self.findings.push(format!("{}: done, and its effect is not in the book", name()));
+        }
+        if step.identity.direction == Direction::Undo {
+            return;
         }
         let ended_without =
             matches!(step.state, StepState::Cancelled | StepState::Skipped) || run.run.state == "cancelled";
@@ -121,7 +130,8 @@ pub fn standing(order: &Order, view: &RunView) -> Standing {
 }
 
 fn line_steps(view: &RunView) -> BTreeMap<&str, &StepView> {
-    view.steps.iter().filter(|s| !s.step.identity.line.is_empty()).map(|s| (s.step.identity.line.as_str(), s)).collect()
+    let served = |s: &&StepView| !s.step.identity.line.is_empty() && s.step.identity.direction == Direction::Do;
+    view.steps.iter().filter(served).map(|s| (s.step.identity.line.as_str(), s)).collect()
 }
 
 fn lines_are_served(order: &Order, view: &RunView) -> bool {

@@ -118,6 +118,33 @@ fn an_effect_of_a_step_that_is_over_without_it_needs_an_undo_or_a_case() {
     check(&[own("1", "a")], view("cancelled", vec![step("1", "a", StepState::Done)]), (0, 0, 1));
 }
 
+/// The step that takes the effect of another back, and what the book says of it.
+fn undo(line: &str, name: &str, state: StepState) -> (StepView, Effect) {
+    let mut undo = step(line, name, state);
+    undo.step.identity.direction = Direction::Undo;
+    undo.step.key = StepKey::of(&undo.step.identity);
+    undo.keys = vec![(format!("undo-{line}-{name}"), 1)];
+    let mut effect = effect(line, name, 1, &format!("undo-{line}-{name}"));
+    effect.direction = Direction::Undo.word().into();
+    (undo, effect)
+}
+
+#[test]
+fn what_is_taken_back_was_there_and_is_taken_back_once() {
+    let made = || {
+        let mut made = step("1", "a", StepState::Done);
+        made.step.undone = true;
+        made
+    };
+    let (back, effect) = undo("1", "a", StepState::Done);
+    let run = || view("cancelled", vec![made(), back.clone()]);
+    check(&[own("1", "a"), effect.clone()], run(), (0, 0, 0));
+    check(&[own("1", "a"), effect.clone(), effect.clone()], run(), (1, 0, 0));
+    check(&[own("1", "a")], run(), (0, 1, 0));
+    let never = view("cancelled", vec![step("1", "a", StepState::Cancelled), back.clone()]);
+    check(&[effect], never, (0, 1, 0));
+}
+
 #[test]
 fn a_read_expects_no_effect() {
     let mut read = step("", "validate", StepState::Done);

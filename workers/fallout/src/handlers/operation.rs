@@ -62,11 +62,13 @@ impl Handler for OperationHandler {
 /// What templates can name.
 pub(super) fn values(task: &TaskRef, context: &StepContext) -> Value {
     let step = &task.step;
+    let effect = context.effect.as_ref();
     json!({
         "order": context.document,
         "line": order::item(&context.document, &step.line),
         "step": { "tenant": step.tenant, "order": step.order, "line": step.line, "step": step.step },
         "outputs": context.outputs,
+        "effect": effect.map(|e| json!({ "key": e.key, "outputs": e.outputs })),
         "key": idempotency_key(StepKey::of(step), context.next_generation),
     })
 }

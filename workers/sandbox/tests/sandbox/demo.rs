@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use fallout_sandbox::{Behaviour, FaultScript};
+use fallout_sandbox::{Behaviour, Direction, FaultScript};
 use serde_json::Value;
 
 fn folder() -> std::path::PathBuf {
@@ -39,7 +39,7 @@ fn met() -> BTreeMap<String, BTreeSet<String>> {
     for order in &orders {
         let id = order["id"].as_str().unwrap();
         for (line, step) in steps(order) {
-            if let Some(fault) = script.first(id, &line, step, 1) {
+            if let Some(fault) = script.first(id, &line, step, Direction::Do, 1) {
                 met.entry(described(&fault.behaviour)).or_default().insert(id.to_owned());
             }
         }
@@ -90,7 +90,7 @@ fn each_fault_of_the_default_script_is_met() {
     for (index, fault) in script.faults().iter().enumerate() {
         let is_met = orders.iter().any(|order| {
             let id = order["id"].as_str().unwrap();
-            steps(order).iter().any(|(line, step)| fault.meets(id, line, step, 1))
+            steps(order).iter().any(|(line, step)| fault.meets(id, line, step, Direction::Do, 1))
         });
         assert!(is_met, "fault {} is met by no order", index + 1);
     }

@@ -1,6 +1,6 @@
 //! What a script is read as, and how a wrong one is refused.
 
-use fallout_sandbox::{FaultScript, ScriptError};
+use fallout_sandbox::{Direction, FaultScript, ScriptError};
 
 #[test]
 fn the_first_fault_that_meets_wins() {
@@ -20,14 +20,31 @@ fn the_first_fault_that_meets_wins() {
         ("ord-71", "", "bill", 1, None),
         ("ord-8", "2", "provision", 2, None),
     ] {
-        let found = script.first(order, line, step, attempt).map(|fault| fault.behaviour.name());
+        let found = script.first(order, line, step, Direction::Do, attempt).map(|fault| fault.behaviour.name());
         assert_eq!(found, expected, "{order} {line} {step} {attempt}");
     }
 }
 
 #[test]
+fn a_fault_meets_the_taking_back_of_an_effect_only_when_it_says_so() {
+    let text = "[[fault]]\nstep='bill'\ndirection='undo'\nbehaviour='cut_after'\n[[fault]]\nbehaviour='garbage'";
+    let script = FaultScript::parse(text).unwrap();
+    let rows = [
+        ("bill", Direction::Undo, Some("cut_after")),
+        ("bill", Direction::Do, Some("garbage")),
+        ("reserve", Direction::Undo, None),
+    ];
+    for (step, direction, expected) in rows {
+        let found = script.first("o", "", step, direction, 1).map(|fault| fault.behaviour.name());
+        assert_eq!(found, expected, "{step} {direction:?}");
+    }
+    let wrong = FaultScript::parse("[[fault]]\ndirection='back'\nbehaviour='ok'").unwrap_err();
+    assert!(wrong.to_string().contains("expected do or undo"), "{wrong}");
+}
+
+#[test]
 fn an_empty_script_means_that_everything_works() {
-    assert!(FaultScript::parse("").unwrap().first("o", "", "s", 1).is_none());
+    assert!(FaultScript::parse("").unwrap().first("o", "", "s", Direction::Do, 1).is_none());
 }
 
 #[test]

@@ -13,6 +13,11 @@ create procedure begin_step(n int) language sql as $$
     insert into step (id, tenant_id, order_run_id, step_code, direction, operation, process_definition_id, process_instance_id, activity_id, external_task_id)
     values (id(n), 't', id(1), 'step-' || n, 'do', 'op', 'd', 'p-1', 'a', 'task')
 $$;
+-- The step that takes the effect of step `of` back.
+create procedure begin_undo(n int, of int) language sql as $$
+    insert into step (id, tenant_id, order_run_id, step_code, direction, operation, process_definition_id, process_instance_id, activity_id, external_task_id)
+    values (id(n), 't', id(1), 'step-' || of, 'undo', 'op', 'd', 'p-1', 'a', 'task')
+$$;
 create procedure decide(step int, generation int, retention_s int default 1000, tenant text default 't') language sql as $$
     insert into intent (id, tenant_id, step_id, generation, operation, operation_version, idempotency_key, request, payload_hash, retention_s)
     values (intent_id(step, generation), tenant, id(step), generation, 'op', 1, step || '.' || generation, '{}', 'hash', retention_s)

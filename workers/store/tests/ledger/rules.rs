@@ -303,6 +303,22 @@ const RULES: &[Rule] = &[
         held_by: STEP,
     },
     Rule {
+        name: "undo_of_an_effect",
+        given: "call begin_step(1); call decide(1, 1); call attempt(1, 1, 1); call settle(1, 1, 'business'); call begin_undo(2, 1)",
+        refused: "update step set state = 'running' where id = id(2)",
+        says: "does not have",
+        legal: "update step set state = 'cancelled' where id = id(2)",
+        held_by: "drop trigger undo_of_an_effect on step",
+    },
+    Rule {
+        name: "undo_of_an_effect",
+        given: "call begin_step(1); call decide(1, 1); call attempt(1, 1, 1); call settle(1, 1, 'unknown'); call begin_undo(2, 1)",
+        refused: "update step set state = 'running' where id = id(2)",
+        says: "does not have",
+        legal: "call settle(1, 1, 'success'); update step set state = 'running' where id = id(2)",
+        held_by: "drop trigger undo_of_an_effect on step",
+    },
+    Rule {
         name: "append_only",
         given: "call begin_step(1); call decide(1, 1); call attempt(1, 1, 1);
                 insert into evidence (tenant_id, attempt_id, source, detail) values ('t', attempt_id(1, 1), 'exchange', '{}')",
@@ -361,6 +377,25 @@ async fn without_its_rule_every_illegal_statement_passes() {
         if let Err((by, why)) = run(&mut conn, rule.refused).await {
             panic!("{} (case {number}) is held by {by} too: {why}", rule.name);
         }
+        legal(&mut conn, "rollback").await;
+    }
+}
+
+#[tokio::test]
+async fn an_undo_that_is_done_or_attested_marks_its_effect_and_no_other() {
+    let mut conn = Database::new().await.connect().await;
+    for (ends, expected) in [("done", true), ("skipped", true), ("cancelled", false), ("parked", false)] {
+        legal(&mut conn, "begin").await;
+        legal(&mut conn, "call begin_step(1); call decide(1, 1); call attempt(1, 1, 1); call settle(1, 1, 'success')")
+            .await;
+        legal(
+            &mut conn,
+            "call begin_step(2); call begin_undo(3, 1); update step set state = 'running' where id = id(3)",
+        )
+        .await;
+        legal(&mut conn, &format!("update step set state = '{ends}' where id = id(3)")).await;
+        let undone = sqlx::query_scalar::<_, bool>("select undone from step order by id");
+        assert_eq!(undone.fetch_all(&mut conn).await.unwrap(), [expected, false, false], "{ends}");
         legal(&mut conn, "rollback").await;
     }
 }

@@ -78,8 +78,13 @@ mod tests {
         let warned: Vec<_> = remarks.iter().map(|r| (r.refused, r.file.as_str(), r.field.as_str())).collect();
         let notify = "config/operations/contract.notify.toml";
         let deposit = "config/operations/payment.deposit.toml";
-        let expected =
-            [(false, notify, "lookup"), (false, notify, "answers.business"), (false, deposit, "answers.business")];
+        let refund = "config/operations/payment.refund.toml";
+        let expected = [
+            (false, notify, "lookup"),
+            (false, notify, "answers.business"),
+            (false, deposit, "answers.business"),
+            (false, refund, "answers.business"),
+        ];
         assert_eq!(warned, expected);
     }
 
