@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    check::Finding, customer::CustomerPolicy, operation::Operation, severity::SeverityRules, sla::SlaRules,
-    taxonomy::Taxonomy, undo,
+    check::Finding, customer::CustomerPolicy, operation::Operation, personal::PersonalData, severity::SeverityRules,
+    sla::SlaRules, taxonomy::Taxonomy, undo,
 };
 
 /// The engine keeps a topic in 255 characters and shows it to people.
@@ -24,6 +24,8 @@ pub struct Catalogue {
     pub customer: CustomerPolicy,
     pub severity: SeverityRules,
     pub sla: SlaRules,
+    /// Which fields of an order are kept apart.
+    pub personal: PersonalData,
 }
 
 impl Catalogue {

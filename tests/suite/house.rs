@@ -109,6 +109,7 @@ fn the_words_in_the_database_are_the_words_of_the_rules() {
     use fallout_core::{
         action::ActionState,
         case::{CaseState, Severity},
+        context,
         step::{Direction, StepState},
     };
     let words = |all: &[&str]| all.iter().map(|w| (*w).to_owned()).collect::<BTreeSet<_>>();
@@ -125,6 +126,18 @@ fn the_words_in_the_database_are_the_words_of_the_rules() {
     let clocks = fallout_core::sla::ClockState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
     assert_eq!(checked("0013_sla.sql", "kind            text"), words(&clocks));
     assert_eq!(checked("0013_sla.sql", "derived         text"), words(&severities));
+    let orders = context::OrderState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0018_order_context.sql", "owner_state         text"), words(&orders));
+    let items = context::ItemState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0018_order_context.sql", "owner_state     text"), words(&items));
+    let events = fallout_core::order::OrderEventKind::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0018_order_context.sql", "event_type  text"), words(&events));
+    let runs = context::RunState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0001_orders.sql", "state               text"), words(&runs));
+    let scopes = fallout_core::token::TokenScope::ALL.iter().map(|s| s.word()).collect::<BTreeSet<_>>();
+    let list = fs::read_to_string(root().join("migrations/0018_order_context.sql")).unwrap();
+    let list = list.split("scopes <@ array[").nth(1).unwrap().split(']').next().unwrap();
+    assert_eq!(list.split('\'').skip(1).step_by(2).collect::<BTreeSet<_>>(), scopes);
 }
 
 /// The first quoted word after each place where `text` has `mark`.

@@ -9,7 +9,7 @@ use super::{ItemAction, Line, Order};
 /// A business key is `<tenant>:<order id>:<run>` and the engine keeps 255 characters of it.
 const ID_CHARS_MAX: usize = 180;
 /// Each line is three engine variables and one execution; beyond this an order belongs in several.
-const LINES_MAX: usize = 1_000;
+pub(super) const LINES_MAX: usize = 1_000;
 
 type Found = Vec<(String, String)>;
 
@@ -37,20 +37,49 @@ pub(super) fn order(document: Value) -> Result<Order, Found> {
 }
 
 fn id_of(of: &Value, field: &str, found: &mut Found) -> String {
-    let expected = match of.get("id") {
-        None | Some(Value::Null) => "expected an id".to_owned(),
-        Some(Value::String(id)) if id.trim().is_empty() => "expected an id that is not empty".to_owned(),
-        Some(Value::String(id)) if id.chars().count() > ID_CHARS_MAX => {
-            format!("expected at most {ID_CHARS_MAX} characters, since the engine's business key holds 255")
+    text_id(of.get("id"), ID_CHARS_MAX).unwrap_or_else(|expected| {
+        let why =
+            if expected.starts_with("expected at most") { ", since the engine's business key holds 255" } else { "" };
+        found.push((field.to_owned(), format!("{expected}{why}")));
+        String::new()
+    })
+}
+
+/// An id as text, or what was expected.
+pub(super) fn text_id(value: Option<&Value>, chars_max: usize) -> Result<String, String> {
+    match value {
+        None | Some(Value::Null) => Err("expected an id".to_owned()),
+        Some(Value::String(id)) if id.trim().is_empty() => Err("expected an id that is not empty".to_owned()),
+        Some(Value::String(id)) if id.chars().count() > chars_max => {
+            Err(format!("expected at most {chars_max} characters"))
         }
         Some(Value::String(id)) if id.chars().any(char::is_control) => {
-            "expected an id without control characters".to_owned()
+            Err("expected an id without control characters".to_owned())
         }
-        Some(Value::String(id)) => return id.clone(),
-        Some(other) => format!("expected text in quotes, found {other}"),
-    };
-    found.push((field.to_owned(), expected));
-    String::new()
+        Some(Value::String(id)) => Ok(id.clone()),
+        Some(other) => Err(format!("expected text in quotes, found {other}")),
+    }
+}
+
+/// The id of an order of which perhaps only a part is told; what is told of it can be kept.
+pub(super) fn resource(document: &Value) -> Result<String, (String, String)> {
+    let mut found = Found::new();
+    if !document.is_object() {
+        return Err((String::new(), "expected a product order object".into()));
+    }
+    let id = id_of(document, "id", &mut found);
+    let mut items = Vec::new();
+    collect(document, "", &mut items, &mut found);
+    if items.len() > LINES_MAX {
+        found.push(("productOrderItem".into(), format!("expected at most {LINES_MAX} items, nested ones included")));
+    }
+    for (path, item) in &items {
+        id_of(item, &format!("{path}.id"), &mut found);
+    }
+    if has_nul(document) {
+        found.push((String::new(), "expected text without the character U+0000, which Postgres cannot store".into()));
+    }
+    if found.is_empty() { Ok(id) } else { Err(found.remove(0)) }
 }
 
 /// Items in document order, each with its path for messages.
@@ -149,7 +178,7 @@ fn start(document: &Value, found: &mut Found) -> Option<String> {
     }
 }
 
-fn customer(document: &Value) -> Option<String> {
+pub(crate) fn customer(document: &Value) -> Option<String> {
     let parties = document.get("relatedParty")?.as_array()?;
     let role_is =
         |p: &&Value| p.get("role").and_then(Value::as_str).is_some_and(|r| r.eq_ignore_ascii_case("customer"));

@@ -2,11 +2,14 @@
 
 mod affected;
 mod check;
+mod event;
 mod file;
 
 use serde_json::Value;
 
 pub use affected::affected;
+pub(crate) use check::customer;
+pub use event::{EventRefusal, OrderEvent, OrderEventKind, event_kind, merged, merged_within, read_event};
 pub use file::{Problem, read_orders};
 
 use crate::words::words;

@@ -5,6 +5,7 @@ use fallout_core::{
     action::Refusal,
     case::{IllegalTransition, Severity},
     ids::CaseNumber,
+    order::EventRefusal,
     people::{BadText, NotAllowed},
 };
 use fallout_store::StoreError;
@@ -61,6 +62,16 @@ pub enum DeskError {
     NoSuchAttempt(fallout_core::ids::AttemptId),
     #[error("there is no order {0} for this tenant")]
     NoSuchOrder(String),
+    #[error("{0}")]
+    Event(#[from] EventRefusal),
+    #[error("the personal data of order {0} were erased; a new start needs a new order")]
+    OrderErased(String),
+    #[error("the personal data of order {order} are still needed: {why}")]
+    NotErasable { order: String, why: String },
+    #[error("\"{name}\" is no name of a token: {expected}")]
+    TokenName { name: String, expected: &'static str },
+    #[error("there is a token {0} already; revoke it first, or take another name")]
+    TokenExists(String),
     #[error("another taxonomy is kept as version {0}; raise its `version` with every change")]
     TaxonomyDiffers(String),
     #[error("a line's ids are too long for the engine: {0}")]

@@ -4,11 +4,16 @@ use std::collections::BTreeMap;
 
 use fallout_core::{
     command::{EngineCommand, StartValue},
+    context::OrderContext,
     ids::{CommandId, OrderKey, RunId},
     order::Order,
     step::business_key,
 };
-use fallout_store::{commands, orders, restore};
+use fallout_store::{
+    Tx, commands,
+    context::{self, Part},
+    orders, restore,
+};
 use uuid::Uuid;
 
 use crate::{Desk, DeskError};
@@ -38,9 +43,7 @@ impl Desk {
         let variables = start_variables(tenant, order, run, start_at)?;
         let business_key = business_key(tenant, &order.id, run);
         let mut tx = self.tenant(tenant).await?;
-        let key = OrderKey(Uuid::now_v7());
-        let key =
-            orders::upsert_order(&mut tx, key, tenant, &order.id, order.customer.as_deref(), &order.document).await?;
+        let key = self.keep_order(&mut tx, tenant, order).await?;
         let id = RunId(Uuid::now_v7());
         if !orders::insert_run(&mut tx, id, tenant, key, run, &business_key).await? {
             return Ok(Accepted::Already);
@@ -51,6 +54,24 @@ impl Desk {
         restore::read_before_start(&mut tx, start).await?;
         tx.commit().await?;
         Ok(Accepted::Started(id))
+    }
+
+    /// Stores what is personal apart, and the facts that lists and severity go by.
+    async fn keep_order(&self, tx: &mut Tx, tenant: &str, order: &Order) -> Result<OrderKey, DeskError> {
+        let personal = &self.catalogue.personal;
+        let mut document = order.document.clone();
+        let cut = personal.cut(&mut document);
+        let new = OrderKey(Uuid::now_v7());
+        let kept = orders::upsert_order(tx, new, tenant, &order.id, order.customer.as_deref(), &document).await?;
+        if kept.erased {
+            return Err(DeskError::OrderErased(order.id.clone()));
+        }
+        if kept.fresh {
+            context::put_personal(tx, tenant, kept.key, Part::TakenIn, &cut).await?;
+            let facts = OrderContext::of(&order.document, personal);
+            context::put(tx, tenant, kept.key, &facts, None).await?;
+        }
+        Ok(kept.key)
     }
 }
 

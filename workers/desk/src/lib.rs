@@ -11,6 +11,7 @@ mod cancellation;
 mod case_command;
 mod cases;
 mod closing;
+mod context;
 mod customer;
 mod error;
 mod intake;
@@ -19,6 +20,7 @@ mod ledger;
 mod lifecycle;
 mod outbox;
 mod people;
+mod personal;
 mod recovery;
 mod relay;
 mod restore;
@@ -27,6 +29,7 @@ mod severity;
 mod signals;
 mod sla;
 mod taxonomy;
+mod tokens;
 mod waiting;
 mod work;
 mod worklist;
@@ -41,16 +44,19 @@ pub use archive::Archived;
 pub use audit::{Anchor, Finding, Tampering, Verified};
 pub use case_command::{CaseCommand, Stands};
 pub use closing::{CannotLink, Closing};
+pub use context::{EventTaken, LineView, OrderView};
 pub use error::DeskError;
 pub use fallout_store::{
     archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place,
-    people::MemberLine, restore::Declared, severity::Judgement, steps::Step, taxonomy::VersionLine,
+    people::MemberLine, restore::Declared, severity::Judgement, steps::Step, taxonomy::VersionLine, tokens::Token,
 };
 pub use intake::{Accepted, PROCESS};
 pub use people::Assignment;
+pub use personal::Erased;
 pub use recovery::{Recovery, Taken};
 pub use sla::{CaseClock, unknown_zones};
 pub use taxonomy::Loaded;
+pub use tokens::{Caller, Made};
 pub use waiting::{Wait, When};
 pub use worklist::Page;
 

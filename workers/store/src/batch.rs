@@ -8,6 +8,7 @@ use fallout_core::{
     evidence::Evidence,
     ids::{AttemptId, IntentId, RunId, StepKey},
     outcome::Outcome,
+    personal::Cut,
     step::Outputs,
     task::{Effect, TaskRef},
 };
@@ -15,7 +16,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{StoreError, Tx, attempts::seconds};
+use crate::{StoreError, Tx, attempts::seconds, context::whole};
 
 /// An order run as its steps are rendered from it.
 #[derive(Clone, Debug)]
@@ -24,15 +25,18 @@ pub struct RunDocument {
     pub document: Value,
 }
 
-/// By business key.
+/// By business key, with what is personal: as they came.
 pub async fn documents(tx: &mut Tx, keys: &[String]) -> Result<BTreeMap<String, RunDocument>, StoreError> {
+    // The month leads to one partition.
     let rows = sqlx::query!(
-        "select r.business_key, r.id, o.document from order_run r join product_order o on o.id = r.order_id
-         where r.business_key = any($1)",
+        r#"select r.business_key, r.id, o.document, p.fields as "fields?: Json<Cut>"
+           from order_run r join product_order o on o.id = r.order_id
+           left join order_personal p on p.month = o.personal_month and p.order_id = o.id and p.part = 'taken_in'
+           where r.business_key = any($1)"#,
         keys,
     );
     let runs = rows.fetch_all(tx.conn()).await?.into_iter();
-    Ok(runs.map(|r| (r.business_key, RunDocument { id: RunId(r.id), document: r.document })).collect())
+    Ok(runs.map(|r| (r.business_key, RunDocument { id: RunId(r.id), document: whole(r.document, r.fields) })).collect())
 }
 
 /// The latest generation of each step that has one.

@@ -13,6 +13,7 @@ use crate::{StoreError, Tx};
 #[derive(Clone, Debug)]
 pub struct CustomerOrder {
     pub key: OrderKey,
+    /// As it is known now, without what is personal.
     pub document: Value,
     /// `None`: its fulfilment was never started.
     pub run_state: Option<String>,
@@ -20,7 +21,8 @@ pub struct CustomerOrder {
 
 pub async fn order(tx: &mut Tx, tenant: &str, external_id: &str) -> Result<Option<CustomerOrder>, StoreError> {
     let row = sqlx::query!(
-        r#"select o.id, o.document, r.state as "state?" from product_order o left join order_run r on r.order_id = o.id
+        r#"select o.id, coalesce(x.document, o.document) as "document!", r.state as "state?"
+           from product_order o left join order_run r on r.order_id = o.id left join order_context x on x.order_id = o.id
            where o.tenant_id = $1 and o.external_id = $2 order by r.run desc limit 1"#,
         tenant,
         external_id,

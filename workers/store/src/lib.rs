@@ -12,6 +12,7 @@ pub mod batch;
 pub mod cases;
 pub mod commands;
 mod commit;
+pub mod context;
 pub mod customer;
 pub mod definitions;
 mod error;
@@ -27,6 +28,7 @@ pub mod signals;
 pub mod sla;
 pub mod steps;
 pub mod taxonomy;
+pub mod tokens;
 mod tx;
 pub mod worklist;
 

@@ -61,7 +61,16 @@ impl From<Row> for Run {
     }
 }
 
-/// The order's id, whether it was there already or not.
+/// An order that is taken in.
+#[derive(Clone, Copy, Debug)]
+pub struct Upserted {
+    pub key: OrderKey,
+    /// It has no run yet: what is taken in is what its steps will be rendered from.
+    pub fresh: bool,
+    pub erased: bool,
+}
+
+/// The order's id, whether it was there already or not. The document of one that was started stays.
 pub async fn upsert_order(
     tx: &mut Tx,
     new: OrderKey,
@@ -69,17 +78,22 @@ pub async fn upsert_order(
     external_id: &str,
     customer: Option<&str>,
     document: &Value,
-) -> Result<OrderKey, StoreError> {
-    let id = sqlx::query_scalar!(
-        "insert into product_order (id, tenant_id, external_id, customer_id, document) values ($1, $2, $3, $4, $5)
-         on conflict (tenant_id, external_id) do update set external_id = excluded.external_id returning id",
+) -> Result<Upserted, StoreError> {
+    let row = sqlx::query!(
+        r#"insert into product_order as o (id, tenant_id, external_id, customer_id, document) values ($1, $2, $3, $4, $5)
+           on conflict (tenant_id, external_id) do update set
+               document = case when exists (select from order_run r where r.order_id = o.id) then o.document else excluded.document end,
+               customer_id = case when exists (select from order_run r where r.order_id = o.id) then o.customer_id else excluded.customer_id end
+           returning id, erased_at is not null as "erased!",
+               not exists (select from order_run r where r.order_id = o.id) as "fresh!""#,
         new.0,
         tenant,
         external_id,
         customer,
         document,
     );
-    Ok(OrderKey(id.fetch_one(tx.conn()).await?))
+    let r = row.fetch_one(tx.conn()).await?;
+    Ok(Upserted { key: OrderKey(r.id), fresh: r.fresh, erased: r.erased })
 }
 
 /// False when this run exists: a second intake of the same order run starts nothing.
@@ -128,14 +142,6 @@ pub async fn run(tx: &mut Tx, id: RunId) -> Result<Option<Run>, StoreError> {
 pub async fn run_of_instance(tx: &mut Tx, process_instance_id: &str) -> Result<Option<RunId>, StoreError> {
     let id = sqlx::query_scalar!("select id from order_run where process_instance_id = $1", process_instance_id);
     Ok(id.fetch_optional(tx.conn()).await?.map(RunId))
-}
-
-pub async fn document(tx: &mut Tx, business_key: &str) -> Result<Option<Value>, StoreError> {
-    let document = sqlx::query_scalar!(
-        "select o.document from order_run r join product_order o on o.id = r.order_id where r.business_key = $1",
-        business_key,
-    );
-    Ok(document.fetch_optional(tx.conn()).await?)
 }
 
 /// No effect when the run was started before: the first instance stays the one.

@@ -45,7 +45,7 @@ pub async fn weight(tx: &mut Tx, case: CaseId) -> Result<Weight, StoreError> {
 /// What surrounds a trouble.
 #[derive(Clone, Debug)]
 pub struct Impact {
-    /// The order's document.
+    /// The order as it is known now, without what is personal.
     pub document: Option<Value>,
     /// Orders with an active case of this classification at this system, the one in question included.
     pub affected_orders: i64,
@@ -63,7 +63,8 @@ pub async fn impact(
 ) -> Result<Impact, StoreError> {
     let row = sqlx::query_as!(
         Impact,
-        r#"select (select document from product_order where id = $2) as document,
+        r#"select (select coalesce(x.document, o.document) from product_order o left join order_context x on x.order_id = o.id
+                          where o.id = $2) as document,
                   1 + (select count(*) from (
                       select distinct related_order_id from fallout_case
                       where tenant_id = $1 and external_system = $3 and classification_code = $4

@@ -191,6 +191,8 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
         | DeskError::NoReference => "FO-040",
         DeskError::NoWindow => "FO-042",
         DeskError::NoSuchOrder(_) => "FO-048",
+        DeskError::TokenName { .. } | DeskError::TokenExists(_) => "FO-052",
+        DeskError::NotErasable { .. } | DeskError::OrderErased(_) => "FO-053",
         _ => return e.into(),
     };
     Failure::new(code, e.to_string()).because(e).into()

@@ -8,8 +8,8 @@ use std::{
 
 use fallout_bpmn::TopicCodes;
 use fallout_core::{
-    catalogue::Catalogue, check::Finding, customer::CustomerPolicy, operation::Operation, severity::SeverityRules,
-    sla::SlaRules, taxonomy::Taxonomy,
+    catalogue::Catalogue, check::Finding, customer::CustomerPolicy, operation::Operation, personal::PersonalData,
+    severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
 };
 use serde::de::DeserializeOwned;
 
@@ -24,6 +24,7 @@ use crate::codes::category_page;
 /// What is built in, by name and content.
 const SEVERITY: (&str, &str) = ("config/severity.toml", shipped::SEVERITY);
 const SLA: (&str, &str) = ("config/sla.toml", shipped::SLA);
+const PERSONAL_DATA: (&str, &str) = ("config/personal-data.toml", shipped::PERSONAL_DATA);
 
 /// A file as (name for messages, content).
 pub(super) type NamedText = (String, String);
@@ -53,6 +54,8 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let severity = reference(&settings.severity, SEVERITY, SeverityRules::check, &mut problems);
     let checked = |sla: &SlaRules| [sla.check(), fallout_desk::unknown_zones(sla)].concat();
     let sla = reference(&settings.sla, SLA, checked, &mut problems);
+    let checked = |personal: &PersonalData| personal.check(&severity);
+    let personal = reference(&settings.personal_data, PERSONAL_DATA, checked, &mut problems);
     let texts = if paths.is_empty() {
         folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems)
     } else {
@@ -60,7 +63,7 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     };
     let files = texts.len();
     let mut read = Read {
-        catalogue: Catalogue { taxonomy, tenants, severity, sla, ..Default::default() },
+        catalogue: Catalogue { taxonomy, tenants, severity, sla, personal, ..Default::default() },
         files,
         problems,
         ..Default::default()

@@ -37,6 +37,7 @@ pub struct CatalogueSettings {
     pub customer_status: PathBuf,
     pub severity: PathBuf,
     pub sla: PathBuf,
+    pub personal_data: PathBuf,
     pub models: PathBuf,
 }
 

@@ -11,6 +11,7 @@ pub const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 pub const TAXONOMY: &str = include_str!("../../../../config/taxonomy.toml");
 pub const CUSTOMER_STATUS: &str = include_str!("../../../../config/customer-status.toml");
 pub const SEVERITY: &str = include_str!("../../../../config/severity.toml");
+pub const PERSONAL_DATA: &str = include_str!("../../../../config/personal-data.toml");
 pub const SLA: &str = include_str!("../../../../config/sla.toml");
 /// One hundred orders in the shape of TMF622.
 pub const ORDERS: &str = include_str!("../../../../config/demo/orders.json");

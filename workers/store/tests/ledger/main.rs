@@ -6,6 +6,7 @@
 mod cases;
 mod commits;
 mod database;
+mod orders;
 mod races;
 mod rules;
 mod taxonomy;

@@ -12,7 +12,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use crate::database::{Database, legal, run};
 
 /// Every table that has rows of tenants since the first migrations; later ones may come on top.
-const FILLED: [&str; 15] = [
+const FILLED: [&str; 21] = [
     "product_order",
     "order_run",
     "step",
@@ -28,6 +28,12 @@ const FILLED: [&str; 15] = [
     "fallout_recovery_action",
     "fallout_external_signal",
     "engine_command",
+    "order_context",
+    "order_item",
+    "order_event",
+    "order_personal",
+    "order_erasure",
+    "access_token",
 ];
 const MINE: &str = "select set_config('fallout.tenant', 't', false), set_config('fallout.service', '', false)";
 const ALL: &str = "select set_config('fallout.tenant', '', false), set_config('fallout.service', 'test', false)";
@@ -214,6 +220,8 @@ async fn a_reader_sees_the_views_of_its_tenant_whatever_it_sets() {
         let by_age =
             "select cases || ' ' || under_a_day || ' ' || under_a_week || ' ' || older from fallout_v1.open_by_age";
         assert_eq!(texts(&mut conn, by_age).await, one("1 1 0 0"));
+        assert_eq!(texts(&mut conn, "select order_id || ' ' || state from fallout_v1.orders").await, one("o-90 held"));
+        assert_eq!(texts(&mut conn, "select order_id || line_id from fallout_v1.order_items").await, one("o-901"));
     }
     for sql in ["select * from fallout_case", "select * from reader_login", "select archive_run(id(90))"] {
         refused(&mut conn, sql, "permission denied").await;

@@ -25,3 +25,13 @@ values (id(91), 'u', id(91), 'step', 'do', 'op', 'd', 'p-91', 'a', 'task');
 update step set state = 'cancelled' where id = id(91);
 update order_run set state = 'completed', ended_at = now() where id = id(91);
 select archive_run(id(91));
+insert into order_context (order_id, tenant_id, customer_id, category) values (id(90), 'u', 'c-90', 'business');
+insert into order_item (order_id, line_id, tenant_id, position, action, service_numbers) values (id(90), '1', 'u', 1, 'add', '{+49 1}');
+insert into order_event (tenant_id, event_id, order_id, event_type, event_at, told_by)
+values ('u', 'e-90', id(90), 'ProductOrderCreateEvent', now(), 'test');
+insert into order_personal (month, order_id, tenant_id, part, fields)
+values (date_trunc('month', now() at time zone 'UTC'), id(90), 'u', 'taken_in', '{"/note": "x"}');
+insert into order_erasure (order_id, tenant_id, erased_by, reason, fields, content_hash, archived_runs)
+values (id(90), 'u', 'test', 'test', 1, 'hash', 0);
+insert into access_token (id, tenant_id, name, hash, scopes, added_by)
+values (id(90), 'u', 'test', sha256('x'), '{orders.write}', 'test');
