@@ -1,12 +1,10 @@
 //! Reading for people and judges; nothing here changes anything.
 
 use fallout_core::{
-    action::{Action, Refusal, Target, guard},
-    decide::classification,
+    action::Action,
     ids::{CaseNumber, RunId},
     operation::Kind,
     outcome::Outcome,
-    step::Outputs,
 };
 use fallout_store::{
     actions, attempts,
@@ -19,7 +17,7 @@ use fallout_store::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Desk, DeskError, work::Work};
+use crate::{Desk, DeskError, guarding::actions_without_step, work::Work};
 
 /// Everything that `case show` tells.
 #[derive(Clone, Debug, Serialize)]
@@ -78,13 +76,14 @@ impl Desk {
         let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
         let timeline = cases::timeline(&mut tx, case.id).await?;
         let Some(step) = case.step else {
-            return Ok(CaseDetail { case: line, timeline, attempts: Vec::new(), actions: Vec::new() });
+            let now = tx.now().await?;
+            let actions = if case.state.is_active() { actions_without_step(&case, now) } else { Vec::new() };
+            return Ok(CaseDetail { case: line, timeline, attempts: Vec::new(), actions });
         };
         let attempts = attempts::lines(&mut tx, step).await?.into_iter().map(AttemptView::from).collect();
         let step = steps::get(&mut tx, step).await?;
-        let work = Work::on(self, tx, step).await?;
-        let is_undo = case.classification == classification::UNDO_REQUIRED;
-        let actions = if case.state.is_active() { work.actions(is_undo) } else { Vec::new() };
+        let mut work = Work::on(self, tx, step).await?;
+        let actions = if case.state.is_active() { work.actions(&case).await? } else { Vec::new() };
         Ok(CaseDetail { case: line, timeline, attempts, actions })
     }
 
@@ -140,19 +139,6 @@ impl Desk {
         }
         tx.commit().await?;
         Ok(views)
-    }
-}
-
-impl Work<'_> {
-    fn actions(&self, is_undo: bool) -> Vec<ActionView> {
-        let facts = self.facts();
-        let target = Target { op: self.op, step: &facts, branches: &self.branches, is_undo };
-        let view = |action: &Action| match guard(*action, &target, None, &Outputs::new()) {
-            Err(Refusal::NotBuilt(_)) => None,
-            Ok(_) => Some(ActionView { action: *action, refused: None }),
-            Err(refusal) => Some(ActionView { action: *action, refused: Some(refusal.to_string()) }),
-        };
-        Action::ALL.iter().filter_map(view).collect()
     }
 }
 

@@ -14,6 +14,7 @@ mod closing;
 mod context;
 mod customer;
 mod error;
+mod guarding;
 mod intake;
 mod judging;
 mod ledger;

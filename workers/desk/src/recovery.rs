@@ -1,10 +1,9 @@
 //! Recovery commands: principal, idempotency, guard, gate, and one row for the relay; all or nothing.
 
 use fallout_core::{
-    action::{Accepted, Action, Attestation, Refusal, Target, guard},
+    action::{Accepted, Action, Asked, Attestation, Refusal},
     case::{CaseEvent, CaseState, Resolution},
     command::{EngineCommand, NO_ACTION},
-    decide::classification,
     ids::{ActionId, CaseNumber, CommandId},
     outcome::Outcome,
     step::{Outputs, StepState},
@@ -114,15 +113,15 @@ impl Desk {
 
 impl Work<'_> {
     async fn take(&mut self, mut case: Case, ask: &Recovery<'_>, key: &str) -> Result<ActionId, DeskError> {
-        let facts = self.facts();
-        let is_undo = case.classification == classification::UNDO_REQUIRED;
-        let target = Target { op: self.op, step: &facts, branches: &self.branches, is_undo };
-        let accepted = guard(ask.action, &target, ask.attestation.as_ref(), &ask.outputs)?;
+        let around = self.surroundings().await?;
+        let asked = Asked { attested: ask.attestation.as_ref(), outputs: &ask.outputs, impact: None };
+        let accepted = self.guarded(&case, &around, ask.action, &asked)?;
         let action = self.store_action(&case, ask, key).await?;
         move_case(&mut self.tx, &mut case, CaseEvent::ActionRequested).await?;
         match accepted {
             Accepted::Correlate { settles } => self.reserve(action, ask, settles).await?,
             Accepted::RecordUndone => self.record_undone(&mut case, action, ask).await?,
+            Accepted::Check(_) | Accepted::EndCase => return Err(Refusal::NotBuilt(ask.action).into()),
         }
         Ok(action)
     }

@@ -120,13 +120,8 @@ pub fn recommended(case: &CaseLine) -> String {
 
 /// An action as `case recover --action` names it; one that it cannot take by its own word.
 pub fn action_name(action: Action) -> &'static str {
-    match action {
-        Action::RetryStep => "retry",
-        Action::ResumeWorkflow => "resume",
-        Action::SkipStep => "skip",
-        Action::CancelOrder => "cancel",
-        other => other.word(),
-    }
+    let declared = action.declaration();
+    if declared.is_built() { declared.name } else { action.word() }
 }
 
 /// This program as it was called, for a line that a person copies.

@@ -2,7 +2,7 @@
 
 use fallout_core::{
     action::{Action, ActionState},
-    ids::{ActionId, CaseId},
+    ids::{ActionId, CaseId, StepKey},
 };
 use serde_json::Value;
 
@@ -102,11 +102,23 @@ pub async fn of_case(tx: &mut Tx, case: CaseId) -> Result<Vec<StoredAction>, Sto
     rows.fetch_all(tx.conn()).await?.into_iter().map(StoredAction::try_from).collect()
 }
 
+/// Nothing in the engine waits for this step any more: its task is gone, and that was told to its case.
+pub async fn is_stranded(tx: &mut Tx, step: StepKey, external_task_id: &str) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select 1 from step s join fallout_external_signal f on f.tenant_id = s.tenant_id
+               and f.source_system = 'fleet' and f.source_event_id = $2 || ':stranded' and f.step_id = s.id
+               where s.id = $1) as "found!""#,
+        step.0,
+        external_task_id,
+    );
+    Ok(found.fetch_one(tx.conn()).await?)
+}
+
 pub async fn set_state(tx: &mut Tx, id: ActionId, state: ActionState, result: &Value) -> Result<(), StoreError> {
     sqlx::query!(
         "update fallout_recovery_action set status = $2, result_payload = $3,
-                completed_at = case when $2 in ('completed', 'failed') then now() end
-         where id = $1 and status not in ('completed', 'failed')",
+                completed_at = case when $2 in ('completed', 'failed', 'withdrawn', 'not_approved') then now() end
+         where id = $1 and completed_at is null",
         id.0,
         state.word(),
         result,

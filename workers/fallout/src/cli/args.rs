@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    access, audit, case, check, customer_status, demo, deploy, explain, ledger, migrate, operation, order, taxonomy,
-    up, watch, worker,
+    access, action, audit, case, check, customer_status, demo, deploy, explain, ledger, migrate, operation, order,
+    taxonomy, up, watch, worker,
 };
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
@@ -56,6 +56,7 @@ pub enum Command {
     Operation(operation::Args),
     Check(check::Args),
     Case(case::Args),
+    Action(action::Args),
     Ledger(ledger::Args),
     Audit(audit::Args),
     Order(order::Args),

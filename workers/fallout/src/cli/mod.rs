@@ -1,6 +1,7 @@
 //! The command line: what there is to say, and the way every command takes.
 
 mod access;
+mod action;
 mod args;
 mod audit;
 mod case;
@@ -100,6 +101,7 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Operation(args) => operation::run(args, context).await,
         Command::Check(args) => check::run(args, context, problems).await,
         Command::Case(args) => case::run(args, context).await,
+        Command::Action(args) => action::run(&args, context),
         Command::Ledger(args) => ledger::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Order(args) => order::run(args, context).await,

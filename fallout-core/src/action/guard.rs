@@ -1,0 +1,293 @@
+//! What may be done to a case as it stands, and why not: read from case, order, step, ledger and the branches of the
+//! definition that this order runs.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+
+use super::{
+    Action, Attestation, Refusal,
+    catalogue::{Declaration, Wants},
+};
+use crate::{
+    attempt::AttemptFacts,
+    case::CaseState,
+    claim::StepFacts,
+    decide::{Joined, join, key_is_kept},
+    ids::AttemptId,
+    operation::Operation,
+    outcome::Outcome,
+    outputs::valid_until,
+    step::{Outputs, StepState},
+    template,
+};
+
+/// The case as the guard sees it.
+#[derive(Clone, Debug)]
+pub struct Target<'a> {
+    pub case: CaseState,
+    /// The case asks for an applied effect of a cancelled order to be undone.
+    pub is_undo: bool,
+    /// A case may belong to no step.
+    pub step: Option<OnStep<'a>>,
+    pub now: DateTime<Utc>,
+}
+
+/// Its step, and what surrounds it.
+#[derive(Clone, Debug)]
+pub struct OnStep<'a> {
+    pub op: &'a Operation,
+    pub facts: &'a StepFacts,
+    /// Actions that the definition this instance runs can take.
+    pub branches: &'a BTreeSet<String>,
+    /// Nothing in the engine waits for this step any more.
+    pub is_gone: bool,
+    /// The first earlier result that its request uses and that is no longer valid.
+    pub expired: Option<Expired>,
+}
+
+/// An output of an earlier step that may not be used any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Expired {
+    pub step: String,
+    pub output: String,
+    pub until: DateTime<Utc>,
+}
+
+/// What is given with a command.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'a> {
+    pub attested: Option<&'a Attestation>,
+    /// Values that later steps need.
+    pub outputs: &'a Outputs,
+    /// What a force close means for the customer.
+    pub impact: Option<&'a str>,
+}
+
+/// What an accepted action does before anything is sent.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Accepted {
+    /// Reserve the step and correlate the action; `settles` is the attested outcome of what was unknown.
+    Correlate { settles: Option<Outcome> },
+    /// The effect was undone outside: no message, the record is enough.
+    RecordUndone,
+    /// Ask the downstream about this attempt.
+    Check(AttemptId),
+    /// Nothing of the order changes; the case ends.
+    EndCase,
+}
+
+/// Whether the action may be taken.
+pub fn guard(action: Action, target: &Target<'_>, asked: &Asked<'_>) -> Result<Accepted, Refusal> {
+    let declared = action.declaration();
+    if !declared.is_built() {
+        return Err(Refusal::NotBuilt(action));
+    }
+    if target.case == CaseState::AwaitingApproval {
+        return Err(Refusal::ApprovalUnderWay);
+    }
+    if action == Action::ForceClose {
+        return force_close(target, asked);
+    }
+    let Some(step) = &target.step else { return Err(Refusal::NoStep) };
+    if target.is_undo {
+        return undo(action, asked.attested);
+    }
+    // Whatever else is known: a sender is at work.
+    if step.facts.attempts.iter().any(AttemptFacts::is_open) {
+        return Err(Refusal::AttemptOpen);
+    }
+    match step.facts.state {
+        StepState::Parked if step.facts.gate.is_some() || target.case == CaseState::Recovering => {
+            Err(Refusal::ActionUnderWay)
+        }
+        StepState::Parked => parked(declared, step, asked, target.now),
+        state => Err(Refusal::NotParked(state)),
+    }
+}
+
+fn undo(action: Action, attested: Option<&Attestation>) -> Result<Accepted, Refusal> {
+    match (action, attested) {
+        (Action::SkipStep, Some(Attestation { applied: false, .. })) => Ok(Accepted::RecordUndone),
+        (Action::SkipStep, _) => Err(Refusal::NotUndone),
+        _ => Err(Refusal::OnlySkip(action)),
+    }
+}
+
+/// A step that takes an effect back is left only when the effect is gone, however that came about.
+fn undoing(action: Action, attested: Option<&Attestation>) -> Result<(), Refusal> {
+    match (action, attested) {
+        (Action::SkipStep, Some(Attestation { applied: false, .. })) => Ok(()),
+        (Action::SkipStep, _) => Err(Refusal::NotUndone),
+        (Action::CancelOrder, _) => Err(Refusal::OnlySkip(action)),
+        _ => Ok(()),
+    }
+}
+
+/// A step that waits for a recovery always has a case, so its case cannot just end.
+fn force_close(target: &Target<'_>, asked: &Asked<'_>) -> Result<Accepted, Refusal> {
+    if let Some(step) = &target.step {
+        if step.facts.attempts.iter().any(AttemptFacts::is_open) {
+            return Err(Refusal::AttemptOpen);
+        }
+        if step.facts.gate.is_some() || target.case == CaseState::Recovering {
+            return Err(Refusal::ActionUnderWay);
+        }
+        if step.facts.state == StepState::Parked && !step.is_gone && !target.is_undo {
+            return Err(Refusal::StillParked);
+        }
+    }
+    match asked.impact.map(str::trim) {
+        None | Some("") => Err(Refusal::NoImpact),
+        Some(_) => Ok(Accepted::EndCase),
+    }
+}
+
+fn parked(
+    declared: &Declaration,
+    step: &OnStep<'_>,
+    asked: &Asked<'_>,
+    now: DateTime<Utc>,
+) -> Result<Accepted, Refusal> {
+    let action = declared.action;
+    if declared.needs_branch() && !step.branches.contains(action.word()) {
+        return Err(Refusal::NoBranch(action));
+    }
+    match declared.wants {
+        Wants::Unknown => return check(step),
+        // What is begun for an order that is being cancelled would only have to be undone; undoing goes on.
+        Wants::Absent if step.facts.order_cancelled && step.facts.undoes.is_none() => {
+            return Err(Refusal::OrderCancelled);
+        }
+        _ => {}
+    }
+    let (known, settles) = known(declared, step, asked, now)?;
+    match (declared.wants, known) {
+        (Wants::Absent, Known::Applied) => return Err(Refusal::Applied),
+        (Wants::Present, Known::NotApplied) => return Err(Refusal::NotApplied),
+        _ => {}
+    }
+    if action == Action::SkipStep {
+        outputs_given(step, asked.outputs)?;
+    }
+    if step.facts.undoes.is_some() {
+        undoing(action, asked.attested)?;
+    }
+    let runs_again = matches!(action, Action::RetryStep | Action::ResumeWorkflow);
+    match &step.expired {
+        _ if runs_again && step.is_gone => Err(Refusal::InstanceGone),
+        Some(Expired { step, output, until }) if declared.repeats() => {
+            Err(Refusal::Expired { step: step.clone(), output: output.clone(), until: *until })
+        }
+        _ => Ok(Accepted::Correlate { settles }),
+    }
+}
+
+/// What a lookup could still find out.
+fn check(step: &OnStep<'_>) -> Result<Accepted, Refusal> {
+    match join(&step.facts.attempts) {
+        Joined::Unresolved(attempt, _) if step.op.lookup.is_some() => Ok(Accepted::Check(attempt.id)),
+        Joined::Unresolved(..) => Err(Refusal::NoLookup),
+        Joined::Open(_) => Err(Refusal::AttemptOpen),
+        Joined::Settled(_, outcome) => {
+            Err(Refusal::NothingUnknown { applied: matches!(outcome, Outcome::Success { .. }) })
+        }
+        Joined::Nothing => Err(Refusal::NothingUnknown { applied: false }),
+    }
+}
+
+/// What is known about the effect, together with what is attested now.
+enum Known {
+    Applied,
+    NotApplied,
+    /// It may exist, and sending the same again cannot make another.
+    Recognised,
+}
+
+fn known(
+    declared: &Declaration,
+    step: &OnStep<'_>,
+    asked: &Asked<'_>,
+    now: DateTime<Utc>,
+) -> Result<(Known, Option<Outcome>), Refusal> {
+    match (join(&step.facts.attempts), asked.attested) {
+        (Joined::Open(_), _) => Err(Refusal::AttemptOpen),
+        (Joined::Unresolved(_, outcome), None) => recognised(declared, step, outcome, now).map(|known| (known, None)),
+        (Joined::Unresolved(..), Some(said)) => {
+            let (known, outcome) = attest(step, said, asked.outputs)?;
+            Ok((known, Some(outcome)))
+        }
+        (Joined::Settled(_, Outcome::Success { .. }), None) => Ok((Known::Applied, None)),
+        (Joined::Settled(_, Outcome::Success { .. }), Some(said)) if said.applied => Ok((Known::Applied, None)),
+        (Joined::Settled(_, Outcome::Success { .. }), Some(_)) => Err(Refusal::NothingToAttest),
+        (Joined::Settled(..) | Joined::Nothing, Some(said)) if said.applied => Err(Refusal::NothingToAttest),
+        (Joined::Settled(..) | Joined::Nothing, _) => Ok((Known::NotApplied, None)),
+    }
+}
+
+/// Without a lookup the same key is the way to ask, while the downstream keeps it; where there is one, it is asked.
+fn recognised(
+    declared: &Declaration,
+    step: &OnStep<'_>,
+    outcome: &Outcome,
+    now: DateTime<Utc>,
+) -> Result<Known, Refusal> {
+    let replayable = matches!(outcome, Outcome::Replayable { .. }) && step.op.lookup.is_none();
+    match key_is_kept(step.op, &step.facts.attempts, now) {
+        _ if !declared.repeats() || !replayable => Err(Refusal::OutcomeUnknown),
+        true => Ok(Known::Recognised),
+        false => Err(Refusal::KeyForgotten),
+    }
+}
+
+fn attest(step: &OnStep<'_>, said: &Attestation, outputs: &Outputs) -> Result<(Known, Outcome), Refusal> {
+    if said.applied {
+        outputs_given(step, outputs)?;
+        return Ok((Known::Applied, Outcome::Success { outputs: outputs.clone() }));
+    }
+    let reason = format!("attested as not applied: {}", said.reference);
+    Ok((Known::NotApplied, Outcome::Technical { reason, retry_after_ms: None }))
+}
+
+/// No step relies on what an undo gives.
+fn outputs_given(step: &OnStep<'_>, given: &Outputs) -> Result<(), Refusal> {
+    let mut needed = step.op.outputs.keys().filter(|_| step.facts.undoes.is_none());
+    match needed.find(|name| !given.contains_key(*name)) {
+        Some(missing) => Err(Refusal::OutputMissing(missing.clone())),
+        None => Ok(()),
+    }
+}
+
+/// The first result of an earlier step that the operation's request names and that has ended by `now`.
+pub fn expired<'a>(
+    op: &Operation,
+    earlier: impl IntoIterator<Item = (&'a str, &'a Outputs)> + Clone,
+    now: DateTime<Utc>,
+) -> Option<Expired> {
+    let mut texts = vec![op.request.path.as_str()];
+    op.request.body.iter().for_each(|body| texts_of(body, &mut texts));
+    let used = texts.into_iter().flat_map(template::names).filter_map(|name| {
+        let (step, output) = name.strip_prefix("outputs.")?.split_once('.')?;
+        Some((step, output.split('.').next().unwrap_or(output)))
+    });
+    used.filter_map(|(step, output)| {
+        let (_, outputs) = earlier.clone().into_iter().find(|(name, _)| *name == step)?;
+        let until = valid_until(outputs, output).filter(|until| *until <= now)?;
+        Some(Expired { step: step.to_owned(), output: output.to_owned(), until })
+    })
+    .next()
+}
+
+fn texts_of<'a>(value: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+    use serde_json::Value;
+    match value {
+        Value::String(text) => found.push(text),
+        Value::Array(items) => items.iter().for_each(|item| texts_of(item, found)),
+        Value::Object(map) => map.values().for_each(|value| texts_of(value, found)),
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+#[path = "guard_tests.rs"]
+mod tests;

@@ -1,0 +1,483 @@
+//! The guard of recovery actions: what is accepted on a step as it stands, and the name of each refusal.
+
+use serde_json::json;
+
+use super::*;
+use crate::fixtures::{
+    action_id, at, attempts, business, defect, keyed, outputs, replayable, step, success, technical, unknown,
+    with_lookup,
+};
+use crate::undo::Left;
+
+const RETRY: Action = Action::RetryStep;
+const RESUME: Action = Action::ResumeWorkflow;
+const SKIP: Action = Action::SkipStep;
+const CANCEL: Action = Action::CancelOrder;
+const BUILT: [Action; 4] = [RETRY, RESUME, SKIP, CANCEL];
+
+/// What a person says and gives.
+type Said = (Attestation, Outputs);
+type Answer = Result<Accepted, Refusal>;
+
+fn parked(outcomes: impl IntoIterator<Item = Option<Outcome>>) -> StepFacts {
+    step(StepState::Parked, attempts(outcomes))
+}
+
+fn guarded(step: &StepFacts, action: Action, attested: Option<&Said>) -> Answer {
+    guarded_with(step, &BUILT, false, action, attested)
+}
+
+/// An operation with a lookup, so that the key is not what is asked with.
+fn guarded_with(step: &StepFacts, branches: &[Action], is_undo: bool, action: Action, said: Option<&Said>) -> Answer {
+    let op = with_lookup(keyed());
+    let branches = branches.iter().map(|a| a.word().to_owned()).collect();
+    let none = Outputs::new();
+    let asked = Asked {
+        attested: said.map(|s| &s.0),
+        outputs: said.map_or(&none, |s| &s.1),
+        impact: Some("no service until May"),
+    };
+    guard(action, &Target { is_undo, ..on(&op, step, &branches) }, &asked)
+}
+
+/// A classified case of the step.
+fn on<'a>(op: &'a Operation, facts: &'a StepFacts, branches: &'a BTreeSet<String>) -> Target<'a> {
+    let step = OnStep { op, facts, branches, is_gone: false, expired: None };
+    Target { case: CaseState::Classified, is_undo: false, step: Some(step), now: at(100) }
+}
+
+fn all_branches() -> BTreeSet<String> {
+    BUILT.iter().map(|a| a.word().to_owned()).collect()
+}
+
+fn said(applied: bool, outputs: Outputs) -> Option<Said> {
+    let attested = Attestation { applied, reference: "TICKET-1".into() };
+    Some((attested, outputs))
+}
+
+fn applied() -> Option<Said> {
+    said(true, outputs())
+}
+
+fn not_applied() -> Option<Said> {
+    said(false, Outputs::new())
+}
+
+fn ok() -> Answer {
+    Ok(Accepted::Correlate { settles: None })
+}
+
+fn settles(outcome: Outcome) -> Answer {
+    Ok(Accepted::Correlate { settles: Some(outcome) })
+}
+
+fn attested_absence() -> Outcome {
+    Outcome::Technical { reason: "attested as not applied: TICKET-1".into(), retry_after_ms: None }
+}
+
+fn missing_id() -> Answer {
+    Err(Refusal::OutputMissing("id".into()))
+}
+
+/// One row per action and attestation, on one step.
+fn check(step: &StepFacts, rows: impl IntoIterator<Item = (Action, Option<Said>, Answer)>) {
+    for (action, attested, expected) in rows {
+        let said = attested.as_ref().map(|a| a.0.applied);
+        assert_eq!(guarded(step, action, attested.as_ref()), expected, "{action}, applied: {said:?}");
+    }
+}
+
+#[test]
+fn a_step_proven_not_applied_may_be_retried_skipped_with_its_outputs_or_cancelled() {
+    for history in [vec![], vec![Some(technical())], vec![Some(business())], vec![Some(defect())]] {
+        check(
+            &parked(history),
+            [
+                (RETRY, None, ok()),
+                (RETRY, not_applied(), ok()),
+                (RETRY, applied(), Err(Refusal::NothingToAttest)),
+                (RESUME, None, Err(Refusal::NotApplied)),
+                (RESUME, applied(), Err(Refusal::NothingToAttest)),
+                (SKIP, None, missing_id()),
+                (SKIP, not_applied(), missing_id()),
+                (SKIP, said(false, outputs()), ok()),
+                (CANCEL, None, ok()),
+            ],
+        );
+    }
+}
+
+#[test]
+fn an_unknown_step_takes_nothing_without_an_attestation() {
+    for outcome in [unknown(), replayable(), Outcome::Pending] {
+        let lost = parked([Some(outcome), Some(technical())]);
+        check(&lost, BUILT.map(|action| (action, None, Err(Refusal::OutcomeUnknown))));
+    }
+}
+
+#[test]
+fn an_attestation_settles_what_was_unknown_and_allows_what_fits_it() {
+    check(
+        &parked([Some(unknown())]),
+        [
+            (RESUME, applied(), settles(success())),
+            (RETRY, applied(), Err(Refusal::Applied)),
+            (SKIP, applied(), Err(Refusal::Applied)),
+            (CANCEL, applied(), settles(success())),
+            (RETRY, not_applied(), settles(attested_absence())),
+            (RESUME, not_applied(), Err(Refusal::NotApplied)),
+            (SKIP, not_applied(), missing_id()),
+            (SKIP, said(false, outputs()), settles(attested_absence())),
+            (CANCEL, not_applied(), settles(attested_absence())),
+        ],
+    );
+}
+
+#[test]
+fn an_effect_attested_as_applied_brings_every_output_that_later_steps_need() {
+    let other = Outputs::from([("other".to_owned(), json!(1))]);
+    for given in [Outputs::new(), other] {
+        check(&parked([Some(unknown())]), [(RESUME, said(true, given), missing_id())]);
+    }
+}
+
+#[test]
+fn a_step_whose_effect_exists_may_be_resumed_or_cancelled_but_neither_retried_nor_skipped() {
+    check(
+        &parked([Some(unknown()), Some(success())]),
+        [
+            (RESUME, None, ok()),
+            (RESUME, applied(), ok()),
+            (RESUME, not_applied(), Err(Refusal::NothingToAttest)),
+            (RETRY, None, Err(Refusal::Applied)),
+            (SKIP, None, Err(Refusal::Applied)),
+            (CANCEL, None, ok()),
+        ],
+    );
+}
+
+#[test]
+fn nothing_is_accepted_while_an_attempt_is_open() {
+    for state in [StepState::Running, StepState::Parked] {
+        let open = step(state, attempts([Some(technical()), None]));
+        for action in BUILT {
+            assert_eq!(guarded(&open, action, applied().as_ref()), Err(Refusal::AttemptOpen));
+        }
+    }
+}
+
+#[test]
+fn an_action_under_way_keeps_every_other_out() {
+    let reserved = StepFacts { gate: Some(action_id(7)), ..parked([Some(technical())]) };
+    check(&reserved, BUILT.map(|action| (action, None, Err(Refusal::ActionUnderWay))));
+}
+
+#[test]
+fn only_a_parked_step_is_recovered() {
+    for state in StepState::ALL.iter().copied().filter(|s| *s != StepState::Parked) {
+        check(&step(state, settled()), BUILT.map(|action| (action, None, Err(Refusal::NotParked(state)))));
+    }
+}
+
+fn settled() -> Vec<AttemptFacts> {
+    attempts([Some(technical())])
+}
+
+#[test]
+fn an_action_without_a_branch_in_the_running_definition_is_refused() {
+    let step = step(StepState::Parked, settled());
+    let answer = guarded_with(&step, &[SKIP, CANCEL], false, RETRY, None);
+    assert_eq!(answer, Err(Refusal::NoBranch(RETRY)));
+}
+
+#[test]
+fn what_is_not_built_says_what_is_missing_before_anything_else() {
+    let step = step(StepState::Done, attempts([None]));
+    let missing = Action::ALL.iter().copied().filter(|a| !a.declaration().is_built());
+    let missing: Vec<_> = missing.collect();
+    use Action as A;
+    assert_eq!(missing, [A::CorrectData, A::RepriceQuote, A::RebaseChange, A::RerouteStep, A::CompensateStep]);
+    for action in missing {
+        let refusal = guarded(&step, action, None).unwrap_err();
+        assert_eq!(refusal, Refusal::NotBuilt(action));
+        assert!(refusal.to_string().contains(action.declaration().missing.unwrap()), "{refusal}");
+    }
+}
+
+#[test]
+fn an_effect_to_be_undone_ends_only_by_a_skip_with_the_attestation_that_it_is_gone() {
+    let done = step(StepState::Done, attempts([Some(success())]));
+    let undo = |action, said: Option<Said>| guarded_with(&done, &[], true, action, said.as_ref());
+    assert_eq!(undo(SKIP, not_applied()), Ok(Accepted::RecordUndone));
+    assert_eq!(undo(SKIP, None), Err(Refusal::NotUndone));
+    assert_eq!(undo(SKIP, applied()), Err(Refusal::NotUndone));
+    for action in [RETRY, RESUME, CANCEL] {
+        assert_eq!(undo(action, not_applied()), Err(Refusal::OnlySkip(action)));
+    }
+}
+
+#[test]
+fn a_missing_output_is_asked_for_in_the_words_of_the_command_line() {
+    assert!(Refusal::OutputMissing("id".into()).to_string().contains("--output id=VALUE"));
+}
+
+#[test]
+fn a_skip_of_what_is_proven_not_applied_needs_the_outputs_and_no_attestation() {
+    let step = parked([Some(technical())]);
+    assert_eq!(plainly(SKIP, &keyed(), &step, &outputs()), ok());
+    assert_eq!(plainly(SKIP, &keyed(), &step, &Outputs::new()), missing_id());
+}
+
+fn plainly(action: Action, op: &Operation, step: &StepFacts, outputs: &Outputs) -> Answer {
+    let asked = Asked { attested: None, outputs, impact: None };
+    guard(action, &on(op, step, &all_branches()), &asked)
+}
+
+const NOTHING: Outputs = Outputs::new();
+
+#[test]
+fn without_a_lookup_the_same_key_may_ask_again_while_it_is_kept() {
+    // Kept for 1,000 s; a tenth of it is margin.
+    let rows = [(replayable(), 899, ok()), (replayable(), 900, Err(Refusal::KeyForgotten))];
+    let rows = rows.into_iter().chain([(unknown(), 1, Err(Refusal::OutcomeUnknown))]);
+    for (outcome, now, expected) in rows {
+        let (op, step, branches) = (keyed(), parked([Some(outcome.clone())]), all_branches());
+        let asked = Asked { attested: None, outputs: &NOTHING, impact: None };
+        let target = Target { now: at(now), ..on(&op, &step, &branches) };
+        assert_eq!(guard(RETRY, &target, &asked), expected, "{outcome:?} at {now}");
+        for action in [RESUME, SKIP, CANCEL] {
+            assert_eq!(guard(action, &target, &asked), Err(Refusal::OutcomeUnknown), "{action} does not ask");
+        }
+    }
+    let step = parked([Some(replayable())]);
+    assert_eq!(plainly(RETRY, &with_lookup(keyed()), &step, &NOTHING), Err(Refusal::OutcomeUnknown));
+}
+
+#[test]
+fn reconciling_needs_a_lookup_and_something_unknown() {
+    let (looked_up, asked_nobody) = (with_lookup(keyed()), keyed());
+    let checks = Ok(Accepted::Check(crate::ids::AttemptId(uuid::Uuid::from_u128(1))));
+    let rows = [
+        (&looked_up, parked([Some(unknown())]), checks),
+        (&asked_nobody, parked([Some(unknown())]), Err(Refusal::NoLookup)),
+        (&looked_up, parked([Some(success())]), Err(Refusal::NothingUnknown { applied: true })),
+        (&looked_up, parked([Some(technical())]), Err(Refusal::NothingUnknown { applied: false })),
+        (&looked_up, parked([]), Err(Refusal::NothingUnknown { applied: false })),
+        (&looked_up, parked([Some(unknown()), None]), Err(Refusal::AttemptOpen)),
+        (
+            &looked_up,
+            step(StepState::Running, attempts([Some(unknown())])),
+            Err(Refusal::NotParked(StepState::Running)),
+        ),
+    ];
+    for (op, step, expected) in rows {
+        assert_eq!(plainly(Action::ReconcileStep, op, &step, &NOTHING), expected, "{step:?}");
+    }
+    // It asks no branch of the model and does not mind a cancelled order: it only reads.
+    let cancelled = StepFacts { order_cancelled: true, ..parked([Some(unknown())]) };
+    let asked = Asked { attested: None, outputs: &NOTHING, impact: None };
+    let none = BTreeSet::new();
+    assert!(guard(Action::ReconcileStep, &on(&looked_up, &cancelled, &none), &asked).is_ok());
+}
+
+#[test]
+fn a_cancelled_order_takes_nothing_new() {
+    let cancelled = StepFacts { order_cancelled: true, ..parked([Some(technical())]) };
+    let overtaken = || Err(Refusal::OrderCancelled);
+    check(
+        &cancelled,
+        [
+            (RETRY, None, overtaken()),
+            (RETRY, not_applied(), overtaken()),
+            (SKIP, said(false, outputs()), overtaken()),
+            (CANCEL, None, ok()),
+        ],
+    );
+    let applied = StepFacts { order_cancelled: true, ..parked([Some(success())]) };
+    check(&applied, [(RESUME, None, ok()), (CANCEL, None, ok())]);
+}
+
+#[test]
+fn a_step_that_nothing_waits_for_any_more_cannot_run_again() {
+    let (op, absent, present) = (keyed(), parked([Some(technical())]), parked([Some(success())]));
+    let rows = [
+        (RETRY, &absent, Err(Refusal::InstanceGone)),
+        (RESUME, &present, Err(Refusal::InstanceGone)),
+        (SKIP, &absent, ok()),
+        (CANCEL, &absent, ok()),
+    ];
+    for (action, step, expected) in rows {
+        let branches = all_branches();
+        let mut target = on(&op, step, &branches);
+        target.step.as_mut().unwrap().is_gone = true;
+        let asked = Asked { attested: None, outputs: &outputs(), impact: None };
+        assert_eq!(guard(action, &target, &asked), expected, "{action}");
+    }
+}
+
+#[test]
+fn an_expired_result_of_an_earlier_step_names_the_step_that_renews_it() {
+    let mut op = keyed();
+    op.request.body = Some(json!({ "auth": "{outputs.authorize.authorizationId}", "of": ["{order.id}"] }));
+    let of = |until: i64| {
+        let until = at(until).to_rfc3339();
+        Outputs::from([
+            ("authorizationId".to_owned(), json!("A-1")),
+            ("valid_until".to_owned(), json!({ "authorizationId": until, "other": at(0).to_rfc3339() })),
+        ])
+    };
+    let found = |earlier: &[(&str, &Outputs)]| expired(&op, earlier.iter().copied(), at(100));
+    let ended = Expired { step: "authorize".into(), output: "authorizationId".into(), until: at(100) };
+    assert_eq!(found(&[("reserve", &of(1)), ("authorize", &of(100))]), Some(ended.clone()));
+    assert_eq!(found(&[("authorize", &of(101))]), None, "still valid");
+    assert_eq!(found(&[("reserve", &of(1))]), None, "not of a step that the request names");
+    assert_eq!(found(&[]), None);
+
+    let (step, done) = (parked([Some(technical())]), parked([Some(success())]));
+    let branches = all_branches();
+    for (action, step, refused) in
+        [(RETRY, &step, true), (SKIP, &step, false), (CANCEL, &step, false), (RESUME, &done, false)]
+    {
+        let mut target = on(&op, step, &branches);
+        target.step.as_mut().unwrap().expired = Some(ended.clone());
+        let answer = guard(action, &target, &Asked { attested: None, outputs: &outputs(), impact: None });
+        let Expired { step, output, until } = ended.clone();
+        let expected = if refused { Err(Refusal::Expired { step, output, until }) } else { ok() };
+        assert_eq!(answer, expected, "{action}: only what sends uses it");
+    }
+    let told =
+        Refusal::Expired { step: "authorize".into(), output: "authorizationId".into(), until: at(100) }.to_string();
+    assert!(told.contains("renewed by step authorize"), "{told}");
+}
+
+#[test]
+fn a_force_close_needs_its_impact_and_a_step_that_no_order_waits_at() {
+    let (op, branches) = (keyed(), all_branches());
+    let close = |step: Option<(&StepFacts, bool)>, impact: Option<&str>, case: CaseState| {
+        let on_step =
+            step.map(|(facts, is_gone)| OnStep { op: &op, facts, branches: &branches, is_gone, expired: None });
+        let target = Target { case, is_undo: false, step: on_step, now: at(100) };
+        guard(Action::ForceClose, &target, &Asked { attested: None, outputs: &NOTHING, impact })
+    };
+    let (waits, done) = (parked([Some(unknown())]), step(StepState::Done, attempts([Some(success())])));
+    let open = step(StepState::Running, attempts([None]));
+    let some = Some("the customer keeps the old line");
+    let rows = [
+        (None, some, Ok(Accepted::EndCase)),
+        (None, None, Err(Refusal::NoImpact)),
+        (None, Some("  "), Err(Refusal::NoImpact)),
+        (Some((&done, false)), some, Ok(Accepted::EndCase)),
+        (Some((&waits, false)), some, Err(Refusal::StillParked)),
+        (Some((&waits, true)), some, Ok(Accepted::EndCase)),
+        (Some((&open, false)), some, Err(Refusal::AttemptOpen)),
+    ];
+    for (step, impact, expected) in rows {
+        assert_eq!(close(step, impact, CaseState::Classified), expected, "{step:?} {impact:?}");
+    }
+    assert_eq!(close(None, some, CaseState::AwaitingApproval), Err(Refusal::ApprovalUnderWay));
+    assert_eq!(close(Some((&done, false)), some, CaseState::Recovering), Err(Refusal::ActionUnderWay));
+}
+
+#[test]
+fn a_case_without_a_step_takes_only_a_force_close() {
+    let target = Target { case: CaseState::Classified, is_undo: false, step: None, now: at(0) };
+    let asked = Asked { attested: None, outputs: &NOTHING, impact: Some("none") };
+    for action in Action::ALL.iter().copied().filter(|a| a.declaration().is_built()) {
+        let expected = if action == Action::ForceClose { Ok(Accepted::EndCase) } else { Err(Refusal::NoStep) };
+        assert_eq!(guard(action, &target, &asked), expected, "{action}");
+    }
+}
+
+#[test]
+fn a_case_that_is_being_recovered_or_waits_for_approval_takes_no_other_action() {
+    let (op, step, branches) = (keyed(), parked([Some(technical())]), all_branches());
+    let asked = Asked { attested: None, outputs: &outputs(), impact: None };
+    for action in BUILT {
+        for (case, refusal) in
+            [(CaseState::Recovering, Refusal::ActionUnderWay), (CaseState::AwaitingApproval, Refusal::ApprovalUnderWay)]
+        {
+            let target = Target { case, ..on(&op, &step, &branches) };
+            assert_eq!(guard(action, &target, &asked), Err(refusal), "{action} of a case that is {case}");
+        }
+    }
+}
+
+#[test]
+fn a_step_that_takes_an_effect_back_ends_only_with_the_effect_gone() {
+    let undoing = |history| StepFacts { undoes: Some(Left::Effect), order_cancelled: true, ..parked(history) };
+    let rows = |step: &StepFacts, attested: Answer| {
+        check(
+            step,
+            [
+                (RETRY, not_applied(), attested.clone()),
+                (SKIP, None, Err(Refusal::NotUndone)),
+                (SKIP, not_applied(), attested),
+                (CANCEL, None, Err(Refusal::OnlySkip(CANCEL))),
+                (CANCEL, not_applied(), Err(Refusal::OnlySkip(CANCEL))),
+            ],
+        );
+    };
+    rows(&undoing(vec![Some(business())]), ok());
+    check(&undoing(vec![Some(business())]), [(RETRY, None, ok()), (RESUME, None, Err(Refusal::NotApplied))]);
+    let unknown = undoing(vec![Some(unknown())]);
+    for action in [RETRY, RESUME, SKIP, CANCEL] {
+        check(&unknown, [(action, None, Err(Refusal::OutcomeUnknown))]);
+    }
+    check(&unknown, [(SKIP, not_applied(), settles(attested_absence())), (SKIP, applied(), Err(Refusal::Applied))]);
+    let by_hand = said(true, Outputs::new());
+    check(&unknown, [(RESUME, by_hand, settles(Outcome::Success { outputs: Outputs::new() }))]);
+    check(&undoing(vec![Some(success())]), [(SKIP, None, Err(Refusal::Applied)), (RESUME, None, ok())]);
+}
+
+mod together {
+    //! Whatever is combined: what the guard accepts can never make an effect twice.
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn outcome() -> impl Strategy<Value = Option<Outcome>> {
+        prop_oneof![
+            Just(None),
+            Just(Some(technical())),
+            Just(Some(business())),
+            Just(Some(unknown())),
+            Just(Some(replayable())),
+            Just(Some(Outcome::Pending)),
+            Just(Some(success())),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_sent_again_is_not_applied_or_recognised(
+            history in prop::collection::vec(outcome(), 0..4), said in prop::option::of(any::<bool>()),
+            lookup in any::<bool>(), now in 0i64..2_000, which in 0usize..11, cancelled in any::<bool>(),
+        ) {
+            let op = if lookup { with_lookup(keyed()) } else { keyed() };
+            let step = StepFacts { order_cancelled: cancelled, ..parked(history.clone()) };
+            let branches = all_branches();
+            let attested = said.map(|applied| Attestation { applied, reference: "T".into() });
+            let asked = Asked { attested: attested.as_ref(), outputs: &outputs(), impact: Some("none") };
+            let action = Action::ALL[which];
+            let target = Target { now: at(now), ..on(&op, &step, &branches) };
+            let Ok(accepted) = guard(action, &target, &asked) else { return Ok(()) };
+            prop_assert!(history.iter().all(Option::is_some), "accepted while an attempt is open");
+            prop_assert!(action.declaration().is_built());
+            let present = history.iter().flatten().any(|o| matches!(o, Outcome::Success { .. }));
+            let unknown = matches!(join(&step.attempts), Joined::Unresolved(..));
+            let attested_absent = matches!(accepted, Accepted::Correlate { settles: Some(Outcome::Technical { .. }) });
+            if action.declaration().repeats() {
+                let kept = !lookup && key_is_kept(&op, &step.attempts, at(now));
+                prop_assert!(!present && !cancelled && (!unknown || attested_absent || kept));
+            }
+            if matches!(action, Action::SkipStep) {
+                prop_assert!(!present && (!unknown || attested_absent));
+            }
+            if action == Action::ResumeWorkflow {
+                let attested = matches!(accepted, Accepted::Correlate { settles: Some(Outcome::Success { .. }) });
+                prop_assert!(present || attested);
+            }
+        }
+    }
+}

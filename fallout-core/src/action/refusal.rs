@@ -1,0 +1,107 @@
+//! Why an action is refused; the message says what to do instead, the name is what is audited.
+
+use chrono::{DateTime, Utc};
+
+use super::Action;
+use crate::step::StepState;
+
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error("{}", not_built(*.0))]
+    NotBuilt(Action),
+    #[error("an attempt is still open; wait until it has ended and try again")]
+    AttemptOpen,
+    #[error("another action has reserved the step; wait until it has taken effect")]
+    ActionUnderWay,
+    #[error("an action of this case waits for a second person; see fallout case show")]
+    ApprovalUnderWay,
+    #[error("the step is {0}, not parked; there is nothing to recover")]
+    NotParked(StepState),
+    #[error("the case belongs to no step; only a force close ends it")]
+    NoStep,
+    #[error("whether the effect exists is unknown; find out, then add --attest applied|not-applied --reference TEXT")]
+    OutcomeUnknown,
+    #[error(
+        "whether the effect exists is unknown, and the downstream keeps the key no longer: the same request could make it twice; find out, then add --attest applied|not-applied --reference TEXT"
+    )]
+    KeyForgotten,
+    #[error("the effect exists; resume the workflow instead")]
+    Applied,
+    #[error("the effect does not exist; retry the step, or skip it if it was made outside")]
+    NotApplied,
+    #[error("nothing is unknown about this step; an attestation would contradict what is proven")]
+    NothingToAttest,
+    #[error("nothing is unknown about this step: its effect {}", if *.applied { "exists; resume the workflow" } else { "does not exist; retry the step" })]
+    NothingUnknown { applied: bool },
+    #[error(
+        "this operation has no lookup; ask the downstream's people, then add --attest applied|not-applied --reference TEXT"
+    )]
+    NoLookup,
+    #[error("later steps need {0}; add --output {0}=VALUE")]
+    OutputMissing(String),
+    #[error("{output} of step {step} was valid until {}; it has to be renewed by step {step} before this step may use it", until.format("%Y-%m-%d %H:%M:%S UTC"))]
+    Expired { step: String, output: String, until: DateTime<Utc> },
+    #[error("the definition that this order runs has no branch for {0}; deploy one, or choose another action")]
+    NoBranch(Action),
+    #[error(
+        "the order is being cancelled; nothing new is done for it: cancel this step as well, or resume it if its effect exists"
+    )]
+    OrderCancelled,
+    #[error("the effect of {0} exists, and past it the order can no longer be cancelled")]
+    PastNoReturn(String),
+    #[error("the process instance has ended, so the step cannot run again; cancel or skip it to say so in the ledger")]
+    InstanceGone,
+    #[error("the effect has to be undone outside first; then skip with --attest not-applied --reference TEXT")]
+    NotUndone,
+    #[error("{}", only_skip(*.0))]
+    OnlySkip(Action),
+    #[error(
+        "the order still waits at this step and would wait for ever without a case; cancel, skip or resume it, or leave the case unresolved"
+    )]
+    StillParked,
+    #[error("a force close needs --impact TEXT: what the customer has and has not, and what it costs")]
+    NoImpact,
+}
+
+impl Refusal {
+    /// What it is called in the audit.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Refusal::NotBuilt(_) => "not_built",
+            Refusal::AttemptOpen => "attempt_open",
+            Refusal::ActionUnderWay => "action_under_way",
+            Refusal::ApprovalUnderWay => "approval_under_way",
+            Refusal::NotParked(_) => "not_parked",
+            Refusal::NoStep => "no_step",
+            Refusal::OutcomeUnknown => "outcome_unknown",
+            Refusal::KeyForgotten => "key_forgotten",
+            Refusal::Applied => "applied",
+            Refusal::NotApplied => "not_applied",
+            Refusal::NothingToAttest => "nothing_to_attest",
+            Refusal::NothingUnknown { .. } => "nothing_unknown",
+            Refusal::NoLookup => "no_lookup",
+            Refusal::OutputMissing(_) => "output_missing",
+            Refusal::Expired { .. } => "result_expired",
+            Refusal::NoBranch(_) => "no_branch",
+            Refusal::OrderCancelled => "order_cancelled",
+            Refusal::PastNoReturn(_) => "past_no_return",
+            Refusal::InstanceGone => "instance_gone",
+            Refusal::NotUndone => "not_undone",
+            Refusal::OnlySkip(_) => "only_skip",
+            Refusal::StillParked => "still_parked",
+            Refusal::NoImpact => "no_impact",
+        }
+    }
+}
+
+fn not_built(action: Action) -> String {
+    let missing = action.declaration().missing.unwrap_or("choose another action");
+    format!("{action} cannot be done yet: {missing}")
+}
+
+fn only_skip(action: Action) -> String {
+    match action {
+        Action::CancelOrder => "the order is cancelled already; undo the effect outside and skip".into(),
+        other => format!("{other} does not apply to an effect that has to be undone; undo it outside and skip"),
+    }
+}
