@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    access, action, audit, case, check, customer_status, demo, deploy, explain, ledger, migrate, operation, order,
-    taxonomy, up, watch, worker,
+    access, action, audit, case, check, customer_status, demo, deploy, explain, group, ledger, migrate, operation,
+    order, taxonomy, up, watch, worker,
 };
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
@@ -17,6 +17,7 @@ Examples:
   fallout check                        what keeps this from working here
   fallout case list                    what waits for a person
   fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
+  fallout case take fc-12              work on it yourself
   fallout order archive --older-than 90d --dry-run
   fallout operation check my/operations
                                        everything that is wrong with these descriptions of calls
@@ -57,6 +58,7 @@ pub enum Command {
     Check(check::Args),
     Case(case::Args),
     Action(action::Args),
+    Group(group::Args),
     Ledger(ledger::Args),
     Audit(audit::Args),
     Order(order::Args),

@@ -1,6 +1,7 @@
-//! `fallout case list | show | recover | severity`: what an operator uses instead of Cockpit.
+//! `fallout case list | show | recover | severity | take | …`: what an operator uses instead of Cockpit.
 
 pub mod list;
+mod people;
 mod severity;
 mod show;
 
@@ -34,6 +35,8 @@ pub enum Command {
     },
     Recover(Recover),
     Severity(severity::Args),
+    #[command(flatten)]
+    People(people::Command),
 }
 
 /// Choose how a parked step goes on
@@ -117,6 +120,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             let taken = desk.actions(tenant, number).await.map_err(told)?;
             context.out.data(&case, || show::text(&case, &taken))?;
         }
+        Command::People(command) => people::run(command, &desk, context).await?,
         Command::Severity(args) => severity::run(args, &desk, context).await?,
         Command::Recover(recover) => {
             let taken = ask(&desk, tenant, &recover).await?;
@@ -188,7 +192,15 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
         | DeskError::KeyReused(_)
         | DeskError::NoReason
         | DeskError::NotLower(..)
+        | DeskError::CannotLink(_)
+        | DeskError::AnotherIsOpen { .. }
         | DeskError::NoReference => "FO-040",
+        DeskError::StaleVersion { .. } => "FO-043",
+        DeskError::NotAllowed(_) => "FO-044",
+        DeskError::BadText(_)
+        | DeskError::UnknownClassification(_)
+        | DeskError::NotToCome(_)
+        | DeskError::TooFar(_) => "FO-045",
         DeskError::NoWindow => "FO-042",
         DeskError::NoSuchOrder(_) => "FO-048",
         DeskError::TokenName { .. } | DeskError::TokenExists(_) => "FO-052",

@@ -12,6 +12,7 @@ mod demo;
 pub mod deploy;
 mod duration;
 mod explain;
+mod group;
 mod ledger;
 mod migrate;
 mod operation;
@@ -102,6 +103,7 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Check(args) => check::run(args, context, problems).await,
         Command::Case(args) => case::run(args, context).await,
         Command::Action(args) => action::run(&args, context),
+        Command::Group(args) => group::run(args, context).await,
         Command::Ledger(args) => ledger::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Order(args) => order::run(args, context).await,

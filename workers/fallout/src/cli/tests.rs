@@ -35,6 +35,7 @@ fn help_names_every_command_with_what_it_does_and_shows_examples() {
         "access",
         "check",
         "case",
+        "group",
         "operation",
         "ledger",
         "audit",
@@ -77,6 +78,27 @@ fn an_attestation_needs_its_reference_and_a_recovery_its_reason() {
     };
     assert_eq!(args.outputs, [("serviceId".to_owned(), "S=7".to_owned())]);
     assert_eq!(args.attest, Some(case::Attest::Applied));
+}
+
+#[test]
+fn what_people_do_with_a_case_needs_a_reason_and_a_wait_somebody_or_a_time() {
+    for (line, missing) in [
+        ("fallout case escalate fc-1 --to Ops", "--reason"),
+        ("fallout case link fc-1 --duplicate-of fc-2", "--reason"),
+        ("fallout case wait fc-1 --reason papers", "--for"),
+        ("fallout case wait fc-1 --reason papers --until tomorrow", "4h or 2d"),
+        ("fallout case assign fc-1", "--group"),
+        ("fallout case close fc-1", "--root-cause"),
+        ("fallout case close fc-1 --root-cause typo --resolution GONE", "GONE"),
+        ("fallout case unresolved fc-1 --reason none", "--review"),
+    ] {
+        assert!(refused(line).contains(missing), "{line}: {}", refused(line));
+    }
+    for line in
+        ["fallout case take fc-1 --if-version 3", "fallout case wait fc-1 --for customer --until 2d --reason papers"]
+    {
+        assert!(parsed(line).is_ok(), "{line}");
+    }
 }
 
 #[test]
