@@ -126,6 +126,8 @@ begin
     if before > this then
         perform ledger_refuse('personal_data_is_kept', 'the personal data of this month are kept');
     end if;
+    -- one at a time, before it is looked which is the oldest
+    perform pg_advisory_xact_lock(hashtext('fallout.order_personal'));
     select to_date(right(c.relname, 7), 'YYYY_MM'), c.relname into old, name
     from pg_inherits i join pg_class c on c.oid = i.inhrelid
     where i.inhparent = 'order_personal'::regclass and to_date(right(c.relname, 7), 'YYYY_MM') < before

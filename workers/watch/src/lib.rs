@@ -9,6 +9,7 @@ mod gone_tasks;
 mod lookups;
 mod orders;
 mod relay;
+mod retention;
 mod seal;
 mod signals;
 mod sla;
@@ -26,6 +27,8 @@ pub struct Watch {
     pub desk: Desk,
     pub engine: Engine,
     pub downstreams: Arc<Downstreams>,
+    /// How long personal data of orders are kept.
+    pub personal_months: u32,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -117,10 +120,12 @@ pub enum Controller {
     Sla,
     /// Brings back cases whose time of waiting or of review has come.
     Waits,
+    /// Drops personal data whose time is over, and makes room for what comes.
+    Retention,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 9] = [
+    pub const ALL: [Controller; 10] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
@@ -130,6 +135,7 @@ impl Controller {
         Controller::Seal,
         Controller::Sla,
         Controller::Waits,
+        Controller::Retention,
     ];
 
     pub fn name(self) -> &'static str {
@@ -143,6 +149,7 @@ impl Controller {
             Controller::Seal => "seal",
             Controller::Sla => "sla",
             Controller::Waits => "waits",
+            Controller::Retention => "retention",
         }
     }
 }
@@ -162,11 +169,12 @@ pub struct Ticker {
     watch: Watch,
     controller: Controller,
     orders: orders::Cursor,
+    retention: retention::Pace,
 }
 
 impl Ticker {
     pub fn new(watch: Watch, controller: Controller) -> Self {
-        Ticker { watch, controller, orders: orders::Cursor::default() }
+        Ticker { watch, controller, orders: orders::Cursor::default(), retention: retention::Pace::default() }
     }
 
     /// Does what is due; the number of things done, 0 when there was nothing.
@@ -181,6 +189,7 @@ impl Ticker {
             Controller::Seal => seal::tick(&self.watch).await,
             Controller::Sla => sla::tick(&self.watch).await,
             Controller::Waits => waits::tick(&self.watch).await,
+            Controller::Retention => retention::tick(&self.watch, &mut self.retention).await,
         }
     }
 }

@@ -1,4 +1,6 @@
-//! `fallout access reader add | list | remove`: which logins of the database read the cases of which tenant.
+//! `fallout access reader | token`: which logins of the database read which tenant, and who may tell us something over HTTP.
+
+mod token;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -11,7 +13,7 @@ use serde_json::json;
 use super::Context;
 use crate::{codes::Failure, exit::Exit, output::table};
 
-/// Say which logins of the database may read which tenant
+/// Say which logins of the database may read which tenant, and make tokens for the HTTP doors
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -23,6 +25,9 @@ pub enum Command {
     /// Logins that only read: the views of fallout_v1, of one tenant each
     #[command(subcommand)]
     Reader(ReaderCommand),
+    /// Tokens for whoever tells us something over HTTP, of this tenant
+    #[command(subcommand)]
+    Token(token::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,9 +51,15 @@ pub enum ReaderCommand {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
+    let command = match args.command {
+        Command::Reader(command) => command,
+        Command::Token(command) => {
+            token::run(command, context).await?;
+            return Ok(Exit::Done);
+        }
+    };
     let owner = context.settings.database.store()?.owner();
     let mut tx = owner.begin(&Scope::System("access")).await.context("the database cannot be asked")?;
-    let Command::Reader(command) = args.command;
     match command {
         ReaderCommand::Add { login, tenant } => {
             let tenant = tenant.unwrap_or_else(|| context.settings.tenant.id.clone());

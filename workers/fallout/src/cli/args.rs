@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     access, action, audit, case, check, customer_status, demo, deploy, explain, group, ledger, migrate, operation,
-    order, taxonomy, up, watch, worker,
+    order, serve, taxonomy, up, watch, worker,
 };
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
@@ -18,6 +18,7 @@ Examples:
   fallout case list                    what waits for a person
   fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
   fallout case take fc-12              work on it yourself
+  fallout order show ord-88210         how an order stands, line by line
   fallout order archive --older-than 90d --dry-run
   fallout operation check my/operations
                                        everything that is wrong with these descriptions of calls
@@ -51,6 +52,7 @@ pub enum Command {
     Up(up::Args),
     Worker(worker::Args),
     Watch(watch::Args),
+    Serve(serve::Args),
     Deploy(deploy::Args),
     Migrate(migrate::Args),
     Access(access::Args),

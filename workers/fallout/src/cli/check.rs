@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Context;
 use crate::{
-    config::{Problem, models},
+    config::{Problem, ServerSettings, models},
     exit::Exit,
     output::{BAD, GOOD, styled, table},
 };
@@ -52,6 +52,7 @@ impl Finding {
 /// `problems` are those of the configuration; the checks run with what was left of it.
 pub async fn run(_: Args, context: &Context, problems: Vec<Problem>) -> anyhow::Result<Exit> {
     let mut findings = settings(problems);
+    findings.extend(door(&context.settings.server));
     findings.extend(catalogue_and_models(context));
     let (engine, database) = tokio::join!(engine::findings(&context.settings), database::findings(&context.settings));
     findings.extend(engine);
@@ -59,6 +60,12 @@ pub async fn run(_: Args, context: &Context, problems: Vec<Problem>) -> anyhow::
     let ok = findings.iter().all(|finding| finding.ok);
     context.out.data(&Report { ok, findings: &findings }, || text(&findings))?;
     Ok(if ok { Exit::Done } else { Exit::Refused })
+}
+
+/// Nothing where only this machine is listened to.
+fn door(server: &ServerSettings) -> Option<Finding> {
+    let what = "reached from other machines, and tokens travel in clear: put a proxy in front that ends TLS";
+    server.is_beyond_loopback().then(|| Finding::warning("configuration", &server.listen, "FO-055", what))
 }
 
 fn settings(problems: Vec<Problem>) -> Vec<Finding> {

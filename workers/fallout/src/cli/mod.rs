@@ -18,6 +18,7 @@ mod migrate;
 mod operation;
 mod order;
 mod report;
+mod serve;
 mod taxonomy;
 mod up;
 mod watch;
@@ -96,6 +97,7 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Up(args) => up::run(args, context).await,
         Command::Worker(args) => worker::run(args, context).await,
         Command::Watch(args) => watch::run(args, context).await,
+        Command::Serve(args) => serve::run(args, context).await,
         Command::Deploy(args) => deploy::run(args, context).await,
         Command::Migrate(args) => migrate::run(args, context).await,
         Command::Access(args) => access::run(args, context).await,

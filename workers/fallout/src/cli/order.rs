@@ -1,4 +1,7 @@
-//! `fallout order archive`: retention of what the ledger knows of ended orders.
+//! `fallout order show | erase | archive`: how an order stands; and what goes of orders that are over.
+
+mod erase;
+mod show;
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,7 +15,7 @@ use crate::{exit::Exit, output::table};
 /// Runs read at once.
 const PAGE: i64 = 200;
 
-/// Archive the ledger of ended orders
+/// Show an order, erase its personal data, archive the ledger of ended orders
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -21,6 +24,13 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// What is known of an order, and how it and its lines stand
+    Show {
+        /// The order's id, as the outside knows it
+        #[arg(value_name = "ORDER")]
+        order: String,
+    },
+    Erase(erase::Erase),
     Archive(Archive),
 }
 
@@ -60,8 +70,19 @@ struct Kept {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let Command::Archive(archive) = args.command;
     let desk = Desk::new(context.settings.database.store()?, Arc::new(context.settings.catalogue()?));
+    match args.command {
+        Command::Show { order } => {
+            let view = desk.order(&context.settings.tenant.id, &order).await.map_err(told)?;
+            context.out.data(&view, || show::text(&view))?;
+        }
+        Command::Erase(args) => erase::run(&args, &desk, context).await?,
+        Command::Archive(args) => archive(&args, &desk, context).await?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn archive(archive: &Archive, desk: &Desk, context: &Context) -> anyhow::Result<()> {
     let mut summary = Summary { dry_run: archive.dry_run, ..Summary::default() };
     // Longer than any database keeps anything.
     let age = chrono::Duration::from_std(archive.older_than).unwrap_or(chrono::Duration::days(36_500));
@@ -72,12 +93,12 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         let Some(last) = due.last() else { break };
         after = Some(last.run);
         for run in due {
-            summary.take(&desk, tenant, run).await?;
+            summary.take(desk, tenant, run).await?;
         }
         context.out.note(&format!("{} orders so far", summary.orders));
     }
     context.out.data(&summary, || summary.text())?;
-    Ok(Exit::Done)
+    Ok(())
 }
 
 impl Summary {

@@ -30,6 +30,7 @@ fn help_names_every_command_with_what_it_does_and_shows_examples() {
         "up",
         "worker",
         "watch",
+        "serve",
         "deploy",
         "migrate",
         "access",

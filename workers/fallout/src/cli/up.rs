@@ -11,6 +11,7 @@ use crate::{
     roles::{
         intake, logins,
         running::Running,
+        server,
         servers::{self, Servers, Wanted},
         setup::Setup,
         stop,
@@ -33,6 +34,9 @@ pub struct Args {
     /// TMF622 product orders to take in, an array or one per line; an order that was taken in before is left alone
     #[arg(long, value_name = "FILE")]
     pub orders: Option<PathBuf>,
+    /// Take events of orders over HTTP too, as `fallout serve` does
+    #[arg(long)]
+    pub serve: bool,
 }
 
 impl Engine {
@@ -56,7 +60,12 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     setup.desk.load_taxonomies("fallout up").await?;
     deploy::deploy(&setup.engine, &setup.settings).await?;
     preflight::fit(&setup.settings, &mut stopped).await?;
+    let door = if args.serve { Some(server::open(&setup.settings.server, &setup.desk).await?) } else { None };
     let running = Running::start(&setup);
+    let serving = door.map(|(server, address)| {
+        context.out.note(&format!("listening on http://{address}"));
+        tokio::spawn(server.run(stopped.clone()))
+    });
     if let Some(orders) = orders {
         intake::accept(&setup.desk, &setup.settings.tenant.id, &orders, None).await?;
         context.out.note(&format!("{} orders taken in", orders.len()));
@@ -68,6 +77,9 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     ));
     stop::stopped(&mut stopped).await;
     context.out.note("stopping ...");
+    if let Some(serving) = serving {
+        serving.await.context("the HTTP door ended in a way it should not")?;
+    }
     let drained = running.stop().await?;
     servers.stop().await?;
     if let Some(drained) = drained {

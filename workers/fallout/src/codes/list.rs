@@ -69,6 +69,7 @@ pub const CODES: &[Code] = codes![
     "FO-052" Usage,
     "FO-053" Refused,
     "FO-054" Usage,
+    "FO-055" Refused,
     "FO-056" Usage,
     "FO-060" Usage,
     "FO-080" Refused,

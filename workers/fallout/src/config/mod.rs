@@ -14,6 +14,7 @@ pub mod operation_file;
 mod problem;
 mod schema;
 mod secret;
+mod server;
 mod settings;
 pub mod shipped;
 pub mod suggest;
@@ -33,6 +34,7 @@ pub use engine::EngineSettings;
 pub use fleet::FleetSettings;
 pub use problem::{Problem, listed};
 pub use secret::Secret;
+pub use server::{RetentionSettings, ServerSettings};
 pub use settings::{
     CatalogueSettings, LogFormat, SandboxSettings, Settings, TelemetrySettings, TenantSettings, WatchSettings,
 };

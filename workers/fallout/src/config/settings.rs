@@ -6,7 +6,8 @@ use fallout_core::catalogue::Catalogue;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DatabaseSettings, DownstreamSettings, EngineSettings, FleetSettings, Problem, Read, catalogue, downstreams, listed,
+    DatabaseSettings, DownstreamSettings, EngineSettings, FleetSettings, Problem, Read, RetentionSettings,
+    ServerSettings, catalogue, downstreams, listed,
 };
 use crate::codes::Failure;
 
@@ -19,6 +20,8 @@ pub struct Settings {
     pub downstreams: BTreeMap<String, DownstreamSettings>,
     pub catalogue: CatalogueSettings,
     pub watch: WatchSettings,
+    pub server: ServerSettings,
+    pub retention: RetentionSettings,
     pub telemetry: TelemetrySettings,
     pub sandbox: SandboxSettings,
 }
@@ -72,6 +75,8 @@ impl Settings {
         problems.extend(self.engine.problems());
         problems.extend(self.fleet.problems());
         problems.extend(self.watch.problems());
+        problems.extend(self.server.problems());
+        problems.extend(self.retention.problems());
         problems.extend(self.telemetry.problems());
         problems.extend(downstreams::problems(&self.downstreams));
         problems

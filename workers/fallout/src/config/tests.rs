@@ -185,6 +185,33 @@ fn values_that_can_never_work_are_refused() {
 }
 
 #[test]
+fn an_address_that_is_none_and_a_retention_of_nothing_are_refused() {
+    let file = "[server]\nlisten = \"localhost\"\n[retention]\npersonal_months = 0";
+    refused(
+        file,
+        &[],
+        &[
+            "server.listen: expected an address and a port like 127.0.0.1:8622 or [::1]:8622",
+            "retention.personal_months: expected 1 to 1200: what is younger is still needed to fulfil orders",
+        ],
+    );
+    for (listen, beyond) in [("127.0.0.1:8622", false), ("[::1]:1", false), ("0.0.0.0:1", true), ("10.0.0.7:1", true)] {
+        let (settings, problems) = given(&format!("[server]\nlisten = \"{listen}\""), &[]).read();
+        assert_eq!((problems.len(), settings.server.is_beyond_loopback()), (0, beyond), "{listen}");
+    }
+}
+
+#[test]
+fn a_list_of_personal_fields_that_takes_away_what_is_worked_with_is_told_with_its_file() {
+    let given = given("[catalogue]\npersonal_data = \"mine.toml\"", &[]);
+    fs::write(given.folder.path().join("mine.toml"), "personal = [\"relatedParty\", \"note\"]").unwrap();
+    let problems = given.read().0.catalogue.load().unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    assert!(problems[0].place.ends_with("mine.toml"), "{problems:?}");
+    assert_eq!(problems[0].what, "relatedParty: would take relatedParty.id away, which is worked with");
+}
+
+#[test]
 fn a_lock_that_a_slow_call_outlives_is_refused_with_the_operation() {
     let (settings, problems) = given("[fleet]\nlock_duration_ms = 5000\ndrain_timeout_ms = 3000", &[]).read();
     assert_eq!(problems, Vec::<String>::new());

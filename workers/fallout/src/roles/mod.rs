@@ -4,6 +4,7 @@ pub mod fleet;
 pub mod intake;
 pub mod logins;
 pub mod running;
+pub mod server;
 pub mod servers;
 pub mod session;
 pub mod setup;

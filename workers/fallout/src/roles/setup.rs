@@ -38,6 +38,11 @@ impl Setup {
     }
 
     pub fn watch(&self) -> Watch {
-        Watch { desk: self.desk.clone(), engine: self.engine.clone(), downstreams: Arc::clone(&self.downstreams) }
+        Watch {
+            desk: self.desk.clone(),
+            engine: self.engine.clone(),
+            downstreams: Arc::clone(&self.downstreams),
+            personal_months: self.settings.retention.personal_months,
+        }
     }
 }

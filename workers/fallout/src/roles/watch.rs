@@ -65,7 +65,7 @@ async fn go(
 /// What people are told is away: the controller cannot go on, whichever of the two it needs.
 fn name_of_away(controller: &'static str) -> &'static str {
     match controller {
-        "lookups" | "signals" | "seal" | "sla" | "waits" => "the database",
+        "lookups" | "signals" | "seal" | "sla" | "waits" | "retention" => "the database",
         _ => "the engine or the database",
     }
 }

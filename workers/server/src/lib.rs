@@ -1,0 +1,14 @@
+//! Every HTTP door of ours: what others may tell us. Each request names a token, is bounded in size, time and number, and
+//! becomes one call of the desk.
+//!
+//! Not here: TLS (a proxy in front ends it), decisions about orders and cases (the desk), the engine.
+
+mod answer;
+mod caller;
+mod doors;
+mod limits;
+mod orders;
+mod serve;
+
+pub use doors::router;
+pub use serve::{Server, Stopped};
