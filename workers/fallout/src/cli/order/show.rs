@@ -28,12 +28,12 @@ fn head(view: &OrderView) -> String {
         (Some(state), None) => format!("{state}, as it was taken in"),
         (None, _) => "not told".to_owned(),
     };
-    let mut text = format!("{}\n  here      {state}\n  owner     {owner}", styled(STRONG, &view.order));
+    let mut text = format!("{}\n  here        {state}\n  owner       {owner}", styled(STRONG, &view.order));
     if let Some(at) = view.deleted_at {
-        text += &format!("\n  deleted   by its owner at {}", at.to_rfc3339());
+        text += &format!("\n  deleted     by its owner at {}", at.to_rfc3339());
     }
     if let Some(at) = view.erased_at {
-        text += &format!("\n  erased    its personal data at {}", at.to_rfc3339());
+        text += &format!("\n  erased      its personal data at {}", at.to_rfc3339());
     }
     text
 }
@@ -53,7 +53,7 @@ fn facts(view: &OrderView) -> String {
         ("references", references),
         ("taken in", date(Some(view.taken_in_at))),
     ];
-    let line = |(name, value): (&str, Option<String>)| format!("  {name:<10}{}", value.as_deref().unwrap_or("-"));
+    let line = |(name, value): (&str, Option<String>)| format!("  {name:<12}{}", value.as_deref().unwrap_or("-"));
     known.map(line).join("\n")
 }
 
