@@ -47,10 +47,12 @@ uuid_ids! {
     CommandId,
     /// One detection from any source.
     SignalId,
+    /// One cause behind many cases.
+    ProblemId,
 }
 
 /// Our own namespace for ids that are derived from what they name (RFC 9562, version 5).
-const NAMESPACE: Uuid = Uuid::from_u128(0x7f6e_41b2_9c3d_4a58_8e10_5d2b_6fa1_c904);
+pub(crate) const NAMESPACE: Uuid = Uuid::from_u128(0x7f6e_41b2_9c3d_4a58_8e10_5d2b_6fa1_c904);
 
 impl StepKey {
     /// The id of the step with this identity. Derived, so that its idempotency key is known before anything is stored
@@ -101,6 +103,43 @@ impl From<CaseNumber> for String {
     }
 }
 
+/// The number people use for a problem: `pr-<n>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ProblemNumber(pub u64);
+
+impl fmt::Display for ProblemNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "pr-{}", self.0)
+    }
+}
+
+/// The text was not a problem number.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("\"{0}\" is not a problem number; one looks like pr-1001")]
+pub struct NotAProblemNumber(pub String);
+
+impl FromStr for ProblemNumber {
+    type Err = NotAProblemNumber;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_prefix("pr-").and_then(|n| n.parse().ok());
+        number.map(ProblemNumber).ok_or_else(|| NotAProblemNumber(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for ProblemNumber {
+    type Error = NotAProblemNumber;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<ProblemNumber> for String {
+    fn from(number: ProblemNumber) -> Self {
+        number.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,5 +164,7 @@ mod tests {
         assert_eq!("fc-100912".parse(), Ok(CaseNumber(100_912)));
         assert_eq!(CaseNumber(7).to_string(), "fc-7");
         assert_eq!("100912".parse::<CaseNumber>(), Err(NotACaseNumber("100912".into())));
+        assert_eq!("pr-7".parse(), Ok(ProblemNumber(7)));
+        assert_eq!("fc-7".parse::<ProblemNumber>(), Err(NotAProblemNumber("fc-7".into())));
     }
 }

@@ -21,6 +21,7 @@ pub mod context;
 pub mod contradiction;
 pub mod customer;
 pub mod decide;
+pub mod dedup;
 pub mod event;
 pub mod evidence;
 #[cfg(test)]
@@ -33,12 +34,14 @@ pub mod outcome;
 pub mod outputs;
 pub mod people;
 pub mod personal;
+pub mod problem;
 #[cfg(test)]
 mod properties;
 pub mod restore;
 pub mod retry;
 pub mod severity;
 mod short;
+pub mod signal;
 pub mod sla;
 pub mod step;
 pub mod task;

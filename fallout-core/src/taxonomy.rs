@@ -93,6 +93,13 @@ impl Taxonomy {
         known.and_then(|c| c.precedence).or_else(|| self.category_of(code).map(|c| c.precedence)).unwrap_or_default()
     }
 
+    /// Those beside which this finding is one more signal.
+    pub fn heavier(&self, code: &str) -> Vec<String> {
+        let weight = self.weight(code);
+        let above = self.classifications.iter().filter(|c| self.weight(&c.code) > weight);
+        above.map(|c| c.code.clone()).collect()
+    }
+
     pub fn own_case(&self, code: &str) -> bool {
         self.classification(code).is_some_and(|c| c.own_case)
     }

@@ -4,16 +4,18 @@ use fallout_core::{
     action::{Action, ActionState},
     case::{CaseEvent, CaseState, next},
     command::{EngineCommand, RECOVERY_MESSAGE},
-    decide::classification::UNCLASSIFIED,
-    ids::{ActionId, CaseId, CaseNumber, CommandId, SignalId},
+    dedup::Voice,
+    ids::{ActionId, CaseId, CaseNumber, CommandId, OrderKey, SignalId, StepKey},
+    signal::{Cause, SignalState},
     step::Outputs,
     task::TaskRef,
-    taxonomy::{Category, Precedence, Taxonomy},
+    taxonomy::{Category, Taxonomy},
 };
 use fallout_store::{
-    Tx, actions,
-    cases::{self, Actor, Case, Finding, NewCase},
+    StoreError, Tx, actions,
+    cases::{self, Actor, Case, Finding},
     commands,
+    openings::{self, NewCase},
     signals::{self, Signal},
 };
 use serde::{Deserialize, Serialize};
@@ -23,6 +25,7 @@ use uuid::Uuid;
 use crate::{
     Desk, DeskError,
     lifecycle::{Fixed, resolve},
+    placing::{Arrival, Where},
     work::Work,
 };
 
@@ -54,7 +57,7 @@ impl Detection {
 }
 
 impl Work<'_> {
-    /// Keeps the signal, then opens or joins the case. When the case cannot be written the signal stays, unprocessed, for
+    /// Keeps the signal and opens or joins the case. When the case cannot be written the signal stays, unprocessed, for
     /// its controller; what was decided about the step is kept in any case.
     pub async fn detect(
         &mut self,
@@ -62,155 +65,80 @@ impl Work<'_> {
         event: &str,
         detection: &Detection,
     ) -> Result<Option<CaseNumber>, DeskError> {
-        let signal = Signal {
-            id: SignalId(Uuid::now_v7()),
-            tenant: self.step.identity.tenant.clone(),
-            source: source.to_owned(),
-            kind: detection.classification.clone(),
-            step: Some(self.step.key),
-            payload: serde_json::to_value(detection).unwrap_or(Value::Null),
-        };
-        if !signals::insert(&mut self.tx, &signal, event).await? {
+        let arrival = self.arrival(source, event, detection, Voice::Ledger);
+        let tenant = arrival.tenant.as_str();
+        if signals::told_before(&mut self.tx, tenant, source, event).await?.is_some() {
             return Ok(self.step.case);
         }
         self.tx.savepoint().await?;
-        match self.handle(&signal, detection).await {
+        match self.handle(&arrival).await {
             Ok(case) => Ok(Some(case)),
             Err(DeskError::Away(e)) => Err(DeskError::Away(e)),
             Err(e) => {
                 tracing::error!(step = %self.step.key, error = &e as &dyn std::error::Error, "the case could not be written; its signal is kept");
                 self.tx.back_to_savepoint().await?;
+                signals::keep(&mut self.tx, tenant, &arrival.signal, SignalState::Received, None, None).await?;
                 Ok(None)
             }
         }
     }
 
-    /// Joins the active case of the step, whatever its classification, or opens one. What is about something else than the
-    /// step stands beside it.
-    pub async fn handle(&mut self, signal: &Signal, detection: &Detection) -> Result<CaseNumber, DeskError> {
-        let active = cases::active_of_step(&mut self.tx, self.step.key).await?;
-        let named = active.as_ref().map_or(UNCLASSIFIED, |case| &case.classification);
-        let taxonomy = self.desk.taxonomy(&self.step.identity.tenant);
-        let precedence = taxonomy.precedence(named, &detection.classification);
-        let case = match (active, precedence) {
-            (_, Precedence::OwnCase) => self.stand_alone(&signal.source, detection).await?,
-            (Some(case), _) => self.join(case, detection, precedence).await?,
-            (None, _) => self.open_own(&signal.source, detection, Some(self.step.key)).await?,
+    /// What the ledger found about its own step; the finding is the payload, so that a controller can go on from it.
+    fn arrival(&self, source: &str, event: &str, detection: &Detection, voice: Voice) -> Arrival {
+        let cause = Cause { epoch: Some(self.step.epoch), ..Cause::default() };
+        let signal = Signal {
+            id: SignalId(Uuid::now_v7()),
+            source: source.to_owned(),
+            event: event.to_owned(),
+            kind: detection.classification.clone(),
+            code: None,
+            step: Some(self.step.key),
+            key: None,
+            reference: None,
+            reason: detection.reason.clone(),
+            payload: json!(detection),
+            occurred_at: None,
+            cause,
         };
+        let tenant = self.step.identity.tenant.clone();
+        Arrival { tenant, signal, voice, detection: detection.clone(), at: Where::default() }
+    }
+
+    /// The signal's way to its case; a token that waits in the model is shown there as an incident.
+    pub async fn handle(&mut self, arrival: &Arrival) -> Result<CaseNumber, DeskError> {
+        let detection = &arrival.detection;
+        let placed = self.desk.place(&mut self.tx, arrival).await?;
+        let case = placed.ok_or(DeskError::Store(StoreError::Stale("the step")))?.number;
         if detection.waits {
             let command = EngineCommand::Incident {
-                case: case.number,
+                case,
                 process_instance_id: self.step.process_instance_id.clone(),
                 external_task_id: self.step.external_task_id.clone(),
                 message: RECOVERY_MESSAGE.to_owned(),
-                summary: format!("{} {}: {}", case.number, detection.classification, detection.reason),
+                summary: format!("{case} {}: {}", detection.classification, detection.reason),
             };
-            commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &case.tenant, &command, None).await?;
-        }
-        signals::set_processed(&mut self.tx, signal.id, Some(case.id)).await?;
-        Ok(case.number)
-    }
-
-    async fn join(&mut self, mut case: Case, detection: &Detection, precedence: Precedence) -> Result<Case, DeskError> {
-        // After an action it is another try: what was found before it is history.
-        let names = precedence == Precedence::Replace || case.state == CaseState::Verifying;
-        // Recovering: the pending action has the step, and its own effect decides.
-        if case.state == CaseState::Verifying {
-            if let Some(action) = self.step.last_action {
-                fail_action(&mut self.tx, &case, action, &detection.reason).await?;
-            }
-            move_case(&mut self.tx, &mut case, CaseEvent::ActionFailed).await?;
-        }
-        let payload = json!({ "classification": detection.classification });
-        event(&mut self.tx, &case, CaseEvent::SignalJoined, "fleet", Some(&detection.reason), &payload).await?;
-        if names {
-            self.reclassify(&mut case, detection).await?;
+            commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &arrival.tenant, &command, None).await?;
         }
         Ok(case)
-    }
-
-    /// The case of what was seen at the step and is about something else: found by its key, since the step is not its own.
-    async fn stand_alone(&mut self, source: &str, detection: &Detection) -> Result<Case, DeskError> {
-        let identity = self.step.identity.clone();
-        let key = match_key(&identity, &detection.classification, &self.op.downstream);
-        let Some(case) = cases::active_by_key(&mut self.tx, &identity.tenant, &key).await? else {
-            return self.open_own(source, detection, None).await;
-        };
-        let payload = json!({ "classification": detection.classification });
-        event(&mut self.tx, &case, CaseEvent::SignalJoined, source, Some(&detection.reason), &payload).await?;
-        Ok(case)
-    }
-
-    async fn reclassify(&mut self, case: &mut Case, detection: &Detection) -> Result<(), DeskError> {
-        let finding = self.desk.finding(&case.tenant, detection)?;
-        cases::set_finding(&mut self.tx, case.id, &finding).await?;
-        case.version += 1;
-        if case.classification != detection.classification {
-            let taxonomy = self.desk.taxonomy(&case.tenant).label();
-            let payload = json!({ "from": case.classification, "to": detection.classification, "taxonomy": taxonomy });
-            event(&mut self.tx, case, CaseEvent::Classified, "fleet", None, &payload).await?;
-            self.desk.follow_group(&mut self.tx, case, finding.group).await?;
-            self.desk.rederive(&mut self.tx, case).await?;
-        }
-        Ok(())
-    }
-
-    async fn open_own(
-        &mut self,
-        source: &str,
-        detection: &Detection,
-        step: Option<fallout_core::ids::StepKey>,
-    ) -> Result<Case, DeskError> {
-        let identity = self.step.identity.clone();
-        let match_key = match_key(&identity, &detection.classification, &self.op.downstream);
-        let reference = fallout_store::attempts::latest_intent(&mut self.tx, self.step.key).await?.map(|i| i.key);
-        let new = Opening {
-            tenant: &identity.tenant,
-            source,
-            order: Some(self.run.order),
-            customer: self.run.customer.as_deref(),
-            step,
-            line: Some(identity.line.as_str()).filter(|line| !line.is_empty()),
-            root_process_instance_id: self.run.process_instance_id.as_deref(),
-            process_instance_id: &self.step.process_instance_id,
-            source_event: None,
-            business_key: &self.run.business_key,
-            external_system: &self.op.downstream,
-            external_reference: reference.as_deref(),
-            match_key: &match_key,
-        };
-        self.desk.open_case(&mut self.tx, &new, detection).await
     }
 
     /// Once per fetch.
     pub async fn note_handed_out(&mut self, task: &TaskRef) -> Result<(), DeskError> {
-        let Some(case) = cases::active_of_step(&mut self.tx, self.step.key).await? else { return Ok(()) };
+        if self.step.case.is_none() {
+            return Ok(());
+        }
         let reason = "the parked task was handed out again without an action; it is parked again, nothing was sent";
         let said = format!("{}:{}", task.external_task_id, task.worker_id);
         let payload = json!({ "externalTaskId": task.external_task_id });
-        self.note(&case, "HANDED_OUT_AGAIN", &said, reason, &payload).await
+        self.note("HANDED_OUT_AGAIN", &said, reason, &payload).await
     }
 
-    /// A signal that changes nothing about the case, kept on its timeline; once per `said`.
-    pub async fn note(
-        &mut self,
-        case: &Case,
-        kind: &str,
-        said: &str,
-        reason: &str,
-        payload: &Value,
-    ) -> Result<(), DeskError> {
-        let signal = Signal {
-            id: SignalId(Uuid::now_v7()),
-            tenant: case.tenant.clone(),
-            source: "fleet".into(),
-            kind: kind.into(),
-            step: Some(self.step.key),
-            payload: payload.clone(),
-        };
-        if signals::insert(&mut self.tx, &signal, said).await? {
-            signals::set_processed(&mut self.tx, signal.id, Some(case.id)).await?;
-            event(&mut self.tx, case, CaseEvent::SignalJoined, "fleet", Some(reason), payload).await?;
+    /// A signal that changes nothing about the step's case, kept on its timeline; once per `said`.
+    pub async fn note(&mut self, kind: &str, said: &str, reason: &str, payload: &Value) -> Result<(), DeskError> {
+        let mut arrival = self.arrival("fleet", said, &Detection::new(kind, reason), Voice::Remark);
+        arrival.signal.payload = payload.clone();
+        if signals::told_before(&mut self.tx, &arrival.tenant, "fleet", said).await?.is_none() {
+            self.desk.place(&mut self.tx, &arrival).await?;
         }
         Ok(())
     }
@@ -243,16 +171,14 @@ impl Work<'_> {
 /// Where a new case belongs.
 pub(crate) struct Opening<'a> {
     pub tenant: &'a str,
-    pub source: &'a str,
-    pub order: Option<fallout_core::ids::OrderKey>,
+    pub order: Option<OrderKey>,
     pub customer: Option<&'a str>,
-    pub step: Option<fallout_core::ids::StepKey>,
+    pub step: Option<StepKey>,
+    pub operation: &'a str,
     /// `None`: it is about the whole order.
     pub line: Option<&'a str>,
     pub root_process_instance_id: Option<&'a str>,
     pub process_instance_id: &'a str,
-    /// The signal's own id at its source.
-    pub source_event: Option<&'a str>,
     pub business_key: &'a str,
     pub external_system: &'a str,
     pub external_reference: Option<&'a str>,
@@ -273,59 +199,46 @@ impl Desk {
         })
     }
 
+    /// The case of a signal, with its clock and the first entries of its timeline.
     pub(crate) async fn open_case(
         &self,
         tx: &mut Tx,
         at: &Opening<'_>,
         detection: &Detection,
-    ) -> Result<Case, DeskError> {
+        signal: &Signal,
+    ) -> Result<CaseNumber, DeskError> {
         let taxonomy = self.taxonomy(at.tenant);
         let category = category(taxonomy, &detection.classification)?;
         let weighed = self.weigh(tx, at, &category.code, &detection.classification).await?;
-        let id = CaseId(Uuid::now_v7());
         let new = NewCase {
-            id,
+            id: CaseId(Uuid::now_v7()),
             tenant: at.tenant,
             category: &category.code,
-            classification: &detection.classification,
-            severity: weighed.derived.severity,
-            source: at.source,
             order: at.order,
             customer: at.customer,
             step: at.step,
+            operation: at.operation,
             root_process_instance_id: at.root_process_instance_id,
             process_instance_id: at.process_instance_id,
-            source_event: at.source_event,
             affected_lines: &weighed.affected_lines,
             business_key: at.business_key,
             external_system: at.external_system,
             external_reference: at.external_reference,
-            summary: &detection.reason,
             recommended: detection.recommended.or_else(|| taxonomy.recommended(&detection.classification)),
             group: &category.owner_group,
-            sla_due: weighed.standing.due,
             match_key: at.match_key,
+            clock: self.clock_of(&weighed),
         };
-        cases::open(tx, &new).await?;
-        let case = cases::by_id(tx, id).await?;
-        self.start_clock(tx, &case, at, &weighed).await?;
-        event(tx, &case, CaseEvent::Created, at.source, Some(&detection.reason), &Value::Null).await?;
-        let classified = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group, "taxonomy": taxonomy.label() });
-        event(tx, &case, CaseEvent::Classified, "desk", None, &classified).await?;
-        Ok(case)
+        let said = json!({ "category": category.code, "classification": detection.classification, "group": category.owner_group, "taxonomy": taxonomy.label() });
+        let number = openings::open(tx, &new, signal, [Uuid::now_v7(), Uuid::now_v7()], &said).await?;
+        self.tell_of_growth(tx, at, &detection.classification, &weighed).await?;
+        Ok(number)
     }
 }
 
 fn category<'a>(taxonomy: &'a Taxonomy, code: &str) -> Result<&'a Category, DeskError> {
     let found = taxonomy.category_of(code);
     found.ok_or_else(|| DeskError::Store(fallout_store::StoreError::Corrupt("the taxonomy is empty".into())))
-}
-
-/// The key of §13 with every part explicit; versioned, so that another rule never finds old cases by accident.
-pub(crate) fn match_key(step: &fallout_core::step::StepIdentity, classification: &str, downstream: &str) -> String {
-    let parts =
-        ["v1", &step.tenant, &step.order, &step.run.to_string(), &step.line, &step.step, classification, downstream];
-    parts.map(fallout_core::template::encode).join("|")
 }
 
 pub(crate) async fn event(

@@ -89,3 +89,10 @@ impl From<Refusal> for DeskError {
         DeskError::Refused(refusal)
     }
 }
+
+impl DeskError {
+    /// Nothing was written, and the same may be done again.
+    pub fn is_crossed(&self) -> bool {
+        matches!(self, DeskError::Store(e) if e.is_crossed())
+    }
+}

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::{
     Desk, DeskError,
     case_command::{CaseCommand, Entry, Stands, goes, told, written},
+    placing::also_called,
 };
 
 impl Desk {
@@ -32,6 +33,7 @@ impl Desk {
         });
         let entry = Entry { by: ask.principal, event: CaseEvent::Classified, reason: Some(reason), payload };
         written(&mut tx, &mut case, &entry, state).await?;
+        also_called(&mut tx, &case, code).await?;
         self.follow_group(&mut tx, &mut case, &category.owner_group).await?;
         self.rederive(&mut tx, &mut case).await?;
         tx.commit().await?;

@@ -5,6 +5,7 @@
 
 mod access;
 mod archive;
+mod arrivals;
 mod audit;
 mod batch;
 mod cancellation;
@@ -20,8 +21,10 @@ mod judging;
 mod ledger;
 mod lifecycle;
 mod outbox;
+mod own_signals;
 mod people;
 mod personal;
+mod placing;
 mod recovery;
 mod relay;
 mod restore;
@@ -49,12 +52,14 @@ pub use context::{EventTaken, LineView, OrderView};
 pub use error::DeskError;
 pub use fallout_store::{
     archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place,
-    people::MemberLine, restore::Declared, severity::Judgement, steps::Step, taxonomy::VersionLine, tokens::Token,
+    people::MemberLine, restore::Declared, severity::Judgement, signals::SignalLine, steps::Step,
+    taxonomy::VersionLine, tokens::Token,
 };
 pub use intake::{Accepted, PROCESS};
 pub use people::Assignment;
 pub use personal::Erased;
 pub use recovery::{Recovery, Taken};
+pub use signals::Answer;
 pub use sla::{CaseClock, unknown_zones};
 pub use taxonomy::Loaded;
 pub use tokens::{Caller, Made};

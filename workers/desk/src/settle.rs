@@ -107,7 +107,7 @@ impl Desk {
             task.step
         );
         let said = format!("{}:{}", task.external_task_id, task.worker_id);
-        work.note(&case, "IDENTITY_CHANGED", &said, &reason, &json!({ "says": task.step })).await?;
+        work.note("IDENTITY_CHANGED", &said, &reason, &json!({ "says": task.step })).await?;
         work.commit().await?;
         Ok(case.number)
     }
@@ -126,13 +126,10 @@ impl Desk {
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
         let is_parked = work.step.state == StepState::Parked && work.step.gate.is_none();
-        if is_parked
-            && work.step.external_task_id == external_task_id
-            && let Some(case) = cases::active_of_step(&mut work.tx, work.step.key).await?
-        {
+        if is_parked && work.step.external_task_id == external_task_id && work.step.case.is_some() {
             let reason = format!("{how}: no retry can reach the step any more; find out what became of its effect");
             let said = format!("{external_task_id}:stranded");
-            work.note(&case, "STRANDED", &said, &reason, &json!({ "externalTaskId": external_task_id })).await?;
+            work.note("STRANDED", &said, &reason, &json!({ "externalTaskId": external_task_id })).await?;
         }
         steps::seen(&mut work.tx, work.step.key).await?;
         work.commit().await
@@ -247,7 +244,7 @@ impl Work<'_> {
         let reason = format!("the step is {}, and the engine does not take its report: {problem}", self.step.state);
         let event = format!("{}:{}:unreported", task.external_task_id, self.step.epoch);
         let case = match cases::active_of_step(&mut self.tx, self.step.key).await? {
-            Some(case) => return self.note(&case, "UNREPORTED", &event, &reason, &json!({})).await,
+            Some(_) => return self.note("UNREPORTED", &event, &reason, &json!({})).await,
             None => self.detect("fleet", &event, &Detection::new(ENGINE_CANNOT_ADVANCE, reason.as_str())).await?,
         };
         let Some(case) = case else { return Ok(()) };

@@ -11,6 +11,7 @@ use fallout_core::{
 use fallout_store::{
     StoreError, Tx,
     cases::{self, Case},
+    openings::NewClock,
     severity::{self, Judgement},
     sla, steps,
 };
@@ -48,20 +49,30 @@ fn corrupt(what: String) -> DeskError {
 }
 
 impl Desk {
-    /// Of a case that was just written. Openings that race may step over the number that matters to all: then the others
-    /// learn of it at their next review.
-    pub(crate) async fn start_clock(
+    /// The clock that a new case begins with.
+    pub(crate) fn clock_of<'a>(&self, of: &'a Weighed<'a>) -> NewClock<'a> {
+        NewClock {
+            severity: of.derived.severity,
+            derived: &of.derived,
+            policy: of.policy,
+            standing: &of.standing,
+            at: of.at,
+            next: self.next_look(&of.standing, &Told::default(), of.at),
+        }
+    }
+
+    /// Openings that race may step over the number that matters to all: then the others learn of it at their next review.
+    pub(crate) async fn tell_of_growth(
         &self,
         tx: &mut Tx,
-        case: &Case,
         at: &Opening<'_>,
+        classification: &str,
         of: &Weighed<'_>,
     ) -> Result<(), DeskError> {
         if of.matters_to_all {
-            sla::look_at_all(tx, at.tenant, at.external_system, &case.classification).await?;
+            sla::look_at_all(tx, at.tenant, at.external_system, classification).await?;
         }
-        let next = self.next_look(&of.standing, &Told::default(), of.at);
-        Ok(sla::start(tx, case, of.policy, &of.derived, of.at, &of.standing, next).await?)
+        Ok(())
     }
 
     /// The one the clock was started with, while it exists; else that of the category.

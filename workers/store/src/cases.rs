@@ -3,40 +3,13 @@
 use chrono::{DateTime, Utc};
 use fallout_core::{
     action::Action,
-    case::{CaseEvent, CaseState, Severity},
+    case::{CaseEvent, CaseState},
     event::EventType,
-    ids::{CaseId, CaseNumber, OrderKey, StepKey},
+    ids::{CaseId, CaseNumber, StepKey},
 };
 use serde_json::Value;
 
 use crate::{StoreError, Tx};
-
-/// A case to be opened; its number comes from the database.
-#[derive(Clone, Debug)]
-pub struct NewCase<'a> {
-    pub id: CaseId,
-    pub tenant: &'a str,
-    pub category: &'a str,
-    pub classification: &'a str,
-    pub severity: Severity,
-    pub source: &'a str,
-    pub order: Option<OrderKey>,
-    pub customer: Option<&'a str>,
-    pub step: Option<StepKey>,
-    /// The order's own instance, and the called one that the step runs in.
-    pub root_process_instance_id: Option<&'a str>,
-    pub process_instance_id: &'a str,
-    pub source_event: Option<&'a str>,
-    pub affected_lines: &'a [String],
-    pub business_key: &'a str,
-    pub external_system: &'a str,
-    pub external_reference: Option<&'a str>,
-    pub summary: &'a str,
-    pub recommended: Option<Action>,
-    pub group: &'a str,
-    pub sla_due: Option<DateTime<Utc>>,
-    pub match_key: &'a str,
-}
 
 /// The case as the desk decides on it.
 #[derive(Clone, Debug)]
@@ -48,22 +21,6 @@ pub struct Case {
     pub classification: String,
     pub step: Option<StepKey>,
     pub version: i32,
-}
-
-pub async fn open(tx: &mut Tx, new: &NewCase<'_>) -> Result<CaseNumber, StoreError> {
-    let number = sqlx::query_scalar!(
-        "insert into fallout_case (id, tenant_id, case_number, case_type, severity, status, source, classification_code, customer_id,
-             related_order_id, process_instance_id, business_key, external_system, external_reference, diagnostic_summary,
-             recommended_action, assigned_group, sla_due_at, step_id, match_key, root_process_instance_id, source_event_id,
-             affected_line_ids)
-         values ($1, $2, 'fc-' || nextval('fallout_case_number'), $3, $4, 'classified', $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-             $16, $17, $18, $19, $20, $21) returning case_number",
-        new.id.0, new.tenant, new.category, new.severity.word(), new.source, new.classification, new.customer, new.order.map(|o| o.0),
-        new.process_instance_id, new.business_key, new.external_system, new.external_reference, new.summary,
-        new.recommended.map(Action::word), new.group, new.sla_due, new.step.map(|s| s.0), new.match_key,
-        new.root_process_instance_id, new.source_event, new.affected_lines,
-    );
-    parse_number(&number.fetch_one(tx.conn()).await?)
 }
 
 fn parse_number(text: &str) -> Result<CaseNumber, StoreError> {
@@ -102,19 +59,6 @@ pub async fn active_of_step(tx: &mut Tx, step: StepKey) -> Result<Option<Case>, 
         "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case
          where step_id = $1 and status not in ('resolved', 'closed', 'force_closed', 'duplicate') ",
         step.0,
-    );
-    row.fetch_optional(tx.conn()).await?.map(Case::try_from).transpose()
-}
-
-/// The active case that signals without a step find by its key.
-pub async fn active_by_key(tx: &mut Tx, tenant: &str, match_key: &str) -> Result<Option<Case>, StoreError> {
-    let row = sqlx::query_as!(
-        Row,
-        "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case
-         where tenant_id = $1 and match_key = $2 and step_id is null
-           and status not in ('resolved', 'closed', 'force_closed', 'duplicate') for update",
-        tenant,
-        match_key,
     );
     row.fetch_optional(tx.conn()).await?.map(Case::try_from).transpose()
 }

@@ -36,6 +36,13 @@ impl StoreError {
     pub fn is_away(&self) -> bool {
         matches!(self, StoreError::Away(_) | StoreError::NotCommitted(_) | StoreError::CommitUnknown(_))
     }
+
+    /// Somebody held what it needed, or both held what the other needed: the same may be done again.
+    pub fn is_crossed(&self) -> bool {
+        let (StoreError::Refused(_, e) | StoreError::Other(e)) = self else { return false };
+        let code = e.as_database_error().and_then(|db| db.code().map(|code| code.into_owned())).unwrap_or_default();
+        ["40", "55"].iter().any(|class| code.starts_with(class))
+    }
 }
 
 impl From<sqlx::Error> for StoreError {

@@ -4,45 +4,10 @@ use chrono::{DateTime, Utc};
 use fallout_core::{
     case::CaseState,
     ids::CaseId,
-    severity::Derived,
-    sla::{Policy, Segment, Standing, Told},
+    sla::{Segment, Standing, Told},
 };
 
 use crate::{StoreError, Tx, cases::Case};
-
-/// Starts a new case's clock, and keeps why it is as grave as it is.
-pub async fn start(
-    tx: &mut Tx,
-    case: &Case,
-    policy: &Policy,
-    derived: &Derived,
-    at: DateTime<Utc>,
-    standing: &Standing,
-    next: DateTime<Utc>,
-) -> Result<(), StoreError> {
-    let paused_in: Vec<String> = policy.paused_in.iter().map(|state: &CaseState| state.word().to_owned()).collect();
-    sqlx::query!(
-        "with severity as (
-             insert into case_severity (fallout_case_id, tenant_id, derived, reasons, derived_at) values ($1, $2, $3, $4, $5)),
-         clock as (
-             insert into case_sla (fallout_case_id, tenant_id, policy, paused_in, response_due_at, jeopardy_at, next_at)
-             values ($1, $2, $6, $7, $8, $9, $10))
-         insert into case_sla_segment (fallout_case_id, tenant_id, kind, from_at) values ($1, $2, 'running', $5)",
-        case.id.0,
-        case.tenant,
-        derived.severity.word(),
-        serde_json::to_value(derived)?,
-        at,
-        policy.code,
-        &paused_in,
-        standing.response_due,
-        standing.jeopardy_at,
-        next,
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
 
 /// A clock with everything that its standing is computed from.
 #[derive(Clone, Debug)]

@@ -144,8 +144,17 @@ pub async fn touch(tx: &mut Tx, task: &TaskRef, run: RunId) -> Result<Step, Stor
 
 /// The step, held until the transaction ends.
 pub async fn lock(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
-    sqlx::query!("select id from step where id = $1 for update", key.0).fetch_one(tx.conn()).await?;
+    if !hold(tx, key).await? {
+        return Err(sqlx::Error::RowNotFound.into());
+    }
     get(tx, key).await
+}
+
+/// Its row alone; false when there is none. Not so strong that the row of a signal or of a case that names the step would
+/// have to wait: whoever joins a case has the case before the step.
+pub async fn hold(tx: &mut Tx, key: StepKey) -> Result<bool, StoreError> {
+    let held = sqlx::query!("select id from step where id = $1 for no key update", key.0);
+    Ok(held.fetch_optional(tx.conn()).await?.is_some())
 }
 
 /// The step as it stands, for readers.

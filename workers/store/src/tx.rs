@@ -115,6 +115,12 @@ impl Tx {
         Ok(())
     }
 
+    /// The same place, moved to here: many of them in a row are not nested.
+    pub async fn savepoint_again(&mut self) -> Result<(), StoreError> {
+        sqlx::raw_sql("release savepoint here; savepoint here").execute(self.conn()).await?;
+        Ok(())
+    }
+
     pub async fn back_to_savepoint(&mut self) -> Result<(), StoreError> {
         sqlx::query!("rollback to savepoint here").execute(self.conn()).await?;
         Ok(())

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+#[expect(dead_code, reason = "the tests of signals share it, and these need no connection of their own")]
 mod rig;
 
 use std::collections::BTreeSet;

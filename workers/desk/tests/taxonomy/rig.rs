@@ -7,15 +7,16 @@ use fallout_core::{
     catalogue::Catalogue,
     claim::Claim,
     evidence::Evidence,
-    ids::{AttemptId, RunId, SignalId},
+    ids::{AttemptId, RunId, StepKey},
     operation::{Idempotency, Method, Operation},
     order::read_orders,
+    signal::{Cause, Finding, NewSignal, Place},
     step::{Direction, Outputs, StepIdentity},
     task::{Definition, TaskRef},
 };
 use fallout_desk::{Accepted, CaseLine, Desk};
 use fallout_embedded::{Postgres, PostgresOptions, suitable_dir};
-use fallout_store::{Scope, Store, signals};
+use fallout_store::Store;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -25,7 +26,7 @@ const OPERATION: &str = "payment.capture";
 pub struct Rig {
     pub desk: Desk,
     pub store: Store,
-    _postgres: Postgres,
+    pub postgres: Postgres,
 }
 
 /// What is shipped, with an operation that knows these rejections, no key and no lookup.
@@ -50,7 +51,7 @@ impl Rig {
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).unwrap();
         let postgres = Postgres::start(PostgresOptions { dir, databases: vec!["fallout".into()], port: 0 }).unwrap();
-        let store = Store::new(&postgres.socket_url("fallout"), 4).unwrap();
+        let store = Store::new(&postgres.socket_url("fallout"), 16).unwrap();
         store.migrate().await.unwrap();
         let mut catalogue = catalogue(rejections);
         change(&mut catalogue);
@@ -59,7 +60,7 @@ impl Rig {
         let branches = ["RETRY_STEP".to_owned()].into();
         let definition = Definition { id: "d:1".into(), key: "d".into(), catches: Default::default(), branches };
         desk.learn(&definition).await.unwrap();
-        Rig { desk, store, _postgres: postgres }
+        Rig { desk, store, postgres }
     }
 
     /// An order whose fulfilment runs.
@@ -99,19 +100,18 @@ impl Rig {
 
     /// Somebody else noticed something about the order's step.
     pub async fn noticed(&self, order: &str, source: &str, code: &str) {
-        let classification = self.desk.classified(TENANT, source, code);
-        let signal = signals::Signal {
-            id: SignalId(Uuid::now_v7()),
-            tenant: TENANT.into(),
+        let signal = NewSignal {
             source: source.into(),
-            kind: classification.into(),
-            step: Some(fallout_core::ids::StepKey::of(&task(order).step)),
-            payload: json!({ "classification": classification, "reason": code, "waits": false }),
+            event: Uuid::now_v7().to_string(),
+            finding: Finding::Code(code.into()),
+            place: Place { step: Some(StepKey::of(&task(order).step)), ..Place::default() },
+            cause: Cause::default(),
+            occurred_at: None,
+            reason: code.into(),
+            payload: json!({}),
         };
-        let mut tx = self.store.begin(&Scope::System("test")).await.unwrap();
-        signals::insert(&mut tx, &signal, &signal.id.0.to_string()).await.unwrap();
-        tx.commit().await.unwrap();
-        self.desk.process_signal(signal.id).await.unwrap();
+        let answer = self.desk.signal(TENANT, &signal).await.unwrap();
+        assert_eq!(answer.refusal, None);
     }
 
     pub async fn cases(&self, order: &str) -> Vec<CaseLine> {
