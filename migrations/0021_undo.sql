@@ -28,3 +28,9 @@ end $$;
 create trigger undo_of_an_effect after insert or update of state on step for each row
     when (new.direction = 'undo' and new.state = 'running')
     execute function undo_of_an_effect();
+
+-- Who had an order cancelled, and why: also where no case was open that could tell.
+alter table order_run add column cancelled_by text, add column cancel_reason text, add column cancelled_at timestamptz;
+update order_run set cancelled_by = 'unknown', cancel_reason = 'before this was kept', cancelled_at = now() where cancel_requested;
+alter table order_run add constraint order_run_cancelled_by_someone
+    check (cancel_requested = (cancelled_by is not null and cancel_reason is not null and cancelled_at is not null));

@@ -132,7 +132,19 @@ fn rejected(step: &StepFacts) -> Verdict {
     Verdict::RaiseError { message: format!("rejected with {code}"), code, handled: true }
 }
 
+/// A cancelled order tries nothing anew: what is proven not applied stays so, whatever retry or action asked for it. Asking
+/// about what may be applied goes on, by a replay too.
 fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
+    let unresolved = matches!(join(&step.attempts), Joined::Unresolved(..));
+    match tried(op, step, at) {
+        Decision::Send { .. } if step.order_cancelled && step.undoes.is_none() && !unresolved => {
+            Decision::Report(Verdict::End { ending: Ending::Cancelled })
+        }
+        decision => decision,
+    }
+}
+
+fn tried(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
     match join(&step.attempts) {
         Joined::Nothing if step.generation == 0 => first(step),
         Joined::Nothing => Decision::Send { generation: step.generation.max(1) },
@@ -150,12 +162,12 @@ fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
     }
 }
 
-/// A cancelled order begins nothing but undoing, and undoing needs something that is left.
+/// Undoing needs something that is left.
 fn first(step: &StepFacts) -> Decision {
-    match (step.undoes, step.order_cancelled) {
-        (None, true) | (Some(Left::Nothing), _) => Decision::Report(Verdict::End { ending: Ending::Cancelled }),
-        (Some(Left::Unsure), _) => Decision::Withheld,
-        (None, false) | (Some(Left::Effect), _) => Decision::Send { generation: 1 },
+    match step.undoes {
+        Some(Left::Nothing) => Decision::Report(Verdict::End { ending: Ending::Cancelled }),
+        Some(Left::Unsure) => Decision::Withheld,
+        None | Some(Left::Effect) => Decision::Send { generation: 1 },
     }
 }
 

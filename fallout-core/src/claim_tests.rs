@@ -180,3 +180,20 @@ fn a_cancelled_order_begins_nothing_but_undoing_what_is_left() {
         assert_eq!(claimed(&keyed(), &facts, 0), expected, "{undoes:?} {order_cancelled}");
     }
 }
+
+#[test]
+fn after_a_cancellation_nothing_is_tried_anew_and_what_may_be_applied_is_still_asked_for() {
+    let ended = || Decision::Report(Verdict::End { ending: Ending::Cancelled });
+    let cancelled = |facts: StepFacts| StepFacts { order_cancelled: true, ..facts };
+    for outcome in [technical(), business(), defect()] {
+        // As a retry that fell due, and as one that an action asked for.
+        let facts = StepFacts { epoch: 1, ..running([Some(outcome.clone())]) };
+        assert_eq!(claimed(&keyed(), &cancelled(facts.clone()), 60), ended(), "{outcome:?}");
+        assert!(matches!(claimed(&keyed(), &facts, 60), Decision::Send { .. }), "{outcome:?}");
+    }
+    assert_eq!(claimed(&keyed(), &cancelled(running([Some(technical())])), 60), ended());
+    let replay = claimed(&keyed(), &cancelled(running([Some(replayable())])), 60);
+    assert_eq!(replay, Decision::Send { generation: 1 }, "the same key is the way to ask");
+    let undoing = StepFacts { undoes: Some(Left::Effect), ..running([Some(technical())]) };
+    assert_eq!(claimed(&keyed(), &cancelled(undoing), 60), Decision::Send { generation: 1 });
+}

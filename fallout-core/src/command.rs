@@ -19,6 +19,10 @@ pub const UNDO_MESSAGE: &str = "fallout.undo";
 pub const UNDO_VARIABLE: &str = "undoStep";
 /// The message that ends the wait for the undoing of a cancelled order.
 pub const UNDONE_MESSAGE: &str = "fallout.undone";
+/// The message by which others ask the process of an order to be cancelled.
+pub const CANCEL_MESSAGE: &str = "order.cancel";
+/// The message that tells it what became of that.
+pub const CANCEL_ANSWER_MESSAGE: &str = "fallout.cancel-answered";
 /// The variable that correlation compares and sets.
 pub const ACTION_VARIABLE: &str = "recoveryActionId";
 /// Its value before the first action.
@@ -39,6 +43,8 @@ pub enum EngineCommand {
     Undo { undoes: StepKey, process_instance_id: String, line: String, step: String, operation: String },
     /// Every effect of a cancelled order is undone.
     Undone { run: RunId, process_instance_id: String },
+    /// What became of a cancellation that was asked for in the engine, told to the execution that asked.
+    CancelAnswered { process_instance_id: String, execution_id: String, refused: Option<String> },
     /// Show a case in Cockpit where its token waits for `message`, once its task is gone.
     Incident {
         case: CaseNumber,
@@ -59,6 +65,7 @@ impl EngineCommand {
             EngineCommand::Callback { .. } => "callback",
             EngineCommand::Undo { .. } => "undo",
             EngineCommand::Undone { .. } => "undone",
+            EngineCommand::CancelAnswered { .. } => "cancel_answered",
             EngineCommand::Incident { .. } => "incident",
             EngineCommand::Unreported { .. } => "unreported",
         }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod behaviours;
+mod cancel_from_outside;
 mod cancelling;
 mod engine;
 mod evidence;

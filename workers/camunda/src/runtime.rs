@@ -132,6 +132,18 @@ impl Engine {
         }
     }
 
+    /// Passes a message to the one execution that waits for it. Not idempotent by itself: look at its subscriptions before
+    /// sending again.
+    pub async fn trigger_message(
+        &self,
+        execution_id: &str,
+        name: &str,
+        variables: &Variables,
+    ) -> Result<(), EngineError> {
+        let path = ["execution", execution_id, "messageSubscriptions", name, "trigger"];
+        self.command(Method::POST, &path, Some(&json!({ "variables": variables }))).await
+    }
+
     /// The executions of one instance that wait for this message.
     pub async fn executions(
         &self,

@@ -87,24 +87,13 @@ impl Desk {
         let mut work = Work::on(self, tx, step).await?;
         let action = work.take(case, ask, ask.idempotency_key).await?;
         let run = work.run.id;
-        let mut tx = work.tx;
-        let mut also = Vec::new();
+        let (mut tx, mut also) = (work.tx, Vec::new());
         if ask.action == Action::CancelOrder {
             if let Some(operation) = self.past_no_return(&mut tx, run).await? {
                 return Err(Refusal::PastNoReturn(operation).into());
             }
-            orders::request_cancel(&mut tx, run).await?;
-            let own = ask.case;
-            let parked = steps::of_run(&mut tx, run)
-                .await?
-                .into_iter()
-                .filter(|s| s.state == StepState::Parked && s.case != Some(own));
-            for step in parked.collect::<Vec<_>>() {
-                let step = steps::lock(&mut tx, step.key).await?;
-                let mut work = Work::on(self, tx, step).await?;
-                also.extend(work.cancel_too(ask).await?);
-                tx = work.tx;
-            }
+            orders::request_cancel(&mut tx, run, ask.principal, ask.reason).await?;
+            (tx, also) = self.cancel_parked(tx, run, ask).await?;
         }
         tx.commit().await?;
         Ok(Taken { action, repeated: false, also })
@@ -214,8 +203,8 @@ impl Work<'_> {
         resolve(&mut self.tx, case, &fixed, "desk", ask.reason).await
     }
 
-    /// A sibling that is parked and known not to be applied goes with the order; one that is unknown keeps its case.
-    async fn cancel_too(&mut self, ask: &Recovery<'_>) -> Result<Option<CaseNumber>, DeskError> {
+    /// A step that is parked and known not to be applied goes with the order; one that is unknown keeps its case.
+    pub(crate) async fn cancel_too(&mut self, ask: &Recovery<'_>) -> Result<Option<CaseNumber>, DeskError> {
         let Some(case) = cases::active_of_step(&mut self.tx, self.step.key).await? else {
             return Ok(None);
         };

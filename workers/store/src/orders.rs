@@ -182,8 +182,17 @@ pub async fn hold(tx: &mut Tx, id: RunId) -> Result<(), StoreError> {
     Ok(())
 }
 
-pub async fn request_cancel(tx: &mut Tx, id: RunId) -> Result<(), StoreError> {
-    sqlx::query!("update order_run set cancel_requested = true where id = $1", id.0).execute(tx.conn()).await?;
+/// No effect when it was asked for before: who was first stays the one.
+pub async fn request_cancel(tx: &mut Tx, id: RunId, by: &str, reason: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update order_run set cancel_requested = true, cancelled_by = $2, cancel_reason = $3, cancelled_at = now()
+         where id = $1 and not cancel_requested",
+        id.0,
+        by,
+        reason,
+    )
+    .execute(tx.conn())
+    .await?;
     Ok(())
 }
 

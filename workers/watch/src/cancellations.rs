@@ -1,10 +1,11 @@
-//! Orders that wait in `awaitUndo`: each is sent to the undo of its latest effect, or waits for the people who do it; once
-//! none is left the order ends.
+//! Orders that were asked to be cancelled in the engine, and cancelled ones that wait in `awaitUndo`: each of those is sent to
+//! the undo of its latest effect, or waits for the people who do it; once none is left the order ends.
 
 use std::collections::BTreeSet;
 
-use fallout_camunda::EventSubscriptionQuery;
-use fallout_core::command::{UNDO_MESSAGE, UNDONE_MESSAGE};
+use fallout_camunda::{EventSubscription, EventSubscriptionQuery};
+use fallout_core::command::{CANCEL_ANSWER_MESSAGE, UNDO_MESSAGE, UNDONE_MESSAGE};
+use fallout_desk::CancelAsked;
 
 use crate::{Watch, WatchError, kept_going};
 
@@ -12,8 +13,12 @@ use crate::{Watch, WatchError, kept_going};
 const PAGE: u32 = 200;
 
 pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
-    let modelled = waiting_for(watch, UNDO_MESSAGE).await?;
-    for instance in waiting_for(watch, UNDONE_MESSAGE).await? {
+    for asked in waiting_for(watch, CANCEL_ANSWER_MESSAGE).await? {
+        let instance = asked.process_instance_id.clone().unwrap_or_default();
+        kept_going("cancellations", &instance, take_up(watch, &asked).await)?;
+    }
+    let modelled = instances(waiting_for(watch, UNDO_MESSAGE).await?);
+    for instance in instances(waiting_for(watch, UNDONE_MESSAGE).await?) {
         // Older models wait for the end alone.
         let modelled = match modelled.contains(&instance) {
             true => Some(true),
@@ -27,9 +32,8 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
     Ok(0)
 }
 
-/// The instances that wait for this message.
-async fn waiting_for(watch: &Watch, message: &str) -> Result<BTreeSet<String>, WatchError> {
-    let mut all = BTreeSet::new();
+async fn waiting_for(watch: &Watch, message: &str) -> Result<Vec<EventSubscription>, WatchError> {
+    let mut all = Vec::new();
     for page in 0.. {
         let query = EventSubscriptionQuery {
             event_name: Some(message),
@@ -39,12 +43,30 @@ async fn waiting_for(watch: &Watch, message: &str) -> Result<BTreeSet<String>, W
         };
         let found = watch.engine.event_subscriptions(&query).await?;
         let count = found.len();
-        all.extend(found.into_iter().filter_map(|w| w.process_instance_id));
+        all.extend(found);
         if count < PAGE as usize {
             break;
         }
     }
     Ok(all)
+}
+
+fn instances(waiting: Vec<EventSubscription>) -> BTreeSet<String> {
+    waiting.into_iter().filter_map(|w| w.process_instance_id).collect()
+}
+
+/// Whoever asked said who they are and why with the message, as far as they did.
+async fn take_up(watch: &Watch, asked: &EventSubscription) -> Result<(), WatchError> {
+    let (Some(instance), Some(execution)) = (&asked.process_instance_id, &asked.execution_id) else { return Ok(()) };
+    let Some(variables) = watch.engine.process_instance_variables(instance).await? else { return Ok(()) };
+    let text = |name| variables.get(name).and_then(|value| value.as_text());
+    let asked = CancelAsked {
+        process_instance_id: instance,
+        execution_id: execution,
+        by: text("cancelRequestedBy"),
+        reason: text("cancelReason"),
+    };
+    Ok(watch.desk.cancel_asked(&asked).await?)
 }
 
 /// Whether one that waits can be sent to an undo, said by one read: between two it may have come or gone. `None`: it does

@@ -1,6 +1,7 @@
 //! The relay: the only one that tells the engine what to do with a process. A command is read back before it is sent
 //! again, and it is done when its effect is seen, never on a 200.
 
+mod answer;
 mod undo;
 
 use fallout_camunda::{Correlation, EngineError, HistoricInstanceQuery, IncidentQuery, MessageCorrelation, Variables};
@@ -69,6 +70,9 @@ async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
         }
         EngineCommand::Undone { process_instance_id, .. } => {
             message(watch, UNDONE_MESSAGE, process_instance_id, &pending).await
+        }
+        EngineCommand::CancelAnswered { process_instance_id, execution_id, refused } => {
+            answer::send(watch, process_instance_id, execution_id, refused.as_deref(), &pending).await
         }
         EngineCommand::Incident { case, process_instance_id, external_task_id, message, summary } => {
             let waits = (process_instance_id.as_str(), message.as_str());
