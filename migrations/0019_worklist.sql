@@ -1,7 +1,8 @@
 -- What people list and search: for each order and each filter of a worklist an index, and the words to find a case by.
 
 -- An index over the cases that are open and another over those that are over, so that the few that are worked on are not
--- looked for among all that ever were. Behind each filter stands the usual order, so a page is read as it lies.
+-- looked for among all that ever were. Behind each filter stands the usual order, so a page is read as it lies. The indexes
+-- of an order carry what is filtered by, so that a filter that many cases meet is looked at without the cases.
 drop index fallout_case_active;
 do $$
 declare
@@ -9,23 +10,26 @@ declare
 begin
     for part in select * from
         (values ('open', 'not in'), ('over', 'in')) as half (name, op),
-        (values ('severity', 'severity, created_at, id'),
-                ('due', $c$coalesce(sla_due_at, 'infinity'::timestamptz), id$c$),
-                ('age', 'created_at, id'),
-                ('updated', 'updated_at, id'),
-                ('state', 'status, severity, created_at, id'),
-                ('category', 'case_type, severity, created_at, id'),
-                ('group', 'assigned_group, severity, created_at, id'),
-                ('downstream', 'external_system, severity, created_at, id'),
-                ('assignee', 'assigned_user, severity, created_at, id')) as sorted (what, columns)
+        (values ('severity', 'severity, created_at, id', true),
+                ('due', $c$coalesce(sla_due_at, 'infinity'::timestamptz), id$c$, true),
+                ('age', 'created_at, id', true),
+                ('updated', 'updated_at, id', true),
+                ('state', 'status, severity, created_at, id', false),
+                ('category', 'case_type, severity, created_at, id', false),
+                ('group', 'assigned_group, severity, created_at, id', false),
+                ('downstream', 'external_system, severity, created_at, id', false),
+                ('assignee', 'assigned_user, severity, created_at, id', false)) as sorted (what, columns, is_order)
     loop
-        execute format($f$create index fallout_case_%s_by_%s on fallout_case (tenant_id, %s)
+        execute format($f$create index fallout_case_%s_by_%s on fallout_case (tenant_id, %s) %s
             where status %s ('resolved', 'closed', 'force_closed', 'duplicate')$f$,
-            part.name, part.what, part.columns, part.op);
+            part.name, part.what, part.columns,
+            case when part.is_order then 'include (status, case_type, assigned_group, external_system, assigned_user, sla_due_at'
+                || case when part.what = 'severity' then ')' else ', severity)' end end,
+            part.op);
     end loop;
 end $$;
--- Cases whose warning is due; clocks of cases that are over have no next look.
-create index case_sla_at_risk on case_sla (tenant_id, jeopardy_at) where next_at is not null;
+-- Clocks that may be at risk: of cases that are over there is no next look, and a breach was told at once.
+create index case_sla_at_risk on case_sla (tenant_id, jeopardy_at) where next_at is not null and not told_breach;
 -- What a shift report counts.
 create index fallout_event_by_time on fallout_event (tenant_id, created_at, event_type);
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    check::Finding, customer::CustomerPolicy, operation::Operation, personal::PersonalData, severity::SeverityRules,
-    sla::SlaRules, taxonomy::Taxonomy, undo,
+    authority::Authorities, check::Finding, customer::CustomerPolicy, operation::Operation, personal::PersonalData,
+    severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy, undo,
 };
 
 /// The engine keeps a topic in 255 characters and shows it to people.
@@ -26,6 +26,7 @@ pub struct Catalogue {
     pub sla: SlaRules,
     /// Which fields of an order are kept apart.
     pub personal: PersonalData,
+    pub authority: Authorities,
 }
 
 impl Catalogue {

@@ -11,6 +11,7 @@
 pub mod action;
 pub mod answers;
 pub mod attempt;
+pub mod authority;
 pub mod calendar;
 pub mod case;
 pub mod catalogue;

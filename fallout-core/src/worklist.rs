@@ -113,6 +113,10 @@ pub enum Refused {
     ShortBeginning(String),
     #[error("\"{0}\" is no word that cases are found by; they have 2 letters or digits at least")]
     NoWord(String),
+    #[error(
+        "more than {FREQUENT} cases that are over have \"{0}\"; search for a rarer word beside it, or only among open cases"
+    )]
+    TooFrequent(String),
     #[error("a page has 1 to {LIMIT_MAX} cases, not {0}; read on with --after")]
     Limit(i64),
     #[error("there is no category {0}; known: {1}")]
@@ -154,6 +158,14 @@ fn plain(what: &'static str, text: &str) -> Result<(), Refused> {
 }
 
 impl Filter {
+    /// Everything that is found by words: what is searched for, and ids that have no index of their own.
+    pub fn words(&self) -> Vec<Word> {
+        let ids = [&self.customer, &self.external_reference].into_iter().flatten();
+        let ids = ids.filter_map(|id| id.split_whitespace().next()).map(|word| Word::Whole(word.to_owned()));
+        let service = self.service_number.as_ref().map(|number| Word::Whole(format!("service:{number}")));
+        ids.chain(service).chain(self.words.iter().cloned()).collect()
+    }
+
     /// Whether cases that are open can be among them, and cases that are over.
     pub fn halves(&self) -> (bool, bool) {
         match self.state {
@@ -188,6 +200,36 @@ impl Asked {
     pub fn check(&self) -> Result<(), Refused> {
         self.filter.check()?;
         if (1..=LIMIT_MAX).contains(&self.limit) { Ok(()) } else { Err(Refused::Limit(self.limit)) }
+    }
+}
+
+/// From so many cases on a word is frequent: its cases are not collected. Half of what a page may read.
+pub const FREQUENT: i64 = 1_000;
+
+/// How cases with some words are found: the cases of one word are collected and looked through, or, where each word is
+/// frequent, the list is walked and each case is asked for its words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// The word that leads among open cases, by its place.
+    pub open: Option<usize>,
+    pub over: Option<usize>,
+}
+
+impl Search {
+    /// `counts` are how many cases have each word, open and over, counted no further than `FREQUENT`. Among those that are
+    /// over a walk could go through all that ever were, so one of the words has to be rare there.
+    pub fn of(words: &[Word], halves: (bool, bool), counts: &[(i64, i64)]) -> Result<Search, Refused> {
+        let rarest = |count: fn(&(i64, i64)) -> i64| {
+            let rare = counts.iter().enumerate().filter(|(_, of)| count(of) < FREQUENT);
+            rare.min_by_key(|(_, of)| count(of)).map(|(n, _)| n)
+        };
+        let search = Search { open: rarest(|of| of.0), over: rarest(|of| of.1) };
+        match words.first() {
+            Some(Word::Whole(word) | Word::Beginning(word)) if halves.1 && search.over.is_none() => {
+                Err(Refused::TooFrequent(word.clone()))
+            }
+            _ => Ok(search),
+        }
     }
 }
 

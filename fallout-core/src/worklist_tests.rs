@@ -76,6 +76,24 @@ fn what_cannot_be_an_id_or_a_page_is_refused_by_name() {
 }
 
 #[test]
+fn the_rarest_word_leads_and_the_past_needs_a_rare_one() {
+    let words = |n: usize| vec![Word::Whole("ab".into()); n];
+    let many = FREQUENT;
+    let search = |open, over| Ok(Search { open, over });
+    let table = [
+        (vec![], (true, true), search(None, None)),
+        (vec![(3, 9)], (true, true), search(Some(0), Some(0))),
+        (vec![(3, 9), (2, many)], (true, true), search(Some(1), Some(0))),
+        (vec![(many, many)], (true, false), search(None, None)),
+        (vec![(5, many)], (true, true), Err(Refused::TooFrequent("ab".into()))),
+        (vec![(0, 0), (0, 0)], (false, true), search(Some(0), Some(0))),
+    ];
+    for (counts, halves, expected) in table {
+        assert_eq!(Search::of(&words(counts.len()), halves, &counts), expected, "{counts:?}");
+    }
+}
+
+#[test]
 fn a_state_says_by_itself_which_cases_are_meant() {
     let of = |state, all| Filter { state, all, ..Filter::default() }.halves();
     assert_eq!(of(None, false), (true, false));

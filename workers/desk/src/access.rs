@@ -1,34 +1,15 @@
 //! Reading for people and judges; nothing here changes anything.
 
 use fallout_core::{
-    action::Action,
     ids::{CaseNumber, RunId},
     operation::Kind,
     outcome::Outcome,
 };
-use fallout_store::{
-    actions, attempts,
-    cases::{self, CaseLine, EventLine},
-    orders,
-    orders::Run,
-    steps,
-    steps::Step,
-};
+use fallout_store::{actions, attempts, cases, orders, orders::Run, steps, steps::Step};
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Desk, DeskError, guarding::actions_without_step, work::Work};
-
-/// Everything that `case show` tells.
-#[derive(Clone, Debug, Serialize)]
-pub struct CaseDetail {
-    #[serde(flatten)]
-    pub case: CaseLine,
-    pub timeline: Vec<EventLine>,
-    pub attempts: Vec<AttemptView>,
-    /// Actions that can be taken now, and why the others cannot.
-    pub actions: Vec<ActionView>,
-}
+use crate::{Desk, DeskError};
 
 #[derive(Clone, Debug, Serialize)]
 pub struct AttemptView {
@@ -40,13 +21,6 @@ pub struct AttemptView {
     pub state: String,
     pub outcome: Option<Outcome>,
     pub evidence: Vec<Value>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct ActionView {
-    pub action: Action,
-    /// `None` when it is allowed.
-    pub refused: Option<String>,
 }
 
 /// One order run with its steps, as the demo's judge compares it with the book.
@@ -68,23 +42,6 @@ impl Desk {
     /// The database's time: the only clock that is stored or compared with what is stored.
     pub async fn now(&self) -> Result<chrono::DateTime<chrono::Utc>, DeskError> {
         Ok(self.system("clock").await?.now().await?)
-    }
-
-    pub async fn case(&self, tenant: &str, number: CaseNumber) -> Result<CaseDetail, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
-        let line = cases::line(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
-        let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
-        let timeline = cases::timeline(&mut tx, case.id).await?;
-        let Some(step) = case.step else {
-            let now = tx.now().await?;
-            let actions = if case.state.is_active() { actions_without_step(&case, now) } else { Vec::new() };
-            return Ok(CaseDetail { case: line, timeline, attempts: Vec::new(), actions });
-        };
-        let attempts = attempts::lines(&mut tx, step).await?.into_iter().map(AttemptView::from).collect();
-        let step = steps::get(&mut tx, step).await?;
-        let mut work = Work::on(self, tx, step).await?;
-        let actions = if case.state.is_active() { work.actions(&case).await? } else { Vec::new() };
-        Ok(CaseDetail { case: line, timeline, attempts, actions })
     }
 
     /// The actions of a case that were taken so far, newest last.

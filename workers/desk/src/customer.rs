@@ -54,7 +54,7 @@ impl Desk {
         Ok((status, noted))
     }
 
-    async fn status_of(
+    pub(crate) async fn status_of(
         &self,
         tx: &mut Tx,
         tenant: &str,

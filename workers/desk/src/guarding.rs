@@ -9,7 +9,7 @@ use fallout_core::{
 };
 use fallout_store::{actions, batch, cases::Case};
 
-use crate::{DeskError, access::ActionView, work::Work};
+use crate::{DeskError, show::ActionView, work::Work};
 
 /// Read once per case, for however many actions are asked about.
 pub(crate) struct Surroundings {
@@ -70,8 +70,8 @@ pub(crate) fn actions_without_step(case: &Case, now: chrono::DateTime<chrono::Ut
 fn views(answer: impl Fn(Action) -> Result<Accepted, Refusal>) -> Vec<ActionView> {
     let view = |action: &Action| match answer(*action) {
         Err(Refusal::NotBuilt(_)) => None,
-        Ok(_) => Some(ActionView { action: *action, refused: None }),
-        Err(refusal) => Some(ActionView { action: *action, refused: Some(refusal.to_string()) }),
+        Ok(_) => Some(ActionView::new(*action, None)),
+        Err(refusal) => Some(ActionView::new(*action, Some(refusal.to_string()))),
     };
     Action::ALL.iter().filter_map(view).collect()
 }

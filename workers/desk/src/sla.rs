@@ -156,11 +156,16 @@ impl Desk {
     pub async fn case_clock(&self, tenant: &str, number: CaseNumber) -> Result<CaseClock, DeskError> {
         let mut tx = self.tenant(tenant).await?;
         let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
-        let judgement = severity::judgement(&mut tx, case.id).await?;
-        let weight = severity::weight(&mut tx, case.id).await?;
-        let clock = sla::clock(&mut tx, case.id).await?;
-        let now = tx.now().await?;
+        let clock = self.clock_of(&mut tx, case.id).await?;
         tx.commit().await?;
+        Ok(clock)
+    }
+
+    pub(crate) async fn clock_of(&self, tx: &mut Tx, case: CaseId) -> Result<CaseClock, DeskError> {
+        let judgement = severity::judgement(tx, case).await?;
+        let weight = severity::weight(tx, case).await?;
+        let clock = sla::clock(tx, case).await?;
+        let now = tx.now().await?;
         let none = CaseClock {
             severity: weight.severity,
             judgement,

@@ -2,7 +2,7 @@
 
 use fallout_core::{
     case::Severity,
-    worklist::{Asked, Cursor, Filter, LIMIT_MAX, Place, Refused, Sort},
+    worklist::{Asked, Cursor, Filter, LIMIT_MAX, Place, Refused, Search, Sort},
 };
 use fallout_store::{cases::CaseLine, worklist};
 use serde::Serialize;
@@ -33,7 +33,10 @@ impl Desk {
         // One more shows whether there is a next page.
         asked.limit += 1;
         let mut tx = self.tenant(tenant).await?;
-        let mut cases = worklist::page(&mut tx, tenant, &asked).await?;
+        let words = filter.words();
+        let counts = worklist::frequencies(&mut tx, tenant, &words).await?;
+        let search = Search::of(&words, filter.halves(), &counts)?;
+        let mut cases = worklist::page(&mut tx, tenant, &asked, &search).await?;
         tx.commit().await?;
         let more = cases.len() as i64 > limit;
         cases.truncate(usize::try_from(limit).unwrap_or_default());

@@ -279,12 +279,23 @@ pub struct EventLine {
     pub payload: Option<Value>,
 }
 
-pub async fn timeline(tx: &mut Tx, case: CaseId) -> Result<Vec<EventLine>, StoreError> {
-    let rows = sqlx::query_as!(
-        EventLine,
-        "select created_at as at, event_type as event, actor_id as actor, reason, payload from fallout_event
-         where fallout_case_id = $1 order by created_at",
+/// The newest entries, oldest of them first, and how many there are.
+pub async fn timeline(tx: &mut Tx, case: CaseId, limit: i64) -> Result<(Vec<EventLine>, i64), StoreError> {
+    let rows = sqlx::query!(
+        r#"select created_at as at, event_type as event, actor_id as actor, reason, payload,
+                  (select count(*) from fallout_event where fallout_case_id = $1) as "total!"
+           from fallout_event where fallout_case_id = $1 order by created_at desc, position desc limit $2"#,
         case.0,
+        limit,
     );
-    Ok(rows.fetch_all(tx.conn()).await?)
+    let rows = rows.fetch_all(tx.conn()).await?;
+    let total = rows.first().map_or(0, |r| r.total);
+    let lines = rows.into_iter().rev().map(|r| EventLine {
+        at: r.at,
+        event: r.event,
+        actor: r.actor,
+        reason: r.reason,
+        payload: r.payload,
+    });
+    Ok((lines.collect(), total))
 }

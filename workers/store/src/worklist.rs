@@ -1,7 +1,7 @@
 //! Worklists: the one place where a query is put together from parts, since a person chooses its filters. One tenant by
 //! `=`; every comparison is leakproof, so that indexes serve it under row-level security too (docs/WORKLIST.md).
 
-use fallout_core::worklist::{Asked, Assignee, Clock, Filter, Place, Sort, Word};
+use fallout_core::worklist::{Asked, Assignee, Clock, FREQUENT, Filter, Place, Search, Sort, Word};
 use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
 
@@ -12,12 +12,6 @@ const HALVES: [&str; 2] = [
     "c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')",
     "c.status in ('resolved', 'closed', 'force_closed', 'duplicate')",
 ];
-
-/// What a row shows of its case.
-const COLUMNS: &str = "c.id, c.case_number, c.case_type, c.classification_code, c.severity, c.status, c.related_order_id, \
-    c.step_id, c.assigned_group, c.assigned_user, c.recommended_action, c.diagnostic_summary, c.external_system, \
-    c.external_reference, c.business_key, c.process_instance_id, c.customer_id, c.sla_due_at, c.created_at, c.updated_at, \
-    c.version";
 
 /// How rows are ordered, and what of a row is compared with a place: each stands in an index of the migration.
 fn order(sort: Sort) -> (&'static str, &'static str) {
@@ -32,25 +26,60 @@ fn order(sort: Sort) -> (&'static str, &'static str) {
     }
 }
 
-/// One page, in the order that was asked for.
-pub async fn page(tx: &mut Tx, tenant: &str, asked: &Asked) -> Result<Vec<CaseLine>, StoreError> {
+/// How many cases have each of these words, open and over; counted no further than it matters.
+pub async fn frequencies(tx: &mut Tx, tenant: &str, words: &[Word]) -> Result<Vec<(i64, i64)>, StoreError> {
+    if words.is_empty() {
+        return Ok(Vec::new());
+    }
     let mut query = QueryBuilder::new("");
-    write(&mut query, tenant, asked);
+    count(&mut query, tenant, words);
+    let counts: Vec<i64> = query.build_query_scalar().persistent(false).fetch_one(tx.conn()).await?;
+    Ok(counts.chunks(2).map(|of| (of[0], of[1])).collect())
+}
+
+fn count(query: &mut QueryBuilder<Postgres>, tenant: &str, words: &[Word]) {
+    query.push("select array[");
+    for (n, (word, open)) in words.iter().flat_map(|word| [(word, true), (word, false)]).enumerate() {
+        query.push(if n == 0 { "" } else { ", " }).push("(select count(*) from (select from case_word w where ");
+        with_word(query, tenant, word, open);
+        query.push(" limit ").push(FREQUENT).push(") counted)");
+    }
+    query.push("]");
+}
+
+/// One page, in the order that was asked for.
+pub async fn page(tx: &mut Tx, tenant: &str, asked: &Asked, search: &Search) -> Result<Vec<CaseLine>, StoreError> {
+    let mut query = QueryBuilder::new("");
+    write(&mut query, tenant, asked, search);
     // Planned with its values: a filter that few cases meet goes another way than one that most do.
     Ok(query.build_query_as::<CaseLine>().persistent(false).fetch_all(tx.conn()).await?)
 }
 
-/// How the database went about a page: the milliseconds it took, and its plan.
-pub async fn plan(tx: &mut Tx, tenant: &str, asked: &Asked) -> Result<(f64, Value), StoreError> {
-    let mut query = QueryBuilder::new("explain (analyze, timing off, format json) ");
-    write(&mut query, tenant, asked);
+/// How the database goes about a page: the milliseconds that it takes, with the look at its words, and its plan.
+pub async fn plan(tx: &mut Tx, tenant: &str, asked: &Asked, search: &Search) -> Result<(f64, Value), StoreError> {
+    let words = asked.filter.words();
+    let mut ms = 0.0;
+    if !words.is_empty() {
+        let mut query = QueryBuilder::new(EXPLAIN);
+        count(&mut query, tenant, &words);
+        ms += explained(tx, query).await?.0;
+    }
+    let mut query = QueryBuilder::new(EXPLAIN);
+    write(&mut query, tenant, asked, search);
+    let (page, plan) = explained(tx, query).await?;
+    Ok((ms + page, plan))
+}
+
+const EXPLAIN: &str = "explain (analyze, timing off, format json) ";
+
+async fn explained(tx: &mut Tx, mut query: QueryBuilder<Postgres>) -> Result<(f64, Value), StoreError> {
     let plan: Value = query.build_query_scalar().persistent(false).fetch_one(tx.conn()).await?;
     let ms = ["Planning Time", "Execution Time"].iter().filter_map(|k| plan[0][*k].as_f64()).sum();
     Ok((ms, plan[0]["Plan"].clone()))
 }
 
-/// Each half is read by its own index up to a page; then they are put together.
-fn write(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked) {
+/// Each half gives the ids of a page from its own index; then they are put together and read.
+fn write(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, search: &Search) {
     let (by, _) = order(asked.sort);
     query.push(
         "select c.id, c.case_number, c.case_type as category, c.classification_code as classification, c.severity, c.status,
@@ -62,25 +91,38 @@ fn write(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked) {
     );
     let (open, over) = asked.filter.halves();
     if open {
-        half(query, tenant, asked, 0);
+        half(query, tenant, asked, 0, search.open);
     }
     if open && over {
         query.push(" union all ");
     }
     if over {
-        half(query, tenant, asked, 1);
+        half(query, tenant, asked, 1, search.over);
     }
     query.push(
-        ") c left join product_order o on o.id = c.related_order_id left join step s on s.id = c.step_id order by ",
+        ") page join fallout_case c on c.id = page.id left join product_order o on o.id = c.related_order_id
+         left join step s on s.id = c.step_id order by ",
     );
     query.push(by).push(" limit ").push_bind(asked.limit);
 }
 
-fn half(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, which: usize) {
+fn half(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, which: usize, leads: Option<usize>) {
     let (by, compared) = order(asked.sort);
-    query.push("(select ").push(COLUMNS).push(" from fallout_case c where c.tenant_id = ").push_bind(tenant.to_owned());
+    query.push("(select c.id from fallout_case c where c.tenant_id = ").push_bind(tenant.to_owned());
     query.push(" and ").push(HALVES[which]);
-    filter(query, tenant, &asked.filter, which == 0);
+    filter(query, tenant, &asked.filter);
+    for (n, word) in asked.filter.words().iter().enumerate() {
+        // Neither is turned into a join: which way is better was counted, and the planner could only guess.
+        if Some(n) == leads {
+            query.push(" and c.id = any (array(select w.fallout_case_id from case_word w where ");
+            with_word(query, tenant, word, which == 0);
+            query.push("))");
+        } else {
+            query.push(" and (select true from case_word w where w.fallout_case_id = c.id and ");
+            is_word(query, word);
+            query.push(" limit 1)");
+        }
+    }
     if let Some(place) = &asked.after {
         query.push(" and ").push(compared);
         after(query, asked.sort, place);
@@ -99,7 +141,7 @@ fn after(query: &mut QueryBuilder<Postgres>, sort: Sort, place: &Place) {
     query.push(", ").push_bind(place.id).push(")");
 }
 
-fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter, open: bool) {
+fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter) {
     let equal = [
         ("status", filter.state.map(|s| s.word().to_owned())),
         ("severity", filter.severity.map(|s| s.word().to_owned())),
@@ -124,11 +166,6 @@ fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter, ope
         query.push(" and external_id = ").push_bind(order.clone()).push(")");
     }
     clock(query, tenant, filter.clock.as_ref());
-    // These columns have no index of their own; their values are among the words.
-    let ids = [&filter.customer, &filter.external_reference].into_iter().flatten();
-    let words = ids.map(|id| Word::Whole(id.split_whitespace().next().unwrap_or_default().to_owned()));
-    let words = words.chain(filter.service_number.as_ref().map(|n| Word::Whole(format!("service:{n}"))));
-    words.chain(filter.words.iter().cloned()).for_each(|word| found_by(query, tenant, &word, open));
 }
 
 fn clock(query: &mut QueryBuilder<Postgres>, tenant: &str, clock: Option<&Clock>) {
@@ -143,20 +180,23 @@ fn clock(query: &mut QueryBuilder<Postgres>, tenant: &str, clock: Option<&Clock>
         Some(Clock::AtRisk) => {
             query.push(" and c.sla_due_at > now() and exists (select from case_sla k where k.tenant_id = ");
             query.push_bind(tenant.to_owned());
-            query.push(" and k.fallout_case_id = c.id and k.next_at is not null and k.jeopardy_at <= now())");
+            query.push(" and k.fallout_case_id = c.id and k.next_at is not null and not k.told_breach and k.jeopardy_at <= now())");
         }
     }
 }
 
-fn found_by(query: &mut QueryBuilder<Postgres>, tenant: &str, word: &Word, open: bool) {
-    query.push(" and exists (select from case_word w where w.tenant_id = ").push_bind(tenant.to_owned());
-    query.push(" and w.open = ").push(open).push(" and w.fallout_case_id = c.id and ");
+fn with_word(query: &mut QueryBuilder<Postgres>, tenant: &str, word: &Word, open: bool) {
+    query.push("w.tenant_id = ").push_bind(tenant.to_owned()).push(" and w.open = ").push(open).push(" and ");
+    is_word(query, word);
+}
+
+fn is_word(query: &mut QueryBuilder<Postgres>, word: &Word) {
     match word {
-        Word::Whole(word) => query.push("w.word = worklist_word(").push_bind(word.clone()).push("))"),
+        Word::Whole(word) => query.push("w.word = worklist_word(").push_bind(word.clone()).push(")"),
         Word::Beginning(begin) => {
             query.push("w.word >= worklist_word(").push_bind(begin.clone());
             // The last character there is.
-            query.push(") and w.word < worklist_word(").push_bind(begin.clone()).push(") || U&'\\+10FFFF')")
+            query.push(") and w.word < worklist_word(").push_bind(begin.clone()).push(") || U&'\\+10FFFF'")
         }
     };
 }

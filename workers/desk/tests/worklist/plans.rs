@@ -2,7 +2,7 @@
 
 use fallout_core::{
     case::{CaseState, Severity},
-    worklist::{Asked, Assignee, Clock, Sort, search},
+    worklist::{Asked, Assignee, Clock, Search, Sort, search},
 };
 use fallout_store::{Scope, worklist};
 use serde_json::Value;
@@ -37,7 +37,10 @@ async fn every_filter_in_every_order_has_an_index() {
         for sort in Sort::ALL {
             let asked = Asked { filter: filter.clone(), sort: *sort, limit: 50, after: None };
             let mut tx = store.begin(&Scope::Tenant(TENANT.into())).await.unwrap();
-            let (_, plan) = worklist::plan(&mut tx, TENANT, &asked).await.unwrap();
+            let words = asked.filter.words();
+            let counts = worklist::frequencies(&mut tx, TENANT, &words).await.unwrap();
+            let search = Search::of(&words, asked.filter.halves(), &counts).unwrap();
+            let (_, plan) = worklist::plan(&mut tx, TENANT, &asked, &search).await.unwrap();
             let mut walked = Vec::new();
             scans(&plan, &mut walked);
             assert_eq!(walked, Vec::<String>::new(), "{filter:?} by {sort}: {plan}");

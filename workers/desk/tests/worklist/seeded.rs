@@ -37,7 +37,7 @@ async fn house() -> &'static House {
             let admin = postgres.admin_url("worklist");
             let mut hand = PgConnection::connect(&admin).await.unwrap();
             run(&mut hand, &format!("set seed.cases = {CASES}")).await;
-            for statement in include_str!("seed.sql").split(";\n") {
+            for statement in include_str!("../../../../tests/benches/desk/worklist.sql").split(";\n") {
                 run(&mut hand, statement).await;
             }
             House { url, admin, _postgres: postgres }

@@ -28,11 +28,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     List(list::Args),
-    /// One case: what is known, what is not, what may be done
-    Show {
-        /// Case number, e.g. fc-100001
-        id: String,
-    },
+    Show(show::Args),
     Recover(Recover),
     Severity(severity::Args),
     #[command(flatten)]
@@ -114,12 +110,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let tenant = &context.settings.tenant.id;
     match args.command {
         Command::List(args) => list::run(args, &desk, context).await?,
-        Command::Show { id } => {
-            let number = number(&id)?;
-            let case = desk.case(tenant, number).await.map_err(told)?;
-            let taken = desk.actions(tenant, number).await.map_err(told)?;
-            context.out.data(&case, || show::text(&case, &taken))?;
-        }
+        Command::Show(args) => show::run(args, &desk, context).await?,
         Command::People(command) => people::run(command, &desk, context).await?,
         Command::Severity(args) => severity::run(args, &desk, context).await?,
         Command::Recover(recover) => {

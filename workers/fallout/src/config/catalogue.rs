@@ -8,8 +8,8 @@ use std::{
 
 use fallout_bpmn::TopicCodes;
 use fallout_core::{
-    catalogue::Catalogue, check::Finding, customer::CustomerPolicy, operation::Operation, personal::PersonalData,
-    severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
+    authority::Authorities, catalogue::Catalogue, check::Finding, customer::CustomerPolicy, operation::Operation,
+    personal::PersonalData, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
 };
 use serde::de::DeserializeOwned;
 
@@ -25,6 +25,7 @@ use crate::codes::category_page;
 const SEVERITY: (&str, &str) = ("config/severity.toml", shipped::SEVERITY);
 const SLA: (&str, &str) = ("config/sla.toml", shipped::SLA);
 const PERSONAL_DATA: (&str, &str) = ("config/personal-data.toml", shipped::PERSONAL_DATA);
+const AUTHORITY: (&str, &str) = ("config/authority.toml", shipped::AUTHORITY);
 
 /// A file as (name for messages, content).
 pub(super) type NamedText = (String, String);
@@ -56,6 +57,7 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let sla = reference(&settings.sla, SLA, checked, &mut problems);
     let checked = |personal: &PersonalData| personal.check(&severity);
     let personal = reference(&settings.personal_data, PERSONAL_DATA, checked, &mut problems);
+    let authority = reference(&settings.authority, AUTHORITY, Authorities::check, &mut problems);
     let texts = if paths.is_empty() {
         folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems)
     } else {
@@ -63,7 +65,7 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     };
     let files = texts.len();
     let mut read = Read {
-        catalogue: Catalogue { taxonomy, tenants, severity, sla, personal, ..Default::default() },
+        catalogue: Catalogue { taxonomy, tenants, severity, sla, personal, authority, ..Default::default() },
         files,
         problems,
         ..Default::default()

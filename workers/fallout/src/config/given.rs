@@ -13,13 +13,14 @@ const OTHERS: [&str; 2] = ["FALLOUT_CONFIG", "FALLOUT_LOG"];
 /// Well-known names of two settings.
 const ALIASES: [(&str, &str); 2] = [("DATABASE_URL", "database.url"), ("CAMUNDA_URL", "engine.url")];
 /// Settings that name a file or folder.
-const PATHS: [&str; 10] = [
+const PATHS: [&str; 11] = [
     "catalogue.operations",
     "catalogue.taxonomy",
     "catalogue.tenants",
     "catalogue.customer_status",
     "catalogue.personal_data",
     "catalogue.severity",
+    "catalogue.authority",
     "catalogue.sla",
     "catalogue.models",
     "sandbox.book",

@@ -41,6 +41,7 @@ pub struct CatalogueSettings {
     pub severity: PathBuf,
     pub sla: PathBuf,
     pub personal_data: PathBuf,
+    pub authority: PathBuf,
     pub models: PathBuf,
 }
 

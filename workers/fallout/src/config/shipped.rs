@@ -13,6 +13,7 @@ pub const CUSTOMER_STATUS: &str = include_str!("../../../../config/customer-stat
 pub const SEVERITY: &str = include_str!("../../../../config/severity.toml");
 pub const PERSONAL_DATA: &str = include_str!("../../../../config/personal-data.toml");
 pub const SLA: &str = include_str!("../../../../config/sla.toml");
+pub const AUTHORITY: &str = include_str!("../../../../config/authority.toml");
 /// One hundred orders in the shape of TMF622.
 pub const ORDERS: &str = include_str!("../../../../config/demo/orders.json");
 pub const FAULTS: &str = include_str!("../../../../config/demo/faults.toml");

@@ -31,7 +31,7 @@ pub struct Args {
     #[arg(long, value_name = "ORDER", default_value = "severity")]
     pub sort: Sort,
     /// Cases on a page, at most 1000
-    #[arg(long, value_name = "N", default_value_t = 100)]
+    #[arg(long, value_name = "N", default_value_t = 50)]
     pub limit: i64,
     /// Go on after the page that named this cursor
     #[arg(long, value_name = "CURSOR")]

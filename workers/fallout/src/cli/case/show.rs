@@ -1,164 +1,235 @@
-//! `fallout case show`: what is known, what is not, what was done, what may be done.
+//! `fallout case show`: what it is, whom it touches, what is proven, what was done, what may be done.
+
+mod context;
+mod ledger;
 
 use std::fmt::Write;
 
-use fallout_core::{
-    action::Action, decide::classification, evidence::Evidence, lookup::Said, outcome::Outcome, step::Outputs,
-};
-use fallout_desk::{AttemptView, CaseDetail};
+use chrono::{DateTime, Utc};
+use fallout_core::{action::catalogue::Contact, decide::classification};
+use fallout_desk::{ActionView, CaseDetail, Desk};
 use fallout_store::actions::StoredAction;
-use serde_json::Value;
 
-use crate::output::{action_name, recommended};
+use super::{number, told};
+use crate::{
+    cli::Context,
+    output::{action_name, plain, recommended},
+};
 
-/// Minutes are enough for people; the JSON has the rest.
+/// One case: what is known, what is not, what may be done
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Case number, e.g. fc-100001
+    pub id: String,
+    /// The newest entries of its timeline, at most 1000
+    #[arg(long, value_name = "N", default_value_t = 40, value_parser = clap::value_parser!(i64).range(1..=1000))]
+    pub timeline: i64,
+}
+
+pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+    let tenant = &context.settings.tenant.id;
+    let number = number(&args.id)?;
+    let case = desk.case_with(tenant, number, args.timeline).await.map_err(told)?;
+    let taken = desk.actions(tenant, number).await.map_err(told)?;
+    context.out.data(&case, || text(&case, &taken))?;
+    Ok(())
+}
+
+/// Seconds are enough for people; the JSON has the rest.
 const TIME: &str = "%Y-%m-%d %H:%M:%S UTC";
+
+fn at(at: DateTime<Utc>) -> String {
+    at.format(TIME).to_string()
+}
+
+/// How long from now, or ago, in its two largest units.
+fn apart(from: DateTime<Utc>, to: DateTime<Utc>) -> String {
+    let minutes = (to - from).num_minutes();
+    let units = [("d", minutes.abs() / 1440), ("h", minutes.abs() / 60 % 24), ("min", minutes.abs() % 60)];
+    let said: Vec<String> =
+        units.iter().filter(|(_, n)| *n > 0).take(2).map(|(unit, n)| format!("{n} {unit}")).collect();
+    match (said.is_empty(), minutes < 0) {
+        (true, _) => "now".into(),
+        (false, true) => format!("{} ago", said.join(" ")),
+        (false, false) => format!("in {}", said.join(" ")),
+    }
+}
+
+fn row(out: &mut String, name: &str, value: &str) {
+    let _ = writeln!(out, "  {name:<13} {}", plain(value));
+}
+
+/// A row that is left out where there is nothing to say.
+fn maybe(out: &mut String, name: &str, value: Option<&str>) {
+    if let Some(value) = value.filter(|value| !value.is_empty()) {
+        row(out, name, value);
+    }
+}
 
 /// `taken` are the actions that were asked for so far.
 pub fn text(detail: &CaseDetail, taken: &[StoredAction]) -> String {
     let mut out = String::new();
     head(&mut out, detail);
-    attempts(&mut out, &detail.attempts);
+    context::text(&mut out, detail);
+    ledger::known(&mut out, detail);
+    ledger::attempts(&mut out, &detail.attempts);
+    signals(&mut out, detail);
     timeline(&mut out, detail, taken);
     actions(&mut out, detail);
+    related(&mut out, detail);
     out
 }
 
 fn head(out: &mut String, detail: &CaseDetail) {
     let case = &detail.case;
-    let or_dash = |text: &Option<String>| text.clone().unwrap_or_else(|| "-".into());
-    let classification = or_dash(&case.classification);
-    let _ = writeln!(out, "{}  {}  {}  {}\n", case.case_number, case.status, case.severity, classification);
-    let due = case.sla_due_at.map_or_else(|| "-".into(), |at| at.format(TIME).to_string());
-    let rows = [
-        ("what", or_dash(&case.summary)),
-        ("category", case.category.clone()),
-        ("owner", or_dash(&case.group)),
-        ("due", due),
-        ("order", or_dash(&case.order)),
-        ("customer", or_dash(&case.customer)),
-        ("line", or_dash(&case.line.clone().filter(|l| !l.is_empty()))),
-        ("step", or_dash(&case.step)),
-        ("downstream", or_dash(&case.external_system)),
-        ("business key", or_dash(&case.business_key)),
-        ("instance", or_dash(&case.process_instance_id)),
-        ("recommended", recommended(case)),
-    ];
-    let to_undo = to_undo(detail).map(|effect| ("to undo", effect));
-    for (name, value) in rows.into_iter().chain(to_undo) {
-        let _ = writeln!(out, "  {name:<13} {value}");
+    let code = case.classification.as_deref().unwrap_or("not classified");
+    let title = [&case.case_number, &case.status, &case.severity, &format!("{code} ({})", detail.category_name)];
+    let _ = writeln!(out, "{}\n", title.map(|part| plain(part)).join("  "));
+    row(out, "what", case.summary.as_deref().unwrap_or("-"));
+    maybe(out, "to undo", ledger::to_undo(detail).as_deref());
+    let owner = [case.group.as_deref(), case.assignee.as_deref()].into_iter().flatten().collect::<Vec<_>>();
+    row(out, "owner", &if owner.is_empty() { "nobody".to_owned() } else { owner.join(", ") });
+    if !detail.actions.is_empty() {
+        row(out, "recommended", &recommended(case));
     }
+    let due = case.sla_due_at.map(|due| format!("{}, {}", at(due), apart(detail.now, due)));
+    row(out, "due", due.as_deref().unwrap_or("-"));
+    let opened =
+        format!("{}, {}, by {}", at(case.created_at), apart(detail.now, case.created_at), detail.fields.source);
+    row(out, "opened", &opened);
+    standing(out, detail);
+    if !detail.runbook.is_empty() {
+        let page = detail.runbook.starts_with("https://");
+        let runbook = if page { detail.runbook.clone() } else { format!("fallout explain {}", detail.runbook) };
+        row(out, "runbook", &runbook);
+    }
+    row(out, "version", &case.version.to_string());
 }
 
-/// By what the downstream knows the effect that a person has to undo there.
-fn to_undo(detail: &CaseDetail) -> Option<String> {
-    if detail.case.classification.as_deref() != Some(classification::UNDO_REQUIRED) {
-        return None;
+/// What it waits for, or how it ended.
+fn standing(out: &mut String, detail: &CaseDetail) {
+    let fields = &detail.fields;
+    if let Some(what) = &fields.waiting_for {
+        let until = fields.wait_until.map(|until| format!(", returns {}", at(until))).unwrap_or_default();
+        row(out, "waits for", &format!("{what}: {}{until}", fields.wait_reason.as_deref().unwrap_or("-")));
     }
-    detail.attempts.iter().rev().find_map(|attempt| match &attempt.outcome {
-        Some(Outcome::Success { outputs }) if outputs.is_empty() => Some(format!("key {}", attempt.idempotency_key)),
-        Some(Outcome::Success { outputs }) => Some(format!("{} (key {})", values(outputs), attempt.idempotency_key)),
-        _ => None,
-    })
+    if let Some(why) = &fields.unresolved_reason {
+        let review = fields.review_at.map(|review| format!(", looked at again {}", at(review))).unwrap_or_default();
+        row(out, "unresolved", &format!("{why}{review}"));
+    }
+    maybe(out, "duplicate of", fields.duplicate_of.as_deref());
+    if let Some(code) = &fields.resolution_code {
+        let when = fields.resolved_at.map(|when| format!(", {}", at(when))).unwrap_or_default();
+        let by = fields.fixing_action.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
+        row(out, "resolution", &format!("{code}{by}{when}"));
+    }
+    maybe(out, "root cause", fields.root_cause.as_deref());
+    maybe(out, "follow-up", fields.preventive_follow_up.as_deref());
+    maybe(out, "closed", fields.closed_at.map(at).as_deref());
 }
 
-fn attempts(out: &mut String, attempts: &[AttemptView]) {
-    let _ = writeln!(out, "\nAttempts");
-    if attempts.is_empty() {
-        let _ = writeln!(out, "  none: nothing was ever sent");
+fn signals(out: &mut String, detail: &CaseDetail) {
+    if detail.signals.is_empty() {
+        return;
     }
-    for attempt in attempts {
-        let outcome = attempt.outcome.as_ref().map_or("still open", |o| o.word());
-        let AttemptView { number, generation, operation, opened_at, idempotency_key, .. } = attempt;
-        let at = opened_at.format(TIME);
+    let _ = writeln!(out, "\nSignals");
+    let hidden = detail.signals_received - detail.signals.len() as i64;
+    if hidden > 0 {
+        let _ = writeln!(out, "  {hidden} earlier ones are not shown");
+    }
+    for signal in &detail.signals {
+        let reason = signal.reason.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
         let _ = writeln!(
             out,
-            "  {number}. {operation} at {at}: {outcome}   (generation {generation}, key {idempotency_key})"
+            "  {}  {} says {}{}",
+            at(signal.at),
+            plain(&signal.source),
+            plain(&signal.kind),
+            plain(&reason)
         );
-        for evidence in &attempt.evidence {
-            let _ = writeln!(out, "     {}", proven(evidence));
-        }
-        match &attempt.outcome {
-            Some(Outcome::Business { code, message, .. }) => {
-                let _ = writeln!(out, "     rejected: {code}: {message}");
-            }
-            Some(Outcome::Success { outputs }) if !outputs.is_empty() => {
-                let _ = writeln!(out, "     gave: {}", values(outputs));
-            }
-            _ => {}
-        }
     }
-}
-
-/// One piece of evidence in words.
-fn proven(evidence: &Value) -> String {
-    let detail = evidence.get("detail").cloned().unwrap_or_default();
-    let source = evidence.get("source").and_then(Value::as_str).unwrap_or_default();
-    let what = match source {
-        "exchange" => serde_json::from_value::<Evidence>(detail).map(|e| e.summary()).ok(),
-        "lookup" => serde_json::from_value::<Said>(detail).map(|said| said.to_string()).ok(),
-        "attestation" => Some(format!("{}, says {}", attested(&detail), text_of(evidence, "principal"))),
-        _ => detail.get("why").and_then(Value::as_str).map(str::to_owned),
-    };
-    format!("{source}: {}", what.unwrap_or_else(|| "unreadable".into()))
-}
-
-/// What a person said about an effect, with where the proof is.
-fn attested(attestation: &Value) -> String {
-    let word = if attestation.get("applied") == Some(&Value::Bool(true)) { "applied" } else { "not applied" };
-    format!("{word} ({})", text_of(attestation, "reference"))
 }
 
 fn timeline(out: &mut String, detail: &CaseDetail, taken: &[StoredAction]) {
     let _ = writeln!(out, "\nTimeline");
+    let hidden = detail.timeline_entries - detail.timeline.len() as i64;
+    if hidden > 0 {
+        let all = detail.timeline_entries.min(1_000);
+        let _ = writeln!(out, "  {hidden} earlier entries are not shown; --timeline {all} shows more");
+    }
     for event in &detail.timeline {
         let who = event.actor.as_deref().unwrap_or("-");
         let reason = event.reason.as_deref().map(|r| format!(": {r}")).unwrap_or_default();
-        let _ = writeln!(out, "  {}  {} ({who}){reason}", event.at.format(TIME), event.event);
-        if let Some(asked) = event.payload.as_ref().and_then(|payload| asked(payload, taken)) {
-            let _ = writeln!(out, "    {asked}");
+        let _ = writeln!(out, "  {}  {} ({}){}", at(event.at), plain(&event.event), plain(who), plain(&reason));
+        if let Some(said) = event.payload.as_ref().and_then(|payload| ledger::said(payload, taken)) {
+            let _ = writeln!(out, "    {}", plain(&said));
+        }
+    }
+    if let Some(change) = &detail.last_change {
+        let said = format!("{} by {}: {}", change.event, change.by, change.reason);
+        let _ = writeln!(out, "  last reason given, for the audit: {}", plain(&said));
+    }
+}
+
+fn actions(out: &mut String, detail: &CaseDetail) {
+    let _ = writeln!(out, "\nActions");
+    if detail.actions.is_empty() {
+        let why = match (&detail.fields.duplicate_of, detail.case.step.is_some()) {
+            (Some(original), _) => format!("it is a duplicate: {original} is worked on"),
+            (None, true) => format!("it is {}; nothing is to be recovered any more", detail.case.status),
+            (None, false) => "it belongs to no step; work on it, then resolve what it is about".into(),
+        };
+        let _ = writeln!(out, "  none: {}", plain(&why));
+    }
+    for view in &detail.actions {
+        let said = view.refused.as_ref().map_or_else(|| "possible".to_owned(), |why| format!("not now: {why}"));
+        let _ = writeln!(out, "  {:<8} {said}", action_name(view.action));
+        if view.refused.is_none() {
+            meaning(out, view);
         }
     }
 }
 
-/// Which action an entry of the timeline asked for, and what was said and given with it.
-fn asked(payload: &Value, taken: &[StoredAction]) -> Option<String> {
-    let action: Action = payload.get("type")?.as_str()?.parse().ok()?;
-    let mut text = format!("action {}", action_name(action));
-    if let Some(attestation) = payload.get("attestation").filter(|a| !a.is_null()) {
-        text += &format!(", attested {}", attested(attestation));
+/// What a person has to know before they choose it.
+fn meaning(out: &mut String, view: &ActionView) {
+    let of = view.declaration;
+    let contact = match of.contact {
+        Contact::None => "contacts no downstream",
+        Contact::Reads => "asks the downstream",
+        Contact::Sends => "sends to the downstream",
+    };
+    let facts = format!("{contact}; reversible: {}; decided by {}", of.reversible, of.approval);
+    let needs = view.required.as_deref().unwrap_or(of.authority.word());
+    let rows =
+        [("does", of.does), ("does not", of.does_not), ("customer", of.customer), ("is", &facts), ("needs", needs)];
+    for (name, text) in rows {
+        let _ = writeln!(out, "           {name:<9} {text}");
     }
-    let id = payload.get("action").and_then(Value::as_str).unwrap_or_default();
-    let stored = taken.iter().find(|a| a.id.to_string() == id);
-    let outputs = stored.and_then(|a| serde_json::from_value(a.target.get("outputs")?.clone()).ok());
-    if let Some(outputs) = outputs.filter(|o: &Outputs| !o.is_empty()) {
-        text += &format!(", with {}", values(&outputs));
-    }
-    Some(text)
 }
 
-fn actions(out: &mut String, detail: &CaseDetail) {
-    if detail.actions.is_empty() {
+fn related(out: &mut String, detail: &CaseDetail) {
+    if detail.related.is_empty() {
         return;
     }
-    let _ = writeln!(out, "\nActions");
-    for action in &detail.actions {
-        let said = action.refused.as_ref().map_or_else(|| "possible".to_owned(), |why| format!("not now: {why}"));
-        let _ = writeln!(out, "  {:<8} {said}", action_name(action.action));
+    let _ = writeln!(out, "\nRelated cases");
+    for other in &detail.related {
+        let code = other.classification.as_deref().unwrap_or("-");
+        let summary = other.summary.as_deref().map(|s| format!(": {s}")).unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "  {}  {}  {}  {}  {code}{}",
+            other.case_number,
+            other.relation,
+            other.severity,
+            other.status,
+            plain(&summary)
+        );
     }
 }
 
-/// Outputs as `case recover --output` takes them.
-fn values(outputs: &Outputs) -> String {
-    let one = |(name, value): (&String, &Value)| match value {
-        Value::String(text) => format!("{name}={text}"),
-        other => format!("{name}={other}"),
-    };
-    outputs.iter().map(one).collect::<Vec<_>>().join(", ")
-}
-
-fn text_of<'a>(of: &'a Value, name: &str) -> &'a str {
-    of.get(name).and_then(Value::as_str).unwrap_or("-")
+/// Whether the case asks for an effect to be undone by hand.
+fn is_undo(detail: &CaseDetail) -> bool {
+    detail.case.classification.as_deref() == Some(classification::UNDO_REQUIRED)
 }
 
 #[cfg(test)]

@@ -2,11 +2,20 @@
 
 use chrono::DateTime;
 use fallout_core::{
-    action::ActionState,
+    action::{Action, ActionState},
+    authority::Authorities,
+    case::Severity,
+    customer::CustomerStatus,
     ids::{ActionId, CaseId},
+    outcome::Outcome,
+    severity::{Derived, Factor, Reason, Source},
+    step::Outputs,
 };
-use fallout_desk::CaseLine;
-use fallout_store::cases::EventLine;
+use fallout_desk::{AttemptView, CaseClock, CaseLine, Change, Judgement, Known, LineContext, OrderContext};
+use fallout_store::{
+    cases::EventLine,
+    show::{Fields, RelatedCase, SignalLine},
+};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -37,7 +46,44 @@ fn case(classification: &str) -> CaseDetail {
         updated_at: DateTime::UNIX_EPOCH,
         version: 1,
     };
-    CaseDetail { case, timeline: Vec::new(), attempts: Vec::new(), actions: Vec::new() }
+    let clock = CaseClock {
+        severity: Severity::Sev2,
+        judgement: None,
+        policy: None,
+        used_minutes: 0,
+        response_due: None,
+        jeopardy_at: None,
+        due: None,
+    };
+    CaseDetail {
+        case,
+        fields: Fields { source: "fleet".into(), ..Fields::default() },
+        category_name: "Provisioning Fallout".into(),
+        runbook: "provisioning".into(),
+        now: DateTime::UNIX_EPOCH,
+        order_context: None,
+        clock,
+        customer_status: None,
+        last_change: None,
+        known: Vec::new(),
+        timeline: Vec::new(),
+        timeline_entries: 0,
+        signals: Vec::new(),
+        signals_received: 0,
+        attempts: Vec::new(),
+        actions: vec![view(Action::RetryStep, None)],
+        related: Vec::new(),
+    }
+}
+
+fn view(action: Action, refused: Option<&str>) -> ActionView {
+    let authorities: Authorities = toml::from_str(crate::config::shipped::AUTHORITY).unwrap();
+    ActionView {
+        action,
+        refused: refused.map(str::to_owned),
+        declaration: action.declaration(),
+        required: authorities.required(action).map(str::to_owned),
+    }
 }
 
 fn attempt(outcome: Outcome) -> AttemptView {
@@ -114,4 +160,121 @@ fn the_recommended_action_is_what_a_person_types() {
     says(&text(&detail, &[]), "  recommended   find out, then --attest\n");
     detail.case.recommended_action = Some("REBASE_CHANGE".into());
     says(&text(&detail, &[]), "  recommended   REBASE_CHANGE\n");
+}
+
+#[test]
+fn a_case_is_told_whole() {
+    let moment = |s| DateTime::from_timestamp(s, 0).unwrap();
+    let mut detail = case("ADDRESS_NOT_SERVICEABLE");
+    detail.now = moment(7_200);
+    detail.case.summary = Some("no fibre\u{1b}[2J in the street".into());
+    detail.case.group = Some("Fulfillment Ops".into());
+    detail.case.assignee = Some("local:ann".into());
+    detail.case.recommended_action = Some("RETRY_STEP".into());
+    detail.case.customer = Some("C-1".into());
+    detail.case.sla_due_at = Some(moment(10_980));
+    detail.case.external_system = Some("provisioning".into());
+    detail.case.business_key = Some("t:PO-1:1".into());
+    detail.case.process_instance_id = Some("called".into());
+    detail.fields.root_process_instance_id = Some("root".into());
+    detail.fields.waiting_for = Some("customer".into());
+    detail.fields.wait_reason = Some("which street".into());
+    let line = |line: &str, affected| LineContext {
+        line: line.into(),
+        action: "add".into(),
+        product: "Fibre 250".into(),
+        affected,
+    };
+    detail.order_context = Some(OrderContext {
+        order: "PO-1".into(),
+        run: Some(1),
+        run_state: Some("running".into()),
+        segment: Some("business".into()),
+        value: Some("153.00 EUR".into()),
+        promised: Some("2026-10-31".into()),
+        lines: vec![line("1", true), line("2", false)],
+        ..OrderContext::default()
+    });
+    let reasons = vec![Reason {
+        factor: Factor::CustomerSegment,
+        source: Source::Order(vec!["category".into()]),
+        value: Some("business".into()),
+        severity: Severity::Sev2,
+        assumed: false,
+    }];
+    detail.clock.judgement = Some(Judgement {
+        derived: Derived { severity: Severity::Sev2, base: Severity::Sev3, reasons },
+        derived_at: moment(0),
+        lowered_to: None,
+        lowered_by: None,
+        lowered_reason: None,
+    });
+    detail.clock.policy = Some("same-day".into());
+    detail.clock.due = Some(moment(10_980));
+    detail.customer_status = Some(CustomerStatus {
+        order: "PO-1".into(),
+        status: "ACTION_REQUIRED".into(),
+        label: "Action required".into(),
+        message: "We need something from you.".into(),
+        delay_reason: None,
+        promised: None,
+        new_date: None,
+    });
+    let known = |downstream: &str, state: &str, proven: &str| Known {
+        downstream: downstream.into(),
+        operation: format!("{downstream}.do"),
+        line: "1".into(),
+        step: "step".into(),
+        direction: "do".into(),
+        state: state.into(),
+        tries: 1,
+        lookups: 0,
+        proven: proven.into(),
+        at: moment(0),
+    };
+    detail.known = vec![
+        known("inventory", "done", "the effect exists"),
+        Known { lookups: 2, ..known("provisioning", "parked", "rejected; there is no effect") },
+    ];
+    detail.signals = vec![SignalLine {
+        at: moment(0),
+        source: "fleet".into(),
+        event: None,
+        kind: "ADDRESS_NOT_SERVICEABLE".into(),
+        reason: Some("no fibre".into()),
+    }];
+    detail.signals_received = 3;
+    let entry = |event: &str, actor: &str, payload| EventLine {
+        at: moment(0),
+        event: event.into(),
+        actor: Some(actor.into()),
+        reason: None,
+        payload: Some(payload),
+    };
+    detail.timeline = vec![
+        entry(
+            "FalloutCaseClassified",
+            "desk",
+            json!({ "classification": "ADDRESS_NOT_SERVICEABLE", "group": "Fulfillment Ops" }),
+        ),
+        entry("FalloutCaseSeverityChanged", "sla", json!({ "from": "SEV3", "to": "SEV2" })),
+    ];
+    detail.timeline_entries = 12;
+    detail.last_change = Some(Change {
+        at: moment(0),
+        event: "FalloutWaitStarted".into(),
+        by: "local:ann".into(),
+        reason: "which street".into(),
+    });
+    detail.actions.push(view(Action::ResumeWorkflow, Some("the effect does not exist")));
+    detail.related = vec![RelatedCase {
+        case_number: "fc-9".into(),
+        relation: "same order".into(),
+        status: "resolved".into(),
+        severity: "SEV3".into(),
+        classification: Some("OUTCOME_UNKNOWN".into()),
+        summary: Some("no answer".into()),
+    }];
+    let expected = include_str!("show_expected.txt");
+    assert_eq!(text(&detail, &[]), expected, "{}", text(&detail, &[]));
 }

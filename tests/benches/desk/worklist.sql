@@ -28,8 +28,9 @@ select id, tenant, 'fc-' || 200000 + n, category, severity, case when open then 
     case when open and state = 'waiting' then 'customer' end, case when open and state = 'waiting' then 'asked' end
 from seeded;
 
-insert into case_sla (fallout_case_id, tenant_id, policy, paused_in, jeopardy_at, next_at)
-select id, tenant, 'office', '{waiting}', opened + make_interval(days => 97 + v % 60), case when open then now() + interval '1 h' end
+insert into case_sla (fallout_case_id, tenant_id, policy, paused_in, jeopardy_at, next_at, told_breach)
+select id, tenant, 'office', '{waiting}', opened + make_interval(days => 97 + v % 60), case when open then now() + interval '1 h' end,
+       opened + make_interval(days => 100 + v % 60) <= now()
 from seeded;
 
 -- Indexes are built at once.
