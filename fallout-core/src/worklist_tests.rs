@@ -77,20 +77,25 @@ fn what_cannot_be_an_id_or_a_page_is_refused_by_name() {
 
 #[test]
 fn the_rarest_word_leads_and_the_past_needs_a_rare_one() {
-    let words = |n: usize| vec![Word::Whole("ab".into()); n];
     let many = FREQUENT;
-    let search = |open, over| Ok(Search { open, over });
-    let table = [
-        (vec![], (true, true), search(None, None)),
-        (vec![(3, 9)], (true, true), search(Some(0), Some(0))),
-        (vec![(3, 9), (2, many)], (true, true), search(Some(1), Some(0))),
-        (vec![(many, many)], (true, false), search(None, None)),
-        (vec![(5, many)], (true, true), Err(Refused::TooFrequent("ab".into()))),
-        (vec![(0, 0), (0, 0)], (false, true), search(Some(0), Some(0))),
-    ];
-    for (counts, halves, expected) in table {
-        assert_eq!(Search::of(&words(counts.len()), halves, &counts), expected, "{counts:?}");
-    }
+    let of = |counts: &[(i64, i64)], all, at_risk: Option<i64>| {
+        let filter = Filter {
+            all,
+            words: vec![Word::Whole("ab".into()); counts.len()],
+            clock: at_risk.map(|_| Clock::AtRisk),
+            ..Filter::default()
+        };
+        Search::of(&filter, &Counts { words: counts.to_vec(), at_risk: at_risk.unwrap_or_default() })
+    };
+    let search = |open, over, at_risk| Ok(Search { open, over, at_risk });
+    assert_eq!(of(&[], true, None), search(None, None, false));
+    assert_eq!(of(&[(3, 9)], true, None), search(Some(0), Some(0), false));
+    assert_eq!(of(&[(3, 9), (2, many)], true, None), search(Some(1), Some(0), false));
+    assert_eq!(of(&[(many, many)], false, None), search(None, None, false));
+    assert_eq!(of(&[(5, many)], true, None), Err(Refused::TooFrequent("ab".into())));
+    assert_eq!(of(&[], false, Some(7)), search(None, None, true));
+    assert_eq!(of(&[], false, Some(many)), search(None, None, false));
+    assert_eq!(of(&[(3, 9)], true, Some(7)), search(Some(0), Some(0), false));
 }
 
 #[test]
@@ -98,6 +103,8 @@ fn a_state_says_by_itself_which_cases_are_meant() {
     let of = |state, all| Filter { state, all, ..Filter::default() }.halves();
     assert_eq!(of(None, false), (true, false));
     assert_eq!(of(None, true), (true, true));
+    let at_risk = Filter { clock: Some(Clock::AtRisk), all: true, ..Filter::default() };
+    assert_eq!(at_risk.halves(), (true, false));
     assert_eq!(of(Some(CaseState::Resolved), false), (false, true));
     assert_eq!(of(Some(CaseState::Waiting), true), (true, false));
 }

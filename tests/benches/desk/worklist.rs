@@ -9,7 +9,7 @@ use fallout_core::{
 };
 use fallout_store::{Scope, Store, Tx, worklist};
 
-/// The tenant with two fifths of all cases.
+/// The tenant with three fifths of all cases.
 const TENANT: &str = "t";
 /// Each kind of question is asked so often, each time for another value.
 const EACH: usize = 25;
@@ -65,9 +65,8 @@ async fn ask(store: &Store, asked: &Asked) -> Result<f64> {
 }
 
 async fn search(tx: &mut Tx, filter: &Filter) -> Result<Search> {
-    let words = filter.words();
-    let counts = worklist::frequencies(tx, TENANT, &words).await?;
-    Ok(Search::of(&words, filter.halves(), &counts)?)
+    let counts = worklist::frequencies(tx, TENANT, filter).await?;
+    Ok(Search::of(filter, &counts)?)
 }
 
 /// Where the second page of a list begins, if it has one.

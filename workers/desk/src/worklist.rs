@@ -33,9 +33,8 @@ impl Desk {
         // One more shows whether there is a next page.
         asked.limit += 1;
         let mut tx = self.tenant(tenant).await?;
-        let words = filter.words();
-        let counts = worklist::frequencies(&mut tx, tenant, &words).await?;
-        let search = Search::of(&words, filter.halves(), &counts)?;
+        let counts = worklist::frequencies(&mut tx, tenant, filter).await?;
+        let search = Search::of(filter, &counts)?;
         let mut cases = worklist::page(&mut tx, tenant, &asked, &search).await?;
         tx.commit().await?;
         let more = cases.len() as i64 > limit;

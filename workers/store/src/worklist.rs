@@ -1,7 +1,7 @@
 //! Worklists: the one place where a query is put together from parts, since a person chooses its filters. One tenant by
 //! `=`; every comparison is leakproof, so that indexes serve it under row-level security too (docs/WORKLIST.md).
 
-use fallout_core::worklist::{Asked, Assignee, Clock, FREQUENT, Filter, Place, Search, Sort, Word};
+use fallout_core::worklist::{Asked, Assignee, Clock, Counts, FREQUENT, Filter, Place, Search, Sort, Word};
 use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
 
@@ -26,26 +26,41 @@ fn order(sort: Sort) -> (&'static str, &'static str) {
     }
 }
 
-/// How many cases have each of these words, open and over; counted no further than it matters.
-pub async fn frequencies(tx: &mut Tx, tenant: &str, words: &[Word]) -> Result<Vec<(i64, i64)>, StoreError> {
-    if words.is_empty() {
-        return Ok(Vec::new());
-    }
+/// How many cases there are of what could lead to a page; counted no further than it matters.
+pub async fn frequencies(tx: &mut Tx, tenant: &str, filter: &Filter) -> Result<Counts, StoreError> {
     let mut query = QueryBuilder::new("");
-    count(&mut query, tenant, words);
+    if !count(&mut query, tenant, filter) {
+        return Ok(Counts::default());
+    }
     let counts: Vec<i64> = query.build_query_scalar().persistent(false).fetch_one(tx.conn()).await?;
-    Ok(counts.chunks(2).map(|of| (of[0], of[1])).collect())
+    let at_risk = counts.last().copied().unwrap_or_default();
+    Ok(Counts { words: counts.chunks_exact(2).map(|of| (of[0], of[1])).collect(), at_risk })
 }
 
-fn count(query: &mut QueryBuilder<Postgres>, tenant: &str, words: &[Word]) {
+/// False when there is nothing to count. Last, at an odd place, stand the cases at risk.
+fn count(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter) -> bool {
+    let words = filter.words();
     query.push("select array[");
-    for (n, (word, open)) in words.iter().flat_map(|word| [(word, true), (word, false)]).enumerate() {
-        query.push(if n == 0 { "" } else { ", " }).push("(select count(*) from (select from case_word w where ");
+    for (word, open) in words.iter().flat_map(|word| [(word, true), (word, false)]) {
+        query.push("(select count(*) from (select from case_word w where ");
         with_word(query, tenant, word, open);
-        query.push(" limit ").push(FREQUENT).push(") counted)");
+        query.push(" limit ").push(FREQUENT).push(") counted), ");
     }
-    query.push("]");
+    let at_risk = filter.clock == Some(Clock::AtRisk);
+    match at_risk {
+        true => {
+            query
+                .push("(select count(*) from (select from case_sla k where k.tenant_id = ")
+                .push_bind(tenant.to_owned());
+            query.push(AT_RISK).push(" limit ").push(FREQUENT).push(") counted)]")
+        }
+        false => query.push("0::bigint]"),
+    };
+    at_risk || !words.is_empty()
 }
+
+/// Of a clock `k`: warned, and not yet missed. As the index has it.
+const AT_RISK: &str = " and k.next_at is not null and not k.told_breach and k.jeopardy_at <= now()";
 
 /// One page, in the order that was asked for.
 pub async fn page(tx: &mut Tx, tenant: &str, asked: &Asked, search: &Search) -> Result<Vec<CaseLine>, StoreError> {
@@ -57,11 +72,9 @@ pub async fn page(tx: &mut Tx, tenant: &str, asked: &Asked, search: &Search) -> 
 
 /// How the database goes about a page: the milliseconds that it takes, with the look at its words, and its plan.
 pub async fn plan(tx: &mut Tx, tenant: &str, asked: &Asked, search: &Search) -> Result<(f64, Value), StoreError> {
-    let words = asked.filter.words();
     let mut ms = 0.0;
-    if !words.is_empty() {
-        let mut query = QueryBuilder::new(EXPLAIN);
-        count(&mut query, tenant, &words);
+    let mut query = QueryBuilder::new(EXPLAIN);
+    if count(&mut query, tenant, &asked.filter) {
         ms += explained(tx, query).await?.0;
     }
     let mut query = QueryBuilder::new(EXPLAIN);
@@ -91,13 +104,13 @@ fn write(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, search
     );
     let (open, over) = asked.filter.halves();
     if open {
-        half(query, tenant, asked, 0, search.open);
+        half(query, tenant, asked, 0, search);
     }
     if open && over {
         query.push(" union all ");
     }
     if over {
-        half(query, tenant, asked, 1, search.over);
+        half(query, tenant, asked, 1, search);
     }
     query.push(
         ") page join fallout_case c on c.id = page.id left join product_order o on o.id = c.related_order_id
@@ -106,11 +119,12 @@ fn write(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, search
     query.push(by).push(" limit ").push_bind(asked.limit);
 }
 
-fn half(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, which: usize, leads: Option<usize>) {
+fn half(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, which: usize, search: &Search) {
     let (by, compared) = order(asked.sort);
     query.push("(select c.id from fallout_case c where c.tenant_id = ").push_bind(tenant.to_owned());
     query.push(" and ").push(HALVES[which]);
-    filter(query, tenant, &asked.filter);
+    filter(query, tenant, &asked.filter, search.at_risk);
+    let leads = if which == 0 { search.open } else { search.over };
     for (n, word) in asked.filter.words().iter().enumerate() {
         // Neither is turned into a join: which way is better was counted, and the planner could only guess.
         if Some(n) == leads {
@@ -141,7 +155,7 @@ fn after(query: &mut QueryBuilder<Postgres>, sort: Sort, place: &Place) {
     query.push(", ").push_bind(place.id).push(")");
 }
 
-fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter) {
+fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter, at_risk_leads: bool) {
     let equal = [
         ("status", filter.state.map(|s| s.word().to_owned())),
         ("severity", filter.severity.map(|s| s.word().to_owned())),
@@ -165,10 +179,10 @@ fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter) {
             .push_bind(tenant.to_owned());
         query.push(" and external_id = ").push_bind(order.clone()).push(")");
     }
-    clock(query, tenant, filter.clock.as_ref());
+    clock(query, tenant, filter.clock.as_ref(), at_risk_leads);
 }
 
-fn clock(query: &mut QueryBuilder<Postgres>, tenant: &str, clock: Option<&Clock>) {
+fn clock(query: &mut QueryBuilder<Postgres>, tenant: &str, clock: Option<&Clock>, leads: bool) {
     match clock {
         None => {}
         Some(Clock::Breached) => {
@@ -177,10 +191,13 @@ fn clock(query: &mut QueryBuilder<Postgres>, tenant: &str, clock: Option<&Clock>
         Some(Clock::DueBefore(at)) => {
             query.push(" and c.sla_due_at < ").push_bind(*at);
         }
+        Some(Clock::AtRisk) if leads => {
+            query.push(" and c.sla_due_at > now() and c.id = any (array(select k.fallout_case_id from case_sla k where k.tenant_id = ");
+            query.push_bind(tenant.to_owned()).push(AT_RISK).push("))");
+        }
         Some(Clock::AtRisk) => {
-            query.push(" and c.sla_due_at > now() and exists (select from case_sla k where k.tenant_id = ");
-            query.push_bind(tenant.to_owned());
-            query.push(" and k.fallout_case_id = c.id and k.next_at is not null and not k.told_breach and k.jeopardy_at <= now())");
+            query.push(" and c.sla_due_at > now() and (select true from case_sla k where k.fallout_case_id = c.id");
+            query.push(AT_RISK).push(")");
         }
     }
 }

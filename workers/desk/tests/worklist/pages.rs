@@ -47,7 +47,7 @@ async fn the_pages_of_each_order_are_together_the_whole_list() {
 async fn each_filter_finds_what_a_query_by_hand_finds() {
     let text = |words: &str| search(words).unwrap();
     let past = "sla_due_at <= now()";
-    let warned = "sla_due_at > now() and exists (select from case_sla k where k.fallout_case_id = c.id and jeopardy_at <= now())";
+    let warned = "sla_due_at > now() and exists (select from case_sla k where k.fallout_case_id = c.id and jeopardy_at <= now() and next_at is not null)";
     let table = [
         (with(|f| f.state = Some(CaseState::Waiting)), OPEN, "status = 'waiting'"),
         (with(|f| f.state = Some(CaseState::Resolved)), "tenant_id = 't'", "status = 'resolved'"),

@@ -37,9 +37,8 @@ async fn every_filter_in_every_order_has_an_index() {
         for sort in Sort::ALL {
             let asked = Asked { filter: filter.clone(), sort: *sort, limit: 50, after: None };
             let mut tx = store.begin(&Scope::Tenant(TENANT.into())).await.unwrap();
-            let words = asked.filter.words();
-            let counts = worklist::frequencies(&mut tx, TENANT, &words).await.unwrap();
-            let search = Search::of(&words, asked.filter.halves(), &counts).unwrap();
+            let counts = worklist::frequencies(&mut tx, TENANT, &asked.filter).await.unwrap();
+            let search = Search::of(&asked.filter, &counts).unwrap();
             let (_, plan) = worklist::plan(&mut tx, TENANT, &asked, &search).await.unwrap();
             let mut walked = Vec::new();
             scans(&plan, &mut walked);
