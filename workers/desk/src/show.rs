@@ -144,7 +144,7 @@ impl Desk {
             runbook: category.map(|c| c.runbook.clone()).unwrap_or_default(),
             now: tx.now().await?,
             order_context: order.map(|order| context(&order, &fields.affected_line_ids)),
-            clock: self.clock_of(&mut tx, case.id).await?,
+            clock: self.clock_as_it_stands(&mut tx, case.id).await?,
             customer_status,
             last_change: last_change(&timeline),
             known: self.known(&mut tx, line.business_key.as_deref()).await?,

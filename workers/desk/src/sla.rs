@@ -156,12 +156,12 @@ impl Desk {
     pub async fn case_clock(&self, tenant: &str, number: CaseNumber) -> Result<CaseClock, DeskError> {
         let mut tx = self.tenant(tenant).await?;
         let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
-        let clock = self.clock_of(&mut tx, case.id).await?;
+        let clock = self.clock_as_it_stands(&mut tx, case.id).await?;
         tx.commit().await?;
         Ok(clock)
     }
 
-    pub(crate) async fn clock_of(&self, tx: &mut Tx, case: CaseId) -> Result<CaseClock, DeskError> {
+    pub(crate) async fn clock_as_it_stands(&self, tx: &mut Tx, case: CaseId) -> Result<CaseClock, DeskError> {
         let judgement = severity::judgement(tx, case).await?;
         let weight = severity::weight(tx, case).await?;
         let clock = sla::clock(tx, case).await?;
