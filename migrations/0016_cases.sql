@@ -170,3 +170,36 @@ begin
 end $$;
 create trigger action_of_classified_case before insert on fallout_recovery_action
     for each row execute function action_of_classified_case();
+
+-- Who was let into a group or out of it: membership is authority, so its changes are kept as well.
+create table group_change (
+    id         bigint generated always as identity primary key,
+    tenant_id  text not null,
+    group_name text not null,
+    principal  text not null,
+    -- null: taken out
+    role       text check (role in ('member', 'lead')),
+    changed_by text not null check (changed_by <> ''),
+    changed_at timestamptz not null default now()
+);
+create index group_change_of_group on group_change (tenant_id, group_name, id);
+create trigger group_change_is_append_only before update or delete on group_change
+    for each row execute function refuse_change();
+create trigger group_change_is_not_truncated before truncate on group_change
+    for each statement execute function refuse_change();
+
+-- Readers -----------------------------------------------------------------------------------------------------------------
+
+-- The columns of 0015, then what this migration adds.
+create or replace view fallout_v1.cases with (security_barrier) as
+select c.case_number, c.case_type as category, c.classification_code as classification, c.severity, c.status,
+       c.status not in ('resolved', 'closed', 'force_closed', 'duplicate') as open,
+       o.external_id as order_id, c.customer_id, c.business_key, c.process_instance_id,
+       c.external_system as downstream, c.external_reference, c.diagnostic_summary as summary,
+       c.recommended_action, c.assigned_group, c.assigned_user, c.sla_due_at,
+       c.created_at, c.updated_at, c.resolved_at, c.closed_at,
+       c.root_process_instance_id, c.affected_line_ids, c.waiting_for, c.wait_until, c.review_at,
+       c.resolution_code, c.fixing_action, c.root_cause, c.preventive_follow_up,
+       (select original.case_number from fallout_case original where original.id = c.duplicate_of) as duplicate_of
+from fallout_case c left join product_order o on o.id = c.related_order_id
+where c.tenant_id = (select fallout_v1.tenant());

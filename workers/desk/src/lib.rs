@@ -54,9 +54,20 @@ pub use closing::{CannotLink, Closing};
 pub use context::{EventTaken, LineView, OrderView};
 pub use error::DeskError;
 pub use fallout_store::{
-    archive::Due, attempts::DueRead, cases::CaseLine, commands::Pending, listen::Wakeups, orders::Run, outbox::Place,
-    people::MemberLine, restore::Declared, severity::Judgement, signals::SignalLine, steps::Step,
-    taxonomy::VersionLine, tokens::Token,
+    archive::Due,
+    attempts::DueRead,
+    cases::CaseLine,
+    commands::Pending,
+    listen::Wakeups,
+    orders::Run,
+    outbox::Place,
+    people::{ChangeLine, MemberLine},
+    restore::Declared,
+    severity::Judgement,
+    signals::SignalLine,
+    steps::Step,
+    taxonomy::VersionLine,
+    tokens::Token,
 };
 pub use intake::{Accepted, PROCESS};
 pub use people::Assignment;

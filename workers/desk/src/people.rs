@@ -7,7 +7,7 @@ use fallout_core::{
 use fallout_store::{
     Tx,
     cases::Case,
-    people::{self, MemberLine},
+    people::{self, ChangeLine, MemberLine},
 };
 use serde_json::json;
 
@@ -163,9 +163,15 @@ impl Desk {
         if whom != principal {
             may_change(&mut tx, tenant, principal, group).await?;
         }
-        let removed = people::remove_member(&mut tx, tenant, group, whom).await?;
+        let removed = people::remove_member(&mut tx, tenant, group, whom, principal).await?;
         tx.commit().await?;
         Ok(removed)
+    }
+
+    /// Who was let into groups and out of them, the latest first.
+    pub async fn group_changes(&self, tenant: &str, group: Option<&str>) -> Result<Vec<ChangeLine>, DeskError> {
+        let mut tx = self.tenant(tenant).await?;
+        Ok(people::changes(&mut tx, tenant, group, CHANGES_SHOWN).await?)
     }
 
     pub async fn members(&self, tenant: &str, group: Option<&str>) -> Result<Vec<MemberLine>, DeskError> {
@@ -173,6 +179,9 @@ impl Desk {
         Ok(people::member_lines(&mut tx, tenant, group).await?)
     }
 }
+
+/// More than a person reads.
+const CHANGES_SHOWN: i64 = 1_000;
 
 async fn may_change(tx: &mut Tx, tenant: &str, principal: &str, group: &str) -> Result<(), DeskError> {
     let members = people::members(tx, tenant, group).await?;

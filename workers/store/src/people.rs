@@ -27,10 +27,13 @@ pub async fn add_member(
     added_by: &str,
 ) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "insert into group_member (tenant_id, group_name, principal, role, added_by) values ($1, $2, $3, $4, $5)
-         on conflict (tenant_id, group_name, principal) do update
-             set role = excluded.role, added_by = excluded.added_by, added_at = now()
-             where group_member.role <> excluded.role",
+        "with added as (
+             insert into group_member (tenant_id, group_name, principal, role, added_by) values ($1, $2, $3, $4, $5)
+             on conflict (tenant_id, group_name, principal) do update
+                 set role = excluded.role, added_by = excluded.added_by, added_at = now()
+                 where group_member.role <> excluded.role
+             returning tenant_id, group_name, principal, role, added_by)
+         insert into group_change (tenant_id, group_name, principal, role, changed_by) select * from added",
         tenant,
         group,
         member.principal,
@@ -41,12 +44,23 @@ pub async fn add_member(
 }
 
 /// False when they are not in it.
-pub async fn remove_member(tx: &mut Tx, tenant: &str, group: &str, principal: &str) -> Result<bool, StoreError> {
+pub async fn remove_member(
+    tx: &mut Tx,
+    tenant: &str,
+    group: &str,
+    principal: &str,
+    removed_by: &str,
+) -> Result<bool, StoreError> {
     let done = sqlx::query!(
-        "delete from group_member where tenant_id = $1 and group_name = $2 and principal = $3",
+        "with removed as (
+             delete from group_member where tenant_id = $1 and group_name = $2 and principal = $3
+             returning tenant_id, group_name, principal)
+         insert into group_change (tenant_id, group_name, principal, changed_by)
+             select tenant_id, group_name, principal, $4 from removed",
         tenant,
         group,
         principal,
+        removed_by,
     );
     Ok(done.execute(tx.conn()).await?.rows_affected() == 1)
 }
@@ -69,6 +83,34 @@ pub async fn member_lines(tx: &mut Tx, tenant: &str, group: Option<&str>) -> Res
            where tenant_id = $1 and ($2::text is null or group_name = $2) order by group_name, role, principal"#,
         tenant,
         group,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?)
+}
+
+/// Who was let in or out, when and by whom; without a role they were taken out.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct ChangeLine {
+    pub at: DateTime<Utc>,
+    pub group: String,
+    pub principal: String,
+    pub role: Option<String>,
+    pub by: String,
+}
+
+/// Of one group, or of all; the latest first.
+pub async fn changes(
+    tx: &mut Tx,
+    tenant: &str,
+    group: Option<&str>,
+    limit: i64,
+) -> Result<Vec<ChangeLine>, StoreError> {
+    let rows = sqlx::query_as!(
+        ChangeLine,
+        r#"select changed_at as at, group_name as "group", principal, role, changed_by as by from group_change
+           where tenant_id = $1 and ($2::text is null or group_name = $2) order by id desc limit $3"#,
+        tenant,
+        group,
+        limit,
     );
     Ok(rows.fetch_all(tx.conn()).await?)
 }

@@ -82,6 +82,13 @@ async fn who_belongs_to_a_group_is_said_by_its_lead_once_it_has_one() {
     assert!(!house.desk.remove_member(TENANT, ANN, "Billing Ops", EVE).await.unwrap());
     let members = house.desk.members(TENANT, Some("Billing Ops")).await.unwrap();
     assert_eq!(members.iter().map(|m| m.principal.as_str()).collect::<Vec<_>>(), [ANN, BOB, CID]);
+    let changes = house.desk.group_changes(TENANT, Some("Billing Ops")).await.unwrap();
+    let of_eve = changes.iter().filter(|c| c.principal == EVE).map(|c| (c.role.as_deref(), c.by.as_str()));
+    assert_eq!(
+        of_eve.collect::<Vec<_>>(),
+        [(None, EVE), (Some("member"), ANN)],
+        "and it is known who let whom in and out"
+    );
     assert_eq!(house.desk.members("another", None).await.unwrap(), [], "each tenant has its own");
 }
 

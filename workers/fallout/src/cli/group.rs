@@ -1,10 +1,10 @@
-//! `fallout group add | remove | list`: who belongs to which group of operations.
+//! `fallout group add | remove | list | history`: who belongs to which group of operations.
 
 use std::sync::Arc;
 
 use clap::Subcommand;
 use fallout_core::people::{Member, Role};
-use fallout_desk::{Desk, MemberLine};
+use fallout_desk::{ChangeLine, Desk, MemberLine};
 use serde_json::json;
 
 use super::{
@@ -40,6 +40,11 @@ pub enum Command {
     },
     /// Take somebody out of it; their cases stay theirs until somebody takes them
     Remove { group: String, principal: String },
+    /// Who was let in and out, when and by whom
+    History {
+        /// Only of this group
+        group: Option<String>,
+    },
     /// Everybody and their groups
     List {
         /// Only of this group
@@ -75,6 +80,10 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
                 false => format!("already done: {who} is not in {group}"),
             })?;
         }
+        Command::History { group } => {
+            let changes = desk.group_changes(tenant, group.as_deref()).await.map_err(told)?;
+            context.out.data(&changes, || history(&changes))?;
+        }
         Command::List { group } => {
             let members = desk.members(tenant, group.as_deref()).await.map_err(told)?;
             context.out.data(&members, || list(&members))?;
@@ -92,4 +101,48 @@ fn list(members: &[MemberLine]) -> String {
         [m.group.clone(), m.principal.clone(), m.role.clone(), m.added_by.clone(), since]
     };
     table(["group", "principal", "role", "added by", "since"], members.iter().map(row))
+}
+
+fn history(changes: &[ChangeLine]) -> String {
+    if changes.is_empty() {
+        return "nobody was let into a group yet".into();
+    }
+    let row = |c: &ChangeLine| {
+        let at = c.at.format("%Y-%m-%d %H:%M UTC").to_string();
+        let became = c.role.clone().unwrap_or_else(|| "taken out".into());
+        [at, c.group.clone(), c.principal.clone(), became, c.by.clone()]
+    };
+    table(["when", "group", "principal", "became", "by"], changes.iter().map(row))
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+
+    use super::*;
+
+    #[test]
+    fn who_was_let_in_and_out_is_told_with_who_did_it() {
+        let change = |role: Option<&str>| ChangeLine {
+            at: DateTime::UNIX_EPOCH,
+            group: "Billing Ops".into(),
+            principal: "local:bob".into(),
+            role: role.map(str::to_owned),
+            by: "local:ann".into(),
+        };
+        let text = history(&[change(None), change(Some("lead"))]);
+        let lines: Vec<_> = anstream::adapter::strip_str(&text)
+            .to_string()
+            .lines()
+            .map(|l| l.split_whitespace().collect::<Vec<_>>().join(" "))
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                "when group principal became by",
+                "1970-01-01 00:00 UTC Billing Ops local:bob taken out local:ann",
+                "1970-01-01 00:00 UTC Billing Ops local:bob lead local:ann",
+            ]
+        );
+    }
 }

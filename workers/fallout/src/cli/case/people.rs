@@ -236,7 +236,11 @@ fn sentence(stands: &Stands) -> String {
 
 #[cfg(test)]
 mod tests {
-    use fallout_core::{case::CaseState, ids::CaseNumber};
+    use fallout_core::{
+        case::CaseState,
+        ids::CaseNumber,
+        people::{BadText, NotAllowed},
+    };
 
     use super::*;
 
@@ -245,6 +249,24 @@ mod tests {
         let stands = |already| Stands { case: CaseNumber(7), state: CaseState::InProgress, version: 4, already };
         assert_eq!(sentence(&stands(false)), "fc-7 is in_progress now (version 4)");
         assert_eq!(sentence(&stands(true)), "already done: fc-7 is in_progress (version 4)");
+    }
+
+    #[test]
+    fn each_refusal_has_the_code_whose_page_says_what_to_do() {
+        let case = CaseNumber(7);
+        for (refusal, expected) in [
+            (DeskError::StaleVersion { case, asked: 1, has: 2 }, "error FO-043: case fc-7 has version 2 by now, not 1"),
+            (NotAllowed::NobodyHasIt.into(), "error FO-044: nobody has it"),
+            (BadText::Empty("the note").into(), "error FO-045: the note is empty"),
+            (DeskError::NotToCome(DateTime::UNIX_EPOCH), "error FO-045: 1970-01-01 00:00:00 UTC is no later than now"),
+            (DeskError::AnotherIsOpen { case, other: CaseNumber(8) }, "error FO-040: case fc-8 is open about the same"),
+            (DeskError::NoSuchCase(case), "error FO-041: there is no case fc-7"),
+        ] {
+            let text = crate::cli::report::text(&told(refusal));
+            let text = anstream::adapter::strip_str(&text).to_string();
+            assert!(text.starts_with(expected), "{text}");
+            assert!(text.contains("  next: "), "{text}");
+        }
     }
 
     #[test]
