@@ -56,7 +56,8 @@ const RULES: &[Rule] = &[
     },
     Rule {
         name: "fallout_recovery_action_tenant_id_idempotency_key_key",
-        given: "call a_case(1); call an_action(1)",
+        given: "call a_case(1); call an_action(1);
+            update fallout_recovery_action set status = 'failed', completed_at = now()",
         refused: "call an_action(1)",
         legal: "call an_action(1, key => 'another')",
         held_by: "alter table fallout_recovery_action drop constraint fallout_recovery_action_tenant_id_idempotency_key_key",
