@@ -30,6 +30,38 @@ begin
 end $$;
 -- Clocks that may be at risk: of cases that are over there is no next look, and a breach was told at once.
 create index case_sla_at_risk on case_sla (tenant_id, jeopardy_at) where next_at is not null and not told_breach;
+-- Orders by the numbers of their services. Personal data: they follow order_item, where they are erased.
+create table order_service_number (
+    tenant_id text not null,
+    number    text not null,
+    order_id  uuid not null references product_order (id),
+    line_id   text not null,
+    primary key (tenant_id, number, order_id, line_id)
+);
+create index order_service_number_of_line on order_service_number (order_id, line_id);
+-- As its owner, so that the program's role needs no right to delete.
+create function order_service_numbers_follow() returns trigger language plpgsql security definer as $$
+begin
+    if tg_op <> 'INSERT' then
+        delete from order_service_number where order_id = old.order_id and line_id = old.line_id;
+    end if;
+    if tg_op = 'DELETE' then
+        return null;
+    end if;
+    insert into order_service_number (tenant_id, number, order_id, line_id)
+    select distinct new.tenant_id, number, new.order_id, new.line_id from unnest(new.service_numbers) number
+    on conflict do nothing;
+    return null;
+end $$;
+do $$
+begin
+    execute format('alter function order_service_numbers_follow() set search_path to %I, pg_temp', current_schema());
+end $$;
+create trigger order_service_numbers_follow after insert or update of service_numbers or delete on order_item
+    for each row execute function order_service_numbers_follow();
+insert into order_service_number (tenant_id, number, order_id, line_id)
+select distinct tenant_id, number, order_id, line_id from order_item, unnest(service_numbers) number;
+
 -- What a shift report counts.
 create index fallout_event_by_time on fallout_event (tenant_id, created_at, event_type);
 

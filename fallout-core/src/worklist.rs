@@ -162,8 +162,7 @@ impl Filter {
     pub fn words(&self) -> Vec<Word> {
         let ids = [&self.customer, &self.external_reference].into_iter().flatten();
         let ids = ids.filter_map(|id| id.split_whitespace().next()).map(|word| Word::Whole(word.to_owned()));
-        let service = self.service_number.as_ref().map(|number| Word::Whole(format!("service:{number}")));
-        ids.chain(service).chain(self.words.iter().cloned()).collect()
+        ids.chain(self.words.iter().cloned()).collect()
     }
 
     /// Whether cases that are open can be among them, and cases that are over.

@@ -31,6 +31,7 @@ mod relay;
 mod restore;
 mod settle;
 mod severity;
+mod shift;
 mod show;
 mod signals;
 mod sla;
@@ -53,6 +54,7 @@ pub use case_command::{CaseCommand, Stands};
 pub use closing::{CannotLink, Closing};
 pub use context::{EventTaken, LineView, OrderView};
 pub use error::DeskError;
+pub use fallout_store::shift::{Happened, Load, Note, ProblemLine};
 pub use fallout_store::{
     archive::Due,
     attempts::DueRead,
@@ -73,6 +75,7 @@ pub use intake::{Accepted, PROCESS};
 pub use people::Assignment;
 pub use personal::Erased;
 pub use recovery::{Recovery, Taken};
+pub use shift::ShiftReport;
 pub use show::{ActionView, CaseDetail, Change, Known, LineContext, OrderContext};
 pub use signals::Answer;
 pub use sla::{CaseClock, unknown_zones};

@@ -26,6 +26,7 @@ pub mod places;
 pub mod restore;
 pub mod server;
 pub mod severity;
+pub mod shift;
 pub mod show;
 pub mod signals;
 pub mod sla;

@@ -179,6 +179,16 @@ fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter, at_
             .push_bind(tenant.to_owned());
         query.push(" and external_id = ").push_bind(order.clone()).push(")");
     }
+    if let Some(number) = &filter.service_number {
+        query.push(" and c.related_order_id = any (array(select order_id from order_service_number where tenant_id = ");
+        query.push_bind(tenant.to_owned()).push(" and number = ").push_bind(number.clone()).push("))");
+    }
+    if let Some(problem) = &filter.problem {
+        query
+            .push(" and c.problem_id = (select id from fallout_problem where tenant_id = ")
+            .push_bind(tenant.to_owned());
+        query.push(" and problem_number = ").push_bind(problem.clone()).push(")");
+    }
     clock(query, tenant, filter.clock.as_ref(), at_risk_leads);
 }
 

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     access, action, audit, case, check, customer_status, demo, deploy, explain, group, ledger, migrate, operation,
-    order, serve, taxonomy, up, watch, worker,
+    order, serve, shift, taxonomy, up, watch, worker,
 };
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
@@ -64,6 +64,7 @@ pub enum Command {
     Ledger(ledger::Args),
     Audit(audit::Args),
     Order(order::Args),
+    Shift(shift::Args),
     Taxonomy(taxonomy::Args),
     CustomerStatus(customer_status::Args),
     Explain(explain::Args),

@@ -19,6 +19,7 @@ mod operation;
 mod order;
 mod report;
 mod serve;
+mod shift;
 mod taxonomy;
 mod up;
 mod watch;
@@ -109,6 +110,7 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Ledger(args) => ledger::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,
         Command::Order(args) => order::run(args, context).await,
+        Command::Shift(args) => shift::run(args, context).await,
         Command::Taxonomy(args) => taxonomy::run(args, context).await,
         Command::CustomerStatus(args) => customer_status::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),

@@ -81,6 +81,9 @@ pub struct FilterArgs {
     /// at-risk, breached, or due before a moment: 2026-01-31 or 2026-01-31T12:00:00Z
     #[arg(long, value_name = "CLOCK", value_parser = clock)]
     pub sla: Option<Clock>,
+    /// Members of a problem, for example pr-12
+    #[arg(long, value_name = "PROBLEM")]
+    pub problem: Option<String>,
     /// Words of summary, classification or ids; WORD* finds what begins so
     #[arg(long, value_name = "WORDS")]
     pub text: Option<String>,
@@ -118,7 +121,7 @@ impl FilterArgs {
             service_number: self.service_number,
             assignee,
             clock: self.sla,
-            problem: None,
+            problem: self.problem,
             words: words.map_err(|refused| told(DeskError::Worklist(refused)))?.unwrap_or_default(),
         })
     }
