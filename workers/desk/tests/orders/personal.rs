@@ -28,7 +28,9 @@ async fn what_is_personal_lies_apart_from_the_order_and_is_rendered_as_it_came()
     house.order("o-1").await;
     for value in PERSONAL {
         let places = house.places_of(value).await;
-        let apart = |p: &String| p.starts_with("order_personal") || p == "order_item.service_numbers";
+        let apart = |p: &String| {
+            p.starts_with("order_personal") || p == "order_item.service_numbers" || p == "order_service_number.number"
+        };
         assert!(!places.is_empty() && places.iter().all(apart), "{value}: {places:?}");
     }
     let context = house.desk.contexts(&[task("o-1")]).await.unwrap().remove(0);
