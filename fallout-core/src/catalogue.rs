@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     authority::Authorities, check::Finding, customer::CustomerPolicy, operation::Operation, personal::PersonalData,
-    severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy, undo,
+    problem::ProblemRules, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy, undo,
 };
 
 /// The engine keeps a topic in 255 characters and shows it to people.
@@ -24,6 +24,7 @@ pub struct Catalogue {
     pub customer: CustomerPolicy,
     pub severity: SeverityRules,
     pub sla: SlaRules,
+    pub problems: ProblemRules,
     /// Which fields of an order are kept apart.
     pub personal: PersonalData,
     pub authority: Authorities,

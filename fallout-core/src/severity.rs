@@ -128,6 +128,12 @@ impl SeverityRules {
         highest.ceil() as i64
     }
 
+    /// What so many affected orders weigh alone.
+    pub fn of_orders(&self, orders: i64) -> Option<Severity> {
+        let of_count = self.factors.iter().filter(|f| f.sources.contains(&Source::Case(CaseFact::AffectedOrders)));
+        of_count.flat_map(|f| &f.thresholds).filter(|t| t.from <= orders as f64).map(|t| t.severity).min()
+    }
+
     /// Whether this many affected orders weigh more than one less, for every case of the trouble.
     pub fn matters_to_all(&self, affected_orders: i64) -> bool {
         let of_count = self.factors.iter().filter(|f| f.sources.contains(&Source::Case(CaseFact::AffectedOrders)));

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use fallout_core::{
     action::Refusal,
     case::{IllegalTransition, Severity},
-    ids::CaseNumber,
+    ids::{CaseNumber, ProblemNumber},
     order::EventRefusal,
     people::{BadText, NotAllowed},
 };
@@ -60,6 +60,10 @@ pub enum DeskError {
     UnknownOperation(String),
     #[error("attempt {0} is not in the ledger")]
     NoSuchAttempt(fallout_core::ids::AttemptId),
+    #[error("there is no problem {0} for this tenant")]
+    NoSuchProblem(ProblemNumber),
+    #[error("problem {0} is closed; nobody works on it any more")]
+    ProblemIsOver(ProblemNumber),
     #[error("there is no order {0} for this tenant")]
     NoSuchOrder(String),
     #[error("{0}")]

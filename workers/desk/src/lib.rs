@@ -26,6 +26,7 @@ mod own_signals;
 mod people;
 mod personal;
 mod placing;
+mod problems;
 mod recovery;
 mod relay;
 mod restore;
@@ -64,6 +65,7 @@ pub use fallout_store::{
     orders::Run,
     outbox::Place,
     people::{ChangeLine, MemberLine},
+    problems::{Problem, ProblemEntry},
     restore::Declared,
     severity::Judgement,
     signals::SignalLine,
@@ -74,6 +76,7 @@ pub use fallout_store::{
 pub use intake::{Accepted, PROCESS};
 pub use people::Assignment;
 pub use personal::Erased;
+pub use problems::ProblemDetail;
 pub use recovery::{Recovery, Taken};
 pub use shift::ShiftReport;
 pub use show::{ActionView, CaseDetail, Change, Known, LineContext, OrderContext};

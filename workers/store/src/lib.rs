@@ -23,6 +23,7 @@ pub mod orders;
 pub mod outbox;
 pub mod people;
 pub mod places;
+pub mod problems;
 pub mod restore;
 pub mod server;
 pub mod severity;

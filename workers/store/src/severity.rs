@@ -65,12 +65,16 @@ pub async fn impact(
         Impact,
         r#"select (select coalesce(x.document, o.document) from product_order o left join order_context x on x.order_id = o.id
                           where o.id = $2) as document,
-                  1 + (select count(*) from (
+                  1 + coalesce(
+                      -- of a problem that is large enough nobody counts the cases again
+                      (select max(orders) from fallout_problem
+                       where taking and tenant_id = $1 and downstream = $3 and classification_code = $4 and orders >= $5::bigint),
+                      (select count(*) from (
                       select distinct related_order_id from fallout_case
                       where tenant_id = $1 and external_system = $3 and classification_code = $4
                         and status not in ('resolved', 'closed', 'force_closed', 'duplicate')
                         and related_order_id is not null and ($2::uuid is null or related_order_id <> $2)
-                      limit $5) others) as "affected_orders!",
+                      limit $5) others)) as "affected_orders!",
                   clock_timestamp() as "now!""#,
         tenant,
         order.map(|o| o.0),

@@ -8,6 +8,7 @@ mod cancellations;
 mod gone_tasks;
 mod lookups;
 mod orders;
+mod problems;
 mod relay;
 mod retention;
 mod seal;
@@ -118,6 +119,8 @@ pub enum Controller {
     Seal,
     /// Warns of cases that will be late, escalates those that are, and weighs again what has grown.
     Sla,
+    /// Makes one problem of many cases with one cause.
+    Problems,
     /// Brings back cases whose time of waiting or of review has come.
     Waits,
     /// Drops personal data whose time is over, and makes room for what comes.
@@ -125,7 +128,7 @@ pub enum Controller {
 }
 
 impl Controller {
-    pub const ALL: [Controller; 10] = [
+    pub const ALL: [Controller; 11] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
@@ -134,6 +137,7 @@ impl Controller {
         Controller::Orders,
         Controller::Seal,
         Controller::Sla,
+        Controller::Problems,
         Controller::Waits,
         Controller::Retention,
     ];
@@ -148,6 +152,7 @@ impl Controller {
             Controller::Orders => "orders",
             Controller::Seal => "seal",
             Controller::Sla => "sla",
+            Controller::Problems => "problems",
             Controller::Waits => "waits",
             Controller::Retention => "retention",
         }
@@ -188,6 +193,7 @@ impl Ticker {
             Controller::Orders => orders::tick(&self.watch, &mut self.orders).await,
             Controller::Seal => seal::tick(&self.watch).await,
             Controller::Sla => sla::tick(&self.watch).await,
+            Controller::Problems => problems::tick(&self.watch).await,
             Controller::Waits => waits::tick(&self.watch).await,
             Controller::Retention => retention::tick(&self.watch, &mut self.retention).await,
         }

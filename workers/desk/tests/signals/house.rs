@@ -1,6 +1,7 @@
 //! The rig with what signals need: five detectors of one trouble, and a look at what is stored.
 
 use fallout_core::{
+    catalogue::Catalogue,
     ids::{CaseNumber, StepKey},
     signal::{Cause, Finding, NewSignal, Place, SignalState},
 };
@@ -22,7 +23,11 @@ pub struct House {
 
 impl House {
     pub async fn new(name: &str) -> House {
-        let rig = Rig::new(name, &["ADDRESS_NOT_SERVICEABLE"], |_| {}).await;
+        House::changed(name, |_| {}).await
+    }
+
+    pub async fn changed(name: &str, change: impl FnOnce(&mut Catalogue)) -> House {
+        let rig = Rig::new(name, &["ADDRESS_NOT_SERVICEABLE"], change).await;
         let hand = PgConnection::connect(&rig.postgres.admin_url("fallout")).await.unwrap();
         House { rig, hand }
     }

@@ -7,6 +7,7 @@ mod causes;
 mod house;
 mod keys;
 mod many;
+mod problems;
 mod refusals;
 #[path = "../taxonomy/rig.rs"]
 #[expect(dead_code, reason = "the rig of the taxonomy's tests, of which these need a part")]

@@ -41,6 +41,7 @@ fn catalogue(rejections: &[&str]) -> Catalogue {
         customer: toml::from_str(include_str!("../../../../config/customer-status.toml")).unwrap(),
         severity: toml::from_str(include_str!("../../../../config/severity.toml")).unwrap(),
         sla: toml::from_str(include_str!("../../../../config/sla.toml")).unwrap(),
+        problems: toml::from_str(include_str!("../../../../config/problems.toml")).unwrap(),
         ..Catalogue::default()
     }
 }

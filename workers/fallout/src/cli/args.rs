@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     access, action, audit, case, check, customer_status, demo, deploy, explain, group, ledger, migrate, operation,
-    order, serve, shift, taxonomy, up, watch, worker,
+    order, problem, serve, shift, signal, taxonomy, up, watch, worker,
 };
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
@@ -65,6 +65,8 @@ pub enum Command {
     Audit(audit::Args),
     Order(order::Args),
     Shift(shift::Args),
+    Problem(problem::Args),
+    Signal(signal::Args),
     Taxonomy(taxonomy::Args),
     CustomerStatus(customer_status::Args),
     Explain(explain::Args),

@@ -1,6 +1,7 @@
-//! `fallout case list | show | recover | severity | take | …`: what an operator uses instead of Cockpit.
+//! `fallout case list | show | open | recover | severity | take | …`: what an operator uses instead of Cockpit.
 
 pub mod list;
+mod open;
 mod people;
 mod severity;
 mod show;
@@ -29,6 +30,7 @@ pub struct Args {
 pub enum Command {
     List(list::Args),
     Show(show::Args),
+    Open(open::Args),
     Recover(Recover),
     Severity(severity::Args),
     #[command(flatten)]
@@ -112,6 +114,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         Command::List(args) => list::run(args, &desk, context).await?,
         Command::Show(args) => show::run(args, &desk, context).await?,
         Command::People(command) => people::run(command, &desk, context).await?,
+        Command::Open(args) => open::run(args, &desk, context).await?,
         Command::Severity(args) => severity::run(args, &desk, context).await?,
         Command::Recover(recover) => {
             let taken = ask(&desk, tenant, &recover).await?;
@@ -175,10 +178,12 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
     let code = match &e {
         DeskError::Away(_) => "FO-020",
         DeskError::NoSuchCase(_) => "FO-041",
+        DeskError::NoSuchProblem(_) => "FO-047",
         DeskError::Worklist(_) => "FO-056",
         DeskError::Refused(_)
         | DeskError::Illegal(_)
         | DeskError::CaseIsOver(..)
+        | DeskError::ProblemIsOver(_)
         | DeskError::NoStep(_)
         | DeskError::KeyReused(_)
         | DeskError::NoReason

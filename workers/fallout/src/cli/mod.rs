@@ -17,9 +17,11 @@ mod ledger;
 mod migrate;
 mod operation;
 mod order;
+mod problem;
 mod report;
 mod serve;
 mod shift;
+mod signal;
 mod taxonomy;
 mod up;
 mod watch;
@@ -111,6 +113,8 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Audit(args) => audit::run(args, context).await,
         Command::Order(args) => order::run(args, context).await,
         Command::Shift(args) => shift::run(args, context).await,
+        Command::Problem(args) => problem::run(args, context).await,
+        Command::Signal(args) => signal::run(args, context).await,
         Command::Taxonomy(args) => taxonomy::run(args, context).await,
         Command::CustomerStatus(args) => customer_status::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),

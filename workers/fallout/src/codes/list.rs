@@ -62,6 +62,8 @@ pub const CODES: &[Code] = codes![
     "FO-043" Refused,
     "FO-044" Refused,
     "FO-045" Usage,
+    "FO-046" Refused,
+    "FO-047" Usage,
     "FO-048" Usage,
     "FO-049" Usage,
     "FO-050" Failed,

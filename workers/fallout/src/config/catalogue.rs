@@ -9,7 +9,7 @@ use std::{
 use fallout_bpmn::TopicCodes;
 use fallout_core::{
     authority::Authorities, catalogue::Catalogue, check::Finding, customer::CustomerPolicy, operation::Operation,
-    personal::PersonalData, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
+    personal::PersonalData, problem::ProblemRules, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
 };
 use serde::de::DeserializeOwned;
 
@@ -24,6 +24,7 @@ use crate::codes::category_page;
 /// What is built in, by name and content.
 const SEVERITY: (&str, &str) = ("config/severity.toml", shipped::SEVERITY);
 const SLA: (&str, &str) = ("config/sla.toml", shipped::SLA);
+const PROBLEMS: (&str, &str) = ("config/problems.toml", shipped::PROBLEMS);
 const PERSONAL_DATA: (&str, &str) = ("config/personal-data.toml", shipped::PERSONAL_DATA);
 const AUTHORITY: (&str, &str) = ("config/authority.toml", shipped::AUTHORITY);
 
@@ -55,6 +56,8 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let severity = reference(&settings.severity, SEVERITY, SeverityRules::check, &mut problems);
     let checked = |sla: &SlaRules| [sla.check(), fallout_desk::unknown_zones(sla)].concat();
     let sla = reference(&settings.sla, SLA, checked, &mut problems);
+    let checked = |rules: &ProblemRules| rules.check(|code| taxonomy.classification(code).is_some());
+    let rules = reference(&settings.problems, PROBLEMS, checked, &mut problems);
     let checked = |personal: &PersonalData| personal.check(&severity);
     let personal = reference(&settings.personal_data, PERSONAL_DATA, checked, &mut problems);
     let authority = reference(&settings.authority, AUTHORITY, Authorities::check, &mut problems);
@@ -65,7 +68,16 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     };
     let files = texts.len();
     let mut read = Read {
-        catalogue: Catalogue { taxonomy, tenants, severity, sla, personal, authority, ..Default::default() },
+        catalogue: Catalogue {
+            taxonomy,
+            tenants,
+            severity,
+            sla,
+            problems: rules,
+            authority,
+            personal,
+            ..Default::default()
+        },
         files,
         problems,
         ..Default::default()

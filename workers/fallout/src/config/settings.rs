@@ -40,6 +40,7 @@ pub struct CatalogueSettings {
     pub customer_status: PathBuf,
     pub severity: PathBuf,
     pub sla: PathBuf,
+    pub problems: PathBuf,
     pub personal_data: PathBuf,
     pub authority: PathBuf,
     pub models: PathBuf,

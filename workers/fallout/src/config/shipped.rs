@@ -10,6 +10,7 @@ macro_rules! shipped {
 pub const DEFAULTS: &str = include_str!("../../../../config/default.toml");
 pub const TAXONOMY: &str = include_str!("../../../../config/taxonomy.toml");
 pub const CUSTOMER_STATUS: &str = include_str!("../../../../config/customer-status.toml");
+pub const PROBLEMS: &str = include_str!("../../../../config/problems.toml");
 pub const SEVERITY: &str = include_str!("../../../../config/severity.toml");
 pub const PERSONAL_DATA: &str = include_str!("../../../../config/personal-data.toml");
 pub const SLA: &str = include_str!("../../../../config/sla.toml");
