@@ -1,5 +1,6 @@
 //! `fallout case list | show | open | recover | severity | take | …`: what an operator uses instead of Cockpit.
 
+mod bulk;
 pub mod list;
 mod open;
 mod people;
@@ -29,6 +30,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     List(list::Args),
+    Bulk(bulk::Args),
     Show(show::Args),
     Open(open::Args),
     Recover(Recover),
@@ -112,6 +114,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let tenant = &context.settings.tenant.id;
     match args.command {
         Command::List(args) => list::run(args, &desk, context).await?,
+        Command::Bulk(args) => return bulk::run(args, &desk, context).await,
         Command::Show(args) => show::run(args, &desk, context).await?,
         Command::People(command) => people::run(command, &desk, context).await?,
         Command::Open(args) => open::run(args, &desk, context).await?,

@@ -73,6 +73,7 @@ pub const CODES: &[Code] = codes![
     "FO-054" Usage,
     "FO-055" Refused,
     "FO-056" Usage,
+    "FO-057" Usage,
     "FO-060" Usage,
     "FO-080" Refused,
     "FO-081" Usage,
