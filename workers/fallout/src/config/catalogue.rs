@@ -56,7 +56,9 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let severity = reference(&settings.severity, SEVERITY, SeverityRules::check, &mut problems);
     let checked = |sla: &SlaRules| [sla.check(), fallout_desk::unknown_zones(sla)].concat();
     let sla = reference(&settings.sla, SLA, checked, &mut problems);
-    let checked = |rules: &ProblemRules| rules.check(|code| taxonomy.classification(code).is_some());
+    // Without a taxonomy, which is told of itself, no code is known.
+    let knows = |code: &str| taxonomy.classifications.is_empty() || taxonomy.classification(code).is_some();
+    let checked = |rules: &ProblemRules| rules.check(knows);
     let rules = reference(&settings.problems, PROBLEMS, checked, &mut problems);
     let checked = |personal: &PersonalData| personal.check(&severity);
     let personal = reference(&settings.personal_data, PERSONAL_DATA, checked, &mut problems);
