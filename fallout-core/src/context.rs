@@ -172,7 +172,9 @@ pub struct OrderContext {
     pub priority: Option<String>,
     pub external_references: Vec<String>,
     /// As the order's owner says.
+    #[serde(rename = "owner_state")]
     pub state: Option<OrderState>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<ItemContext>,
 }
 
@@ -184,6 +186,7 @@ pub struct ItemContext {
     pub offering: Option<String>,
     pub offering_name: Option<String>,
     pub quantity: Option<f64>,
+    #[serde(rename = "owner_state")]
     pub state: Option<ItemState>,
     pub service_numbers: Vec<String>,
 }

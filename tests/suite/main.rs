@@ -13,6 +13,7 @@ mod history;
 mod house;
 mod interventions;
 mod lines;
+mod orders;
 mod processes;
 mod program;
 mod recovery;

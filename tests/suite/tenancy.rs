@@ -103,7 +103,7 @@ async fn the_psql_line_of_the_demo_reads_the_cases_of_its_tenant() {
 }
 
 /// Runs the program on the database of `house`, as `role`.
-async fn program(house: &House, role: &str, args: &[&str]) -> Ended {
+pub(crate) async fn program(house: &House, role: &str, args: &[&str]) -> Ended {
     let environment = [
         ("DATABASE_URL".to_owned(), house.postgres.socket_url_as("fallout", role)),
         ("FALLOUT_DATABASE__OWNER_URL".to_owned(), house.postgres.socket_url("fallout")),

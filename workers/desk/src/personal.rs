@@ -1,12 +1,18 @@
 //! Personal data of orders: kept apart, gone by age with their partition, or erased before that for one order.
 
-use fallout_core::ids::RunId;
+use fallout_core::{
+    case::CaseEvent,
+    ids::{CaseId, RunId},
+    people,
+};
 use fallout_store::{
     StoreError, archive,
+    cases::{self, Actor},
     context::{self, Erasure},
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::{Desk, DeskError, audit::hex};
 
@@ -35,6 +41,7 @@ impl Desk {
         if reason.trim().is_empty() {
             return Err(DeskError::NoReason);
         }
+        let reason = people::text("the reason", reason)?;
         let mut tx = self.tenant(tenant).await?;
         let known = context::known(&mut tx, tenant, order, true).await?;
         let known = known.ok_or_else(|| DeskError::NoSuchOrder(order.to_owned()))?;
@@ -42,8 +49,8 @@ impl Desk {
             return Ok(Erased { order: order.to_owned(), now: false, fields: 0, archived_runs: 0 });
         }
         let kept = |why: String| DeskError::NotErasable { order: order.to_owned(), why };
-        let open = context::cases(&mut tx, known.key).await?.into_iter().find(|case| case.open);
-        if let Some(case) = open {
+        let of_order = context::cases(&mut tx, known.key).await?;
+        if let Some(case) = of_order.iter().find(|case| case.open) {
             return Err(kept(format!("case {} is {}", case.number, case.status)));
         }
         let runs = context::runs_left(&mut tx, known.key).await?;
@@ -59,14 +66,22 @@ impl Desk {
         let personal = context::personal(&mut tx, known.key).await?;
         let fields = personal.values().map(|cut| cut.len()).sum::<usize>();
         let content = json!(["fallout erasure 1", known.key, personal]).to_string();
+        let hash = hex(&Sha256::digest(content));
         let erasure = Erasure {
             by: principal,
             reason,
             fields: i32::try_from(fields).unwrap_or(i32::MAX),
-            content_hash: &hex(&Sha256::digest(content)),
+            content_hash: &hash,
             archived_runs: i32::try_from(runs.len()).unwrap_or(i32::MAX),
         };
         context::erase(&mut tx, tenant, known.key, &erasure).await?;
+        // Into the sealed history, where there is one: that it was done and a hash, never what it was.
+        for case in &of_order {
+            let case = cases::by_id(&mut tx, CaseId(case.id)).await?;
+            let said = format!("the personal data of order {order} were erased: {reason}");
+            let (id, by, payload) = (Uuid::now_v7(), Actor::User(principal), json!({ "content_hash": hash }));
+            cases::append_event(&mut tx, id, &case, CaseEvent::Noted, by, Some(&said), &payload).await?;
+        }
         tx.commit().await?;
         Ok(Erased { order: order.to_owned(), now: true, fields, archived_runs: runs.len() })
     }

@@ -13,6 +13,7 @@ use fallout_core::{
 use serde::Serialize;
 use serde_json::Value;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use crate::{StoreError, Tx};
 
@@ -319,6 +320,8 @@ pub async fn steps(tx: &mut Tx, run: RunId) -> Result<Vec<OrderStep>, StoreError
 /// A case of an order.
 #[derive(Clone, Debug, Serialize)]
 pub struct OrderCase {
+    #[serde(skip)]
+    pub id: Uuid,
     pub number: String,
     /// None: it is about the whole order.
     pub line: Option<String>,
@@ -332,7 +335,7 @@ pub struct OrderCase {
 pub async fn cases(tx: &mut Tx, order: OrderKey) -> Result<Vec<OrderCase>, StoreError> {
     let rows = sqlx::query_as!(
         OrderCase,
-        r#"select c.case_number as number, nullif(s.line_id, '') as "line?", c.severity, c.status,
+        r#"select c.id, c.case_number as number, nullif(s.line_id, '') as "line?", c.severity, c.status,
                   c.status not in ('resolved', 'closed', 'force_closed', 'duplicate') as "open!",
                   c.classification_code as classification, c.diagnostic_summary as summary
            from fallout_case c left join step s on s.id = c.step_id where c.related_order_id = $1 order by c.created_at"#,

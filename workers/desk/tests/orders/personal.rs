@@ -66,6 +66,30 @@ async fn after_an_erasure_no_personal_value_is_anywhere_and_who_did_it_is_kept()
 }
 
 #[tokio::test]
+async fn an_erasure_stands_on_the_timeline_of_the_orders_cases_as_a_hash() {
+    let mut house = House::new().await;
+    let run = house.order("o-1").await;
+    let case = house.trouble(run).await;
+    house
+        .run(
+            "alter table fallout_case disable trigger user;
+             update fallout_case set status = 'resolved', resolution_code = 'CLEARED', resolved_at = now();
+             alter table fallout_case enable trigger user",
+        )
+        .await
+        .unwrap();
+    house.desk.erase_order(TENANT, "local:dpo", "o-1", "asked for").await.unwrap();
+    let said = "select actor_id || ': ' || reason || ' ' || (payload ->> 'content_hash' = (select content_hash from order_erasure))
+                from fallout_event order by created_at desc, position desc limit 1";
+    let expected = "local:dpo: the personal data of order o-1 were erased: asked for true";
+    assert_eq!(house.texts(said).await, [expected]);
+    assert!(house.desk.case(TENANT, case).await.is_ok(), "the case stays");
+    for value in PERSONAL {
+        assert_eq!(house.places_of(value).await, [""; 0], "{value}");
+    }
+}
+
+#[tokio::test]
 async fn what_was_erased_does_not_come_back_by_an_event_a_new_start_or_by_hand() {
     let mut house = House::new().await;
     fulfilled(&house, "o-1").await;
@@ -102,5 +126,8 @@ async fn an_order_that_runs_or_has_an_open_case_is_not_erased() {
     assert!(erased.now);
     let foreign = house.desk.erase_order(OTHER, "local:dpo", "o-2", "not mine").await;
     assert!(matches!(foreign, Err(DeskError::NoSuchOrder(_))), "{foreign:?}");
-    assert!(matches!(house.desk.erase_order(TENANT, "local:dpo", "o-2", " ").await, Err(DeskError::NoReason)));
+    for reason in [" ", "a\u{1b}[2J", &"x".repeat(1 << 20)] {
+        let refused = house.desk.erase_order(TENANT, "local:dpo", "o-2", reason).await;
+        assert!(matches!(refused, Err(DeskError::NoReason | DeskError::BadText(_))), "{refused:?}");
+    }
 }

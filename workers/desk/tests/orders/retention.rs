@@ -56,6 +56,8 @@ async fn a_month_that_is_past_goes_as_a_whole_and_orders_that_still_run_or_have_
     let numbers = "select o.external_id from order_item i join product_order o on o.id = i.order_id
                    where service_numbers <> '{}' order by 1";
     assert_eq!(house.texts(numbers).await, ["runs", "troubled"]);
+    let found = "select count(*)::text from order_service_number";
+    assert_eq!(house.texts(found).await, ["2"], "by which they are found");
     let context = house.desk.contexts(&[task("runs")]).await.unwrap().remove(0);
     assert!(PERSONAL.iter().all(|p| context.document.to_string().contains(p)), "still rendered as it came");
     assert_eq!(house.texts("select count(*)::text from intent").await, ["0"], "requests of what is over went before");

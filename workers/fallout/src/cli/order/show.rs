@@ -136,6 +136,7 @@ mod tests {
             cases: cases.iter().map(|c| (*c).to_owned()).collect(),
         };
         let case = OrderCase {
+            id: uuid::Uuid::nil(),
             number: "fc-1".into(),
             line: Some("1".into()),
             severity: "SEV3".into(),
