@@ -58,7 +58,7 @@ pub enum Command {
     Access(access::Args),
     Operation(operation::Args),
     Check(check::Args),
-    Case(case::Args),
+    Case(Box<case::Args>),
     Action(action::Args),
     Group(group::Args),
     Ledger(ledger::Args),

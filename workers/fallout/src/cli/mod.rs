@@ -106,7 +106,7 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Access(args) => access::run(args, context).await,
         Command::Operation(args) => operation::run(args, context).await,
         Command::Check(args) => check::run(args, context, problems).await,
-        Command::Case(args) => case::run(args, context).await,
+        Command::Case(args) => case::run(*args, context).await,
         Command::Action(args) => action::run(&args, context),
         Command::Group(args) => group::run(args, context).await,
         Command::Ledger(args) => ledger::run(args, context).await,
