@@ -1,6 +1,6 @@
 # Fallout: everything a person or a pipeline runs. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults bench lint sqlx sqlx-check engines
+.PHONY: help setup demo test faults bench bench-desk lint sqlx sqlx-check engines
 
 ARGS ?=
 
@@ -27,6 +27,9 @@ faults: engines ## the whole fault matrix, half an hour or so; parts with ARGS="
 
 bench: setup ## what the ledger costs, in ratios taken in one run; ARGS="--pairs 3", or ARGS="--soak 100000" for its memory
 	@cargo bench -q -p fallout-tests --bench throughput -- $(ARGS)
+
+bench-desk: setup ## what a signal costs at the desk, a storm of them, and worklists over a million cases; ARGS="--pairs 3 --cases 0"
+	@cargo bench -q -p fallout-tests --bench desk -- $(ARGS)
 
 lint: ## formatting and clippy, as the pipeline checks them
 	cargo fmt --all --check

@@ -68,12 +68,14 @@ pub async fn join_plain(tx: &mut Tx, tenant: &str, incoming: &[Incoming<'_>]) ->
                select i.id, c.id as case_id,
                       coalesce(c.status in ('recovering', 'verifying') or c.classification_code = i.kind
                                or c.classification_code = any (i.heavier), false) as plain
-               from incoming i left join fallout_case c on c.tenant_id = $1 and c.id = coalesce(
-                   (select x.id from fallout_case x where x.step_id = i.step and x.tenant_id = $1
-                        and x.status not in ('resolved', 'closed', 'force_closed', 'duplicate')),
-                   (select x.id from case_alias a join fallout_case x on x.id = a.fallout_case_id
+               -- Lateral: joined by a value that is computed, every case of the tenant would be read (1.5 ms at 3,000).
+               from incoming i left join lateral (
+                   select x.id, x.status, x.classification_code from fallout_case x
+                   where x.step_id = i.step and x.tenant_id = $1 and x.status not in ('resolved', 'closed', 'force_closed', 'duplicate')
+                   union all
+                   (select x.id, x.status, x.classification_code from case_alias a join fallout_case x on x.id = a.fallout_case_id
                     where i.step is null and a.tenant_id = $1 and a.match_key = i.key
-                      and x.status not in ('resolved', 'closed', 'force_closed', 'duplicate') limit 1))),
+                      and x.status not in ('resolved', 'closed', 'force_closed', 'duplicate') limit 1)) c on true),
            held as materialized (
                select id, case_number, status, classification_code from fallout_case
                where (select bool_and(plain) from wanted) and id = any (array(select case_id from wanted))

@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    PgConnection, Postgres, Transaction,
+    Connection, PgConnection, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
@@ -23,6 +23,9 @@ pub enum Scope {
 
 /// Nobody waits for ever: not for a row that a vanished process still holds, and no transaction stays open without work.
 const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "30s")];
+
+/// A connection that lay idle for longer may have died meanwhile.
+const RESTED: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -93,6 +96,13 @@ fn pool(url: &str, connections: u32) -> Result<PgPool, StoreError> {
     let pool = PgPoolOptions::new()
         .max_connections(connections)
         .after_connect(|conn, _| Box::pin(commit::learn_life(conn)))
+        // Each was asked when it came back; one that has rested since is asked again before it is used. Asking every time is
+        // a round trip more for each transaction.
+        .test_before_acquire(false)
+        .before_acquire(|conn, about| {
+            let rested = about.idle_for > RESTED;
+            Box::pin(async move { Ok(!rested || conn.ping().await.is_ok()) })
+        })
         // A caller that waits longer than this has a database that is away.
         .acquire_timeout(Duration::from_secs(5));
     Ok(pool.connect_lazy_with(options))
