@@ -29,8 +29,8 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    List(list::Args),
-    Bulk(bulk::Args),
+    List(Box<list::Args>),
+    Bulk(Box<bulk::Args>),
     Show(show::Args),
     Open(open::Args),
     Recover(Recover),
@@ -113,8 +113,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let desk = Desk::new(context.settings.database.store()?, catalogue);
     let tenant = &context.settings.tenant.id;
     match args.command {
-        Command::List(args) => list::run(args, &desk, context).await?,
-        Command::Bulk(args) => return bulk::run(args, &desk, context).await,
+        Command::List(args) => list::run(*args, &desk, context).await?,
+        Command::Bulk(args) => return bulk::run(*args, &desk, context).await,
         Command::Show(args) => show::run(args, &desk, context).await?,
         Command::People(command) => people::run(command, &desk, context).await?,
         Command::Open(args) => open::run(args, &desk, context).await?,
