@@ -113,3 +113,9 @@ begin
 end $$;
 create trigger approval_is_what_was_asked before update on approval
     for each row execute function approval_is_what_was_asked();
+
+-- A person's token: what they do with it, they do in their own name, which a login of a machine does not prove.
+alter table access_token
+    drop constraint access_token_scopes_check,
+    add constraint access_token_scopes_are_known check (cardinality(scopes) > 0
+        and scopes <@ array['orders.write', 'signals.write', 'callbacks.write', 'read', 'cases.act']);

@@ -1,4 +1,4 @@
-//! Tokens for the HTTP doors: what one may do, and when it may not any more. The secret itself is never here.
+//! Tokens for the HTTP doors, and for people: what one may do, and when it may not any more. The secret itself is never here.
 
 use chrono::{DateTime, Utc};
 
@@ -13,6 +13,8 @@ words! {
         /// Results that downstreams send later.
         CallbacksWrite = "callbacks.write",
         Read = "read",
+        /// To act on cases, as the person who holds it.
+        CasesAct = "cases.act",
     }
 }
 

@@ -1,7 +1,9 @@
 //! Recovery actions: the words, what a person says with them, and who decides. What each is stands in [`catalogue`],
 //! whether it may be taken in [`guard`](mod@guard), how it is asked for in [`command`].
 
+pub mod approval;
 pub mod catalogue;
+pub mod check;
 pub mod command;
 pub mod guard;
 mod refusal;

@@ -39,13 +39,14 @@ pub fn next(state: CaseState, event: CaseEvent) -> Result<CaseState, IllegalTran
         (_, E::LeftUnresolved) if people => Ok(S::Unresolved),
         (S::Waiting | S::Unresolved, E::WaitEnded) => Ok(S::Assigned),
         (_, E::ApprovalRequested) if people => Ok(S::AwaitingApproval),
-        (S::AwaitingApproval, E::ApprovalGranted | E::ApprovalRefused) => Ok(S::InProgress),
+        (S::AwaitingApproval, E::ApprovalGranted | E::ApprovalRefused | E::ActionWithdrawn) => Ok(S::InProgress),
 
         // Recovery, and the proof that it helped.
         (_, E::ActionRequested) if people => Ok(S::Recovering),
         (S::Recovering, E::ActionStarted | E::ActionCompleted) => Ok(S::Verifying),
         (S::Verifying, E::ActionCompleted) => Ok(S::Verifying),
         (S::Recovering | S::Verifying, E::ActionFailed) => Ok(S::Classified),
+        (S::Recovering, E::ActionWithdrawn | E::Reconciled) => Ok(S::Classified),
         (_, E::Cleared) if people => Ok(S::Verifying),
         (S::Resolved | S::Closed, E::VerifyAgain) => Ok(S::Verifying),
         (S::Verifying, E::Resolved) => Ok(S::Resolved),

@@ -47,6 +47,17 @@ impl CaseState {
         !matches!(self, CaseState::Resolved | CaseState::Closed | CaseState::ForceClosed | CaseState::Duplicate)
     }
 
+    /// Where a case that stood here goes when what was asked for is taken back: to its people again. A wait that was ended
+    /// for it is over.
+    pub fn returns_to(self) -> CaseState {
+        use CaseState as S;
+        match self {
+            S::Assigned | S::InProgress => self,
+            S::Waiting | S::Unresolved => S::Assigned,
+            _ => S::Classified,
+        }
+    }
+
     /// Classified, and with no action, approval or verification under way: people decide what comes next.
     pub fn is_with_people(self) -> bool {
         use CaseState as S;
@@ -87,6 +98,10 @@ words! {
         ActionStarted = "FalloutRecoveryActionStarted",
         ActionCompleted = "FalloutRecoveryActionCompleted",
         ActionFailed = "FalloutRecoveryActionFailed",
+        /// It was taken back before anything was sent.
+        ActionWithdrawn = "FalloutRecoveryActionWithdrawn",
+        /// A downstream was asked and said what is true of the effect.
+        Reconciled = "FalloutOutcomeReconciled",
         /// What it was about was seen to be over, without an action.
         Cleared = "FalloutTroubleCleared",
         /// A signal came after the end, and nothing tells whether it belongs before: what was proven is proven again.

@@ -71,6 +71,8 @@ impl Model {
             E::ApprovalGranted | E::ApprovalRefused => !over && self.pending == Pending::Approval,
             E::ActionStarted => !over && self.pending == Pending::Action,
             E::ActionCompleted | E::ActionFailed => !over && matches!(self.pending, Pending::Action | Pending::Proof),
+            E::ActionWithdrawn => !over && matches!(self.pending, Pending::Action | Pending::Approval),
+            E::Reconciled => !over && self.pending == Pending::Action,
             E::Resolved => !over && self.pending == Pending::Proof,
             E::ClosedAfterVerification => self.end == Some(CaseState::Resolved),
             E::VerifyAgain => matches!(self.end, Some(CaseState::Resolved | CaseState::Closed)),
@@ -100,7 +102,12 @@ impl Model {
             E::ActionRequested => self.pending = Pending::Action,
             E::ActionStarted | E::ActionCompleted | E::Cleared => self.ask_proof(),
             E::VerifyAgain => self.ask_proof(),
-            E::ActionFailed => (self.pending, self.hands) = (Pending::Nothing, Hands::Nobody),
+            E::ActionWithdrawn if self.pending == Pending::Approval => {
+                (self.pending, self.hands) = (Pending::Nothing, Hands::AtWork);
+            }
+            E::ActionFailed | E::ActionWithdrawn | E::Reconciled => {
+                (self.pending, self.hands) = (Pending::Nothing, Hands::Nobody)
+            }
             E::Resolved => self.ends(CaseState::Resolved),
             E::ClosedAfterVerification => self.ends(CaseState::Closed),
             E::ForceClosed => self.ends(CaseState::ForceClosed),

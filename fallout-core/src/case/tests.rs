@@ -37,6 +37,17 @@ fn a_case_is_classified_before_it_is_recovered_and_verified_before_it_is_resolve
 }
 
 #[test]
+fn an_action_that_is_taken_back_returns_the_case_to_its_people() {
+    for was in CaseState::ALL.iter().copied().filter(|s| s.is_with_people()) {
+        let taken = next(was, CaseEvent::ActionRequested).and_then(|s| next(s, CaseEvent::ActionWithdrawn));
+        assert_eq!(taken, Ok(CaseState::Classified), "from {was}");
+        assert!(was.returns_to().is_with_people(), "from {was}");
+    }
+    assert_eq!(CaseState::InProgress.returns_to(), CaseState::InProgress);
+    assert_eq!(CaseState::Waiting.returns_to(), CaseState::Assigned, "its wait was ended for the action");
+}
+
+#[test]
 fn a_recovery_that_did_not_help_makes_the_case_recoverable_again() {
     for state in [CaseState::Recovering, CaseState::Verifying] {
         assert_eq!(next(state, CaseEvent::ActionFailed), Ok(CaseState::Classified));

@@ -9,7 +9,7 @@ use fallout_core::{
 use fallout_store::{Tx, commands, orders, steps};
 use uuid::Uuid;
 
-use crate::{Desk, DeskError, Recovery, work::Work};
+use crate::{Desk, DeskError, Recovery, recovery::Ask, work::Work};
 
 /// Texts from the engine are whatever somebody sent there; this much of one is kept.
 const TEXT_CHARS_MAX: usize = 1_000;
@@ -53,7 +53,7 @@ impl Desk {
                 outputs: Outputs::new(),
                 idempotency_key: asked.execution_id,
             };
-            (tx, _) = self.cancel_parked(tx, run.id, &ask).await?;
+            (tx, _) = self.cancel_parked(tx, run.id, &Ask::trusted(&ask)).await?;
         }
         let command = EngineCommand::CancelAnswered {
             process_instance_id: asked.process_instance_id.to_owned(),
@@ -69,7 +69,7 @@ impl Desk {
         &self,
         mut tx: Tx,
         run: RunId,
-        ask: &Recovery<'_>,
+        ask: &Ask<'_>,
     ) -> Result<(Tx, Vec<CaseNumber>), DeskError> {
         let mut also = Vec::new();
         let parked = |s: &steps::Step| s.state == StepState::Parked && s.case != Some(ask.case);

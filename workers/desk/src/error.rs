@@ -50,6 +50,8 @@ pub enum DeskError {
     CannotLink(#[from] CannotLink),
     #[error("case {other} is open about the same trouble; work on that one instead of case {case}")]
     AnotherIsOpen { case: CaseNumber, other: CaseNumber },
+    #[error("{0}")]
+    Recovery(#[from] crate::recovery::NotRecovered),
     #[error("an action needs a reason")]
     NoReason,
     #[error("what may be lost lies between two moments in the past, the earlier one first")]

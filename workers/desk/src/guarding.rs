@@ -1,5 +1,6 @@
 //! What the guard of recovery actions reads: the case's step under its lock, and what surrounds it.
 
+use chrono::{DateTime, Utc};
 use fallout_core::{
     action::guard::expired,
     action::{Accepted, Action, Asked, OnStep, Refusal, Target, guard},
@@ -60,11 +61,19 @@ fn unsaid(outputs: &Outputs) -> Asked<'_> {
     Asked { attested: None, outputs, impact: Some("to be said") }
 }
 
-/// The actions of a case that belongs to no step.
-pub(crate) fn actions_without_step(case: &Case, now: chrono::DateTime<chrono::Utc>) -> Vec<ActionView> {
-    let target = Target { case: case.state, is_undo: false, step: None, now };
+/// The same for a case that belongs to no step.
+pub(crate) fn guarded_without_step(
+    case: &Case,
+    action: Action,
+    asked: &Asked<'_>,
+    now: DateTime<Utc>,
+) -> Result<Accepted, Refusal> {
+    guard(action, &Target { case: case.state, is_undo: false, step: None, now }, asked)
+}
+
+pub(crate) fn actions_without_step(case: &Case, now: DateTime<Utc>) -> Vec<ActionView> {
     let none = Outputs::new();
-    views(|action| guard(action, &target, &unsaid(&none)))
+    views(|action| guarded_without_step(case, action, &unsaid(&none), now))
 }
 
 fn views(answer: impl Fn(Action) -> Result<Accepted, Refusal>) -> Vec<ActionView> {

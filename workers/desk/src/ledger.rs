@@ -331,6 +331,9 @@ impl Work<'_> {
             _ if news => self.late(attempt).await?,
             _ => Recorded { verdict: None, case: self.step.case },
         };
+        if self.step.state == StepState::Parked {
+            self.answer_check().await?;
+        }
         tracing::debug!(step = %self.step.key, attempt = %attempt, verdict = %json!(recorded.verdict), "recorded");
         self.commit().await?;
         Ok(recorded)

@@ -79,7 +79,7 @@ pub use intake::{Accepted, PROCESS};
 pub use people::Assignment;
 pub use personal::Erased;
 pub use problems::ProblemDetail;
-pub use recovery::{Recovery, Taken};
+pub use recovery::{Approved, NotRecovered, Plan, Recovery, Taken, Withdrawn};
 pub use shift::ShiftReport;
 pub use show::{ActionView, CaseDetail, Change, Known, LineContext, OrderContext};
 pub use signals::Answer;

@@ -11,6 +11,9 @@ use crate::{Desk, DeskError};
 /// So that a token is recognised where it must not be: in a log, a repository, a mail.
 const PREFIX: &str = "fallout_";
 
+/// Begins the principal of a person who acts with a token.
+pub(crate) const PERSON: &str = "token:";
+
 /// A new token; `secret` is nowhere else.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Made {
@@ -29,6 +32,11 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// The name under which a person acts with it.
+    pub fn principal(&self) -> String {
+        format!("{PERSON}{}", self.name)
+    }
+
     pub fn may(&self, scope: TokenScope) -> bool {
         self.scopes.contains(&scope)
     }

@@ -1,7 +1,9 @@
 //! Recovery actions.
 
+use chrono::{DateTime, Utc};
 use fallout_core::{
     action::{Action, ActionState},
+    case::CaseState,
     ids::{ActionId, CaseId, StepKey},
 };
 use serde_json::Value;
@@ -18,6 +20,11 @@ pub struct NewAction<'a> {
     pub reason: &'a str,
     pub idempotency_key: &'a str,
     pub target: &'a Value,
+    pub state: ActionState,
+    /// Of everything that was asked but the key.
+    pub content_hash: &'a str,
+    /// Where the case stood.
+    pub case_was: CaseState,
 }
 
 #[derive(Clone, Debug)]
@@ -30,6 +37,13 @@ pub struct StoredAction {
     pub requested_by: String,
     pub target: Value,
     pub result: Option<Value>,
+    pub idempotency_key: String,
+    /// `None`: from before it was kept.
+    pub content_hash: Option<String>,
+    /// What was answered beside the action's id.
+    pub answer: Option<Value>,
+    pub case_was: Option<CaseState>,
+    pub created_at: DateTime<Utc>,
 }
 
 struct Row {
@@ -41,6 +55,11 @@ struct Row {
     requested_by: String,
     target_ref: Value,
     result_payload: Option<Value>,
+    idempotency_key: String,
+    content_hash: Option<String>,
+    answer: Option<Value>,
+    case_was: Option<String>,
+    created_at: DateTime<Utc>,
 }
 
 impl TryFrom<Row> for StoredAction {
@@ -55,15 +74,22 @@ impl TryFrom<Row> for StoredAction {
             requested_by: r.requested_by,
             target: r.target_ref,
             result: r.result_payload,
+            idempotency_key: r.idempotency_key,
+            content_hash: r.content_hash,
+            answer: r.answer,
+            case_was: r.case_was.map(|word| word.parse()).transpose()?,
+            created_at: r.created_at,
         })
     }
 }
 
 pub async fn insert(tx: &mut Tx, new: &NewAction<'_>) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into fallout_recovery_action (id, tenant_id, fallout_case_id, action_type, requested_by, reason, idempotency_key, target_ref)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into fallout_recovery_action (id, tenant_id, fallout_case_id, action_type, requested_by, reason, idempotency_key,
+             target_ref, status, content_hash, case_was)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
         new.id.0, new.tenant, new.case.0, new.action.word(), new.requested_by, new.reason, new.idempotency_key, new.target,
+        new.state.word(), new.content_hash, new.case_was.word(),
     )
     .execute(tx.conn())
     .await?;
@@ -74,7 +100,8 @@ pub async fn insert(tx: &mut Tx, new: &NewAction<'_>) -> Result<(), StoreError> 
 pub async fn by_key(tx: &mut Tx, tenant: &str, idempotency_key: &str) -> Result<Option<StoredAction>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload
+        "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
+                idempotency_key, content_hash, answer, case_was, created_at
          from fallout_recovery_action where tenant_id = $1 and idempotency_key = $2",
         tenant,
         idempotency_key,
@@ -85,17 +112,53 @@ pub async fn by_key(tx: &mut Tx, tenant: &str, idempotency_key: &str) -> Result<
 pub async fn by_id(tx: &mut Tx, id: ActionId) -> Result<StoredAction, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload
+        "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
+                idempotency_key, content_hash, answer, case_was, created_at
          from fallout_recovery_action where id = $1",
         id.0,
     );
     row.fetch_one(tx.conn()).await?.try_into()
 }
 
+/// An action of this tenant.
+pub async fn find(tx: &mut Tx, tenant: &str, id: ActionId) -> Result<Option<StoredAction>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
+                idempotency_key, content_hash, answer, case_was, created_at
+         from fallout_recovery_action where tenant_id = $1 and id = $2",
+        tenant,
+        id.0,
+    );
+    row.fetch_optional(tx.conn()).await?.map(StoredAction::try_from).transpose()
+}
+
+/// The action that has the case and has not started: checked, waiting for approval, or not seen in the engine yet.
+pub async fn under_way(tx: &mut Tx, case: CaseId) -> Result<Option<StoredAction>, StoreError> {
+    let row = sqlx::query_as!(
+        Row,
+        "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
+                idempotency_key, content_hash, answer, case_was, created_at
+         from fallout_recovery_action
+         where fallout_case_id = $1 and status in ('checking', 'awaiting_approval', 'requested')",
+        case.0,
+    );
+    row.fetch_optional(tx.conn()).await?.map(StoredAction::try_from).transpose()
+}
+
+/// What is answered to whoever repeats the command.
+pub async fn set_answer(tx: &mut Tx, id: ActionId, answer: &Value) -> Result<(), StoreError> {
+    sqlx::query!("update fallout_recovery_action set answer = $2 where id = $1", id.0, answer)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 pub async fn of_case(tx: &mut Tx, case: CaseId) -> Result<Vec<StoredAction>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload
+        "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
+                idempotency_key, content_hash, answer, case_was, created_at
          from fallout_recovery_action where fallout_case_id = $1 order by created_at",
         case.0,
     );

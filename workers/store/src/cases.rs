@@ -125,6 +125,20 @@ pub async fn set_state(tx: &mut Tx, case: &Case, state: CaseState) -> Result<(),
     }
 }
 
+/// What to do now, where that is known better than when the case was classified.
+pub async fn set_recommended(tx: &mut Tx, case: &Case, action: Action) -> Result<(), StoreError> {
+    let done = sqlx::query!(
+        "update fallout_case set recommended_action = $3, version = version + 1, updated_at = now() where id = $1 and version = $2",
+        case.id.0,
+        case.version,
+        action.word(),
+    );
+    match done.execute(tx.conn()).await?.rows_affected() {
+        1 => Ok(()),
+        _ => Err(StoreError::Stale("the case")),
+    }
+}
+
 /// What is found now: another classification of the same trouble, or the same with other words.
 #[derive(Clone, Debug)]
 pub struct Finding<'a> {

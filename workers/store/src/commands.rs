@@ -75,6 +75,17 @@ pub async fn again(tx: &mut Tx, id: CommandId, seconds: f64, why: &str, missed: 
     Ok(())
 }
 
+/// Takes back what no relay has taken; false when one has, or when there is nothing to take back.
+pub async fn withdraw(tx: &mut Tx, action: ActionId, why: &str) -> Result<bool, StoreError> {
+    let done = sqlx::query!(
+        "update engine_command set state = 'withdrawn', last_error = $2, ended_at = now()
+         where action_id = $1 and state = 'pending' and tries = 0",
+        action.0,
+        why,
+    );
+    Ok(done.execute(tx.conn()).await?.rows_affected() > 0)
+}
+
 /// Whether a command of this kind for this instance is under way.
 pub async fn is_pending(tx: &mut Tx, kind: &str, process_instance_id: &str) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(

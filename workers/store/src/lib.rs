@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod actions;
+pub mod approvals;
 pub mod archive;
 pub mod attempts;
 pub mod audit;
@@ -24,6 +25,7 @@ pub mod outbox;
 pub mod people;
 pub mod places;
 pub mod problems;
+pub mod requests;
 pub mod restore;
 pub mod server;
 pub mod severity;

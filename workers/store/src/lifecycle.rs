@@ -147,6 +147,32 @@ pub async fn take_return(tx: &mut Tx, case: CaseId) -> Result<Option<Return>, St
     Ok(row.fetch_optional(tx.conn()).await?)
 }
 
+/// What a force close is answered for with.
+#[derive(Clone, Debug)]
+pub struct ForceClose<'a> {
+    pub reason: &'a str,
+    pub authority: &'a str,
+    pub impact: &'a str,
+    pub by: &'a str,
+    pub approved_by: &'a str,
+}
+
+pub async fn force_close(tx: &mut Tx, case: &Case, close: &ForceClose<'_>) -> Result<(), StoreError> {
+    let done = sqlx::query!(
+        "update fallout_case set status = 'force_closed', closed_at = now(), force_close_reason = $3, force_close_authority = $4,
+                force_close_impact = $5, force_closed_by = $6, force_close_approved_by = $7, version = version + 1, updated_at = now()
+         where id = $1 and version = $2",
+        case.id.0,
+        case.version,
+        close.reason,
+        close.authority,
+        close.impact,
+        close.by,
+        close.approved_by,
+    );
+    one(done.execute(tx.conn()).await?.rows_affected())
+}
+
 fn one(rows: u64) -> Result<(), StoreError> {
     if rows == 1 { Ok(()) } else { Err(StoreError::Stale("the case")) }
 }

@@ -4,6 +4,7 @@
 //!
 //! Not here: SQL, decisions about cases or steps (the desk), what evidence means (core).
 
+mod approvals;
 mod cancellations;
 mod gone_tasks;
 mod lookups;
@@ -125,10 +126,12 @@ pub enum Controller {
     Waits,
     /// Drops personal data whose time is over, and makes room for what comes.
     Retention,
+    /// Ends requests for approval that nobody decided in time.
+    Approvals,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 11] = [
+    pub const ALL: [Controller; 12] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
@@ -140,6 +143,7 @@ impl Controller {
         Controller::Problems,
         Controller::Waits,
         Controller::Retention,
+        Controller::Approvals,
     ];
 
     pub fn name(self) -> &'static str {
@@ -155,6 +159,7 @@ impl Controller {
             Controller::Problems => "problems",
             Controller::Waits => "waits",
             Controller::Retention => "retention",
+            Controller::Approvals => "approvals",
         }
     }
 }
@@ -196,6 +201,7 @@ impl Ticker {
             Controller::Problems => problems::tick(&self.watch).await,
             Controller::Waits => waits::tick(&self.watch).await,
             Controller::Retention => retention::tick(&self.watch, &mut self.retention).await,
+            Controller::Approvals => approvals::tick(&self.watch).await,
         }
     }
 }

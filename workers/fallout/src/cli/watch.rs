@@ -12,7 +12,8 @@ use crate::{
     roles::{setup::Setup, stop, watch},
 };
 
-/// Run the controllers: relay, lookups, gone-tasks, signals, cancellations, orders, seal, sla, problems, waits, retention
+/// Run the controllers: relay, lookups, gone-tasks, signals, cancellations, orders, seal, sla, problems, waits, retention,
+/// approvals
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this one

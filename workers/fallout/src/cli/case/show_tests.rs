@@ -138,6 +138,11 @@ fn what_a_person_asked_for_stands_in_the_timeline_with_all_that_was_said() {
         requested_by: "local:ops".into(),
         target: json!({ "outputs": { "serviceId": "S-77" }, "attestation": attestation }),
         result: None,
+        idempotency_key: "k".into(),
+        content_hash: None,
+        answer: None,
+        case_was: None,
+        created_at: DateTime::UNIX_EPOCH,
     };
     let event = EventLine {
         at: DateTime::UNIX_EPOCH,

@@ -1,0 +1,77 @@
+//! The dry run of a command: everything is checked, what would change is said, nothing is written.
+
+use fallout_core::{
+    action::{Accepted, Declaration, catalogue::Approval, command::RecoveryCommand},
+    case::{CaseEvent, CaseState, next},
+    ids::CaseNumber,
+    step::StepState,
+};
+use fallout_store::{cases, steps};
+use serde::Serialize;
+
+use super::ask::Ask;
+use crate::{Desk, DeskError, guarding::guarded_without_step, work::Work};
+
+/// What a command would do.
+#[derive(Clone, Debug, Serialize)]
+pub struct Plan {
+    pub case: CaseNumber,
+    pub declaration: &'static Declaration,
+    pub changes: Vec<String>,
+}
+
+impl Desk {
+    /// The same checks in the same order as [`Desk::command`]; a refusal is the answer, and is not kept: nothing was asked.
+    pub async fn plan(&self, tenant: &str, principal: &str, command: &RecoveryCommand) -> Result<Plan, DeskError> {
+        let ask = Ask::new(tenant, principal, command)?;
+        let mut tx = self.tenant(tenant).await?;
+        let case = cases::by_number(&mut tx, tenant, ask.case).await?.ok_or(DeskError::NoSuchCase(ask.case))?;
+        ask.is_for(&mut tx, &case).await?;
+        if !case.state.is_active() {
+            return Err(DeskError::CaseIsOver(case.number, case.state));
+        }
+        let accepted = match case.step {
+            None => {
+                let now = tx.now().await?;
+                guarded_without_step(&case, ask.action, &ask.asked(), now)?
+            }
+            Some(step) => {
+                let step = steps::get(&mut tx, step).await?;
+                Work::on(self, tx, step).await?.accepts(&case, &ask).await?
+            }
+        };
+        let declaration = ask.action.declaration();
+        let changes = changes(&ask, case.state, &accepted)?;
+        Ok(Plan { case: case.number, declaration, changes })
+    }
+}
+
+fn changes(ask: &Ask<'_>, stands: CaseState, accepted: &Accepted) -> Result<Vec<String>, DeskError> {
+    let declaration = ask.action.declaration();
+    if declaration.approval == Approval::SecondPerson {
+        let waits = next(stands, CaseEvent::ApprovalRequested)?;
+        return Ok(vec![
+            format!("the case goes from {stands} to {waits}"),
+            "a second person is asked to agree to exactly this command".into(),
+        ]);
+    }
+    let recovering = next(stands, CaseEvent::ActionRequested)?;
+    let mut changes = vec![format!("the case goes from {stands} to {recovering}")];
+    match accepted {
+        Accepted::Correlate { settles } => {
+            if let Some(outcome) = settles {
+                changes.push(format!("what was unknown is settled as {}, by your word", outcome.word()));
+            }
+            changes.push(format!("the step stays {}, reserved for this action", StepState::Parked));
+            changes.push(format!("the engine is told: {} with {}", declaration.relay, ask.action));
+            changes.push(format!("then the step: {}", declaration.transitions.step));
+        }
+        Accepted::RecordUndone => {
+            changes.push("the effect counts as undone, by your word; the case is resolved".into())
+        }
+        Accepted::Check(_) => changes.push("the downstream is asked; its answer settles the step or is told".into()),
+        Accepted::EndCase => {}
+    }
+    changes.push(format!("verified when: {}", declaration.expected));
+    Ok(changes)
+}

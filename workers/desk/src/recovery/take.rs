@@ -1,0 +1,206 @@
+//! What an accepted action does at once: it is stored, the case and the step are reserved, and whoever goes on is told.
+
+use fallout_core::{
+    action::{Accepted, Action, ActionState, Attestation, Refusal, catalogue::Approval},
+    case::{CaseEvent, CaseState, Resolution},
+    command::{EngineCommand, NO_ACTION},
+    ids::{ActionId, AttemptId, CaseNumber, CommandId},
+    outcome::Outcome,
+    step::{Outputs, StepState},
+};
+use fallout_store::{
+    Tx,
+    actions::{self, NewAction},
+    attempts::{self, Source},
+    cases::{self, Actor, Case},
+    commands, steps,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{Taken, approve, ask::Ask, withdraw};
+use crate::{
+    Desk, DeskError,
+    case_command::{Entry, told},
+    cases::{complete_action, move_case},
+    guarding::guarded_without_step,
+    lifecycle::{Fixed, resolve},
+    work::Work,
+};
+
+/// A case that belongs to no step has no gate and no engine to tell.
+pub(super) async fn without_step(
+    desk: &Desk,
+    mut tx: Tx,
+    mut case: Case,
+    ask: &Ask<'_>,
+) -> Result<(Tx, Taken), DeskError> {
+    let now = tx.now().await?;
+    guarded_without_step(&case, ask.action, &ask.asked(), now)?;
+    let taken = match ask.action.declaration().approval {
+        Approval::SecondPerson => approve::request(desk, &mut tx, &mut case, ask, json!({})).await?,
+        Approval::One => return Err(Refusal::NoStep.into()),
+    };
+    Ok((tx, taken))
+}
+
+/// The action with everything that was asked, and its entry in the timeline.
+pub(super) async fn store(
+    tx: &mut Tx,
+    case: &Case,
+    ask: &Ask<'_>,
+    at: Value,
+    state: ActionState,
+) -> Result<ActionId, DeskError> {
+    let action = ActionId(Uuid::now_v7());
+    let mut target = at;
+    target["outputs"] = json!(ask.command.outputs);
+    target["attestation"] = json!(ask.command.attestation);
+    target["command"] = json!(ask.command);
+    let new = NewAction {
+        id: action,
+        tenant: ask.tenant,
+        case: case.id,
+        action: ask.action,
+        requested_by: ask.principal,
+        reason: ask.reason(),
+        idempotency_key: ask.key(),
+        target: &target,
+        state,
+        content_hash: &ask.hash,
+        case_was: case.state,
+    };
+    actions::insert(tx, &new).await?;
+    Ok(action)
+}
+
+impl Work<'_> {
+    pub(super) async fn take(&mut self, mut case: Case, ask: &Ask<'_>) -> Result<Taken, DeskError> {
+        let accepted = self.accepts(&case, ask).await?;
+        if ask.action.declaration().approval == Approval::SecondPerson {
+            let at = self.whereabouts();
+            return approve::request(self.desk, &mut self.tx, &mut case, ask, at).await;
+        }
+        let state = if matches!(accepted, Accepted::Check(_)) { ActionState::Checking } else { ActionState::Requested };
+        let at = self.whereabouts();
+        let action = store(&mut self.tx, &case, ask, at, state).await?;
+        self.perform(&mut case, action, ask, accepted).await?;
+        Ok(Taken { action, repeated: false, also: Vec::new(), approval: None })
+    }
+
+    pub(super) async fn accepts(&mut self, case: &Case, ask: &Ask<'_>) -> Result<Accepted, DeskError> {
+        let around = self.surroundings().await?;
+        Ok(self.guarded(case, &around, ask.action, &ask.asked())?)
+    }
+
+    fn whereabouts(&self) -> Value {
+        let at = &self.step.identity;
+        json!({ "orderId": at.order, "lineId": at.line, "stepId": at.step, "step": self.step.key })
+    }
+
+    /// The case is being recovered from here on.
+    pub(super) async fn perform(
+        &mut self,
+        case: &mut Case,
+        action: ActionId,
+        ask: &Ask<'_>,
+        accepted: Accepted,
+    ) -> Result<(), DeskError> {
+        let payload = json!({ "action": action, "type": ask.action, "attestation": ask.command.attestation });
+        let entry = Entry { by: ask.principal, event: CaseEvent::ActionRequested, reason: Some(ask.reason()), payload };
+        told(&mut self.tx, case, &entry).await?;
+        move_case(&mut self.tx, case, CaseEvent::ActionRequested).await?;
+        match accepted {
+            Accepted::Correlate { settles } => self.reserve(action, ask, settles).await,
+            Accepted::RecordUndone => self.record_undone(case, action, ask).await,
+            Accepted::Check(attempt) => self.ask_downstream(attempt).await,
+            // Ended by its approval only.
+            Accepted::EndCase => Err(Refusal::ApprovalUnderWay.into()),
+        }
+    }
+
+    /// The lookups controller reads next what the action is about.
+    async fn ask_downstream(&mut self, attempt: AttemptId) -> Result<(), DeskError> {
+        Ok(attempts::set_next_read(&mut self.tx, attempt, Some(self.now)).await?)
+    }
+
+    /// The gate is ours, and the relay gets its command.
+    async fn reserve(&mut self, action: ActionId, ask: &Ask<'_>, settles: Option<Outcome>) -> Result<(), DeskError> {
+        if let (Some(outcome), Some(said)) = (settles, ask.attestation()) {
+            self.attest(ask.principal, said, &outcome).await?;
+        }
+        let command = EngineCommand::Recover {
+            action,
+            step: self.step.key,
+            process_instance_id: self.step.process_instance_id.clone(),
+            seen: self.step.seen_action.map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string()),
+            take: ask.action,
+        };
+        self.step.gate = Some(action);
+        // A skip's outputs count from here on: the engine goes on to later steps before anyone can tell us that it did.
+        let none = Outputs::new();
+        let outputs = if ask.action == Action::SkipStep { &ask.command.outputs } else { &none };
+        self.stand(StepState::Parked, outputs, None).await?;
+        Ok(commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), ask.tenant, &command, Some(action)).await?)
+    }
+
+    /// Every unresolved attempt of the generation is about the same key, so what is attested settles all of them.
+    async fn attest(&mut self, principal: &str, said: &Attestation, outcome: &Outcome) -> Result<(), DeskError> {
+        let detail = json!(said);
+        let unresolved: Vec<_> = self.attempts.iter().filter(|a| a.is_unresolved()).map(|a| a.id).collect();
+        for attempt in unresolved {
+            let source = Source::Attestation(principal);
+            attempts::append_evidence(&mut self.tx, &self.step.identity.tenant, attempt, source, &detail).await?;
+            self.set_outcome(attempt, outcome).await?;
+        }
+        Ok(())
+    }
+
+    /// The named attestation is the verification: the downstream has no way to be asked for an undo here.
+    async fn record_undone(&mut self, case: &mut Case, action: ActionId, ask: &Ask<'_>) -> Result<(), DeskError> {
+        if let (Some(last), Some(said)) = (self.attempts.last().map(|a| a.id), ask.attestation()) {
+            let source = Source::Attestation(ask.principal);
+            attempts::append_evidence(&mut self.tx, &self.step.identity.tenant, last, source, &json!(said)).await?;
+        }
+        steps::set_undone(&mut self.tx, self.step.key).await?;
+        move_case(&mut self.tx, case, CaseEvent::ActionStarted).await?;
+        complete_action(&mut self.tx, case, action, "attested as undone outside").await?;
+        let fixed = Fixed { how: Some(Resolution::UndoneOutside), by: Some(action.to_string()) };
+        resolve(&mut self.tx, case, &fixed, "desk", ask.reason()).await
+    }
+
+    /// A sibling that is parked and known not to be applied goes with the order; one that is unknown keeps its case. An
+    /// action that the engine does not have yet is overtaken.
+    pub(crate) async fn cancel_too(&mut self, ask: &Ask<'_>) -> Result<Option<CaseNumber>, DeskError> {
+        let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? else {
+            return Ok(None);
+        };
+        let number = case.number;
+        let ask = ask.for_sibling(number);
+        if case.state == CaseState::Recovering && !self.overtaken(&mut case).await? {
+            return Ok(None);
+        }
+        match self.take(case, &ask).await {
+            Ok(_) => Ok(Some(number)),
+            Err(DeskError::Refused(_)) => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    async fn overtaken(&mut self, case: &mut Case) -> Result<bool, DeskError> {
+        let why = "the order was cancelled before this action was sent";
+        let Some(action) = actions::under_way(&mut self.tx, case.id).await? else { return Ok(false) };
+        if action.state != ActionState::Requested || !commands::withdraw(&mut self.tx, action.id, why).await? {
+            return Ok(false);
+        }
+        self.open_gate().await?;
+        withdraw::taken_back(&mut self.tx, case, &action, Actor::System("desk"), why).await?;
+        Ok(true)
+    }
+
+    /// The step waits for another action; what it was given is gone.
+    pub(super) async fn open_gate(&mut self) -> Result<(), DeskError> {
+        self.step.gate = None;
+        self.stand(StepState::Parked, &Outputs::new(), None).await
+    }
+}

@@ -1,0 +1,121 @@
+//! Taking an action back before anything was sent: the gate is free and the case is with its people again.
+
+use fallout_core::{
+    action::{Action, ActionState, approval::ApprovalState},
+    case::{CaseEvent, CaseState},
+    ids::{ActionId, CaseNumber},
+};
+use fallout_store::{
+    Tx,
+    actions::{self, StoredAction},
+    approvals,
+    cases::{self, Actor, Case},
+    commands, steps,
+};
+use serde::Serialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::{NotRecovered, audit};
+use crate::{Desk, DeskError, cases::move_case, sla::hold, work::Work};
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Withdrawn {
+    pub action: ActionId,
+    pub case: CaseNumber,
+    pub state: CaseState,
+    /// It was taken back before.
+    pub already: bool,
+}
+
+impl Desk {
+    pub async fn withdraw(
+        &self,
+        tenant: &str,
+        principal: &str,
+        action: ActionId,
+        reason: &str,
+    ) -> Result<Withdrawn, DeskError> {
+        let withdrawn = self.take_back(tenant, principal, action, reason).await;
+        let case = withdrawn.as_ref().map(|w| w.case.to_string()).unwrap_or_default();
+        let asked = audit::Asked::about(tenant, "withdraw", principal, case, action.to_string(), reason);
+        self.audited(&asked, withdrawn).await
+    }
+
+    async fn take_back(
+        &self,
+        tenant: &str,
+        principal: &str,
+        action: ActionId,
+        reason: &str,
+    ) -> Result<Withdrawn, DeskError> {
+        let reason = fallout_core::people::text("the reason", reason)?;
+        let mut tx = self.tenant(tenant).await?;
+        let stored = actions::find(&mut tx, tenant, action).await?.ok_or(NotRecovered::NoSuchAction(action))?;
+        let case = cases::by_id(&mut tx, stored.case).await?;
+        hold(&mut tx, &case).await?;
+        let mut case = cases::held(&mut tx, case.id).await?;
+        // What was read before the lock may have changed meanwhile.
+        let stored = actions::by_id(&mut tx, action).await?;
+        if stored.state == ActionState::Withdrawn {
+            return Ok(Withdrawn { action, case: case.number, state: case.state, already: true });
+        }
+        match (stored.action, stored.state) {
+            (Action::CancelOrder, state) if !state.is_over() => return Err(NotRecovered::CancelStands.into()),
+            (_, ActionState::Requested) if commands::withdraw(&mut tx, action, reason).await? => {
+                tx = self.free(tx, &case).await?;
+            }
+            (_, ActionState::Requested) => return Err(NotRecovered::Sent(action).into()),
+            (_, ActionState::Checking) => {}
+            (_, ActionState::AwaitingApproval) => void(&mut tx, action).await?,
+            (_, state) => return Err(NotRecovered::NotWithdrawable(action, state).into()),
+        }
+        taken_back(&mut tx, &mut case, &stored, Actor::User(principal), reason).await?;
+        let asked =
+            audit::Asked::about(tenant, "withdraw", principal, case.number.to_string(), action.to_string(), reason);
+        audit::accepted(&mut tx, &asked, action, false).await?;
+        tx.commit().await?;
+        Ok(Withdrawn { action, case: case.number, state: case.state, already: false })
+    }
+
+    async fn free(&self, mut tx: Tx, case: &Case) -> Result<Tx, DeskError> {
+        let Some(step) = case.step else { return Ok(tx) };
+        let step = steps::lock(&mut tx, step).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        work.open_gate().await?;
+        Ok(work.tx)
+    }
+}
+
+async fn void(tx: &mut Tx, action: ActionId) -> Result<(), DeskError> {
+    if let Some(approval) = approvals::of_action(tx, action).await? {
+        approvals::decide(tx, approval.id, ApprovalState::Void, None, None).await?;
+    }
+    Ok(())
+}
+
+/// The action is over without effect, and its case with its people as before.
+pub(super) async fn taken_back(
+    tx: &mut Tx,
+    case: &mut Case,
+    action: &StoredAction,
+    by: Actor<'_>,
+    why: &str,
+) -> Result<(), DeskError> {
+    actions::set_state(tx, action.id, ActionState::Withdrawn, &json!({ "why": why })).await?;
+    let payload = json!({ "action": action.id, "type": action.action });
+    cases::append_event(tx, Uuid::now_v7(), case, CaseEvent::ActionWithdrawn, by, Some(why), &payload).await?;
+    move_case(tx, case, CaseEvent::ActionWithdrawn).await?;
+    to_its_people(tx, case, action.case_was).await
+}
+
+/// Nobody loses a case by asking for something: who had it has it again.
+pub(super) async fn to_its_people(tx: &mut Tx, case: &mut Case, was: Option<CaseState>) -> Result<(), DeskError> {
+    let back = was.map_or(CaseState::Classified, CaseState::returns_to);
+    if case.state == CaseState::Classified && back != case.state {
+        cases::set_state(tx, case, back).await?;
+        case.state = back;
+        case.version += 1;
+    }
+    Ok(())
+}

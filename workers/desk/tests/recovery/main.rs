@@ -1,0 +1,11 @@
+//! Recovery commands against a real Postgres as the program's own role: what is taken, what is refused by name, what is kept.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod approving;
+mod checking;
+mod commands;
+mod house;
+mod overtaking;
+mod racing;
+mod withdrawing;

@@ -1,0 +1,277 @@
+//! `fallout case recover | withdraw | approve | refuse-approval`: recovery commands, by flags or as JSON.
+
+use std::{
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use clap::{Subcommand, ValueEnum};
+use fallout_core::{
+    action::{
+        Attestation, Declaration,
+        command::{BYTES_MAX, Malformed, RecoveryCommand},
+    },
+    ids::ActionId,
+    token::TokenScope,
+};
+use fallout_desk::{Approved, Desk, DeskError, NotRecovered, Plan, Taken, Withdrawn};
+use uuid::Uuid;
+
+use super::{principal, told};
+use crate::{cli::Context, cli::action::find, codes::Failure};
+
+/// Choose how a case goes on
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
+  fallout case recover fc-13 --action resume --reason 'service is there' --attest applied --reference INC-881 --output serviceId=S-77
+  fallout case recover fc-14 --action cancel --reason 'customer withdrew' --dry-run
+  fallout case recover fc-15 --action force-close --reason 'CHG-7' --impact 'the old tariff stays until May'
+  fallout case recover --command command.json
+
+`fallout action list` shows every action. A step whose outcome is unknown needs an attestation: applied allows resume,
+not-applied allows retry; or ask the downstream: --action reconcile. An attestation is kept as evidence under your name.
+While an attempt is still open, every action is refused: wait for its end.")]
+pub struct Args {
+    /// Case number, e.g. fc-100001
+    #[arg(required_unless_present = "command", conflicts_with = "command")]
+    pub id: Option<String>,
+    /// The whole command as JSON, from a file or `-` for standard input (docs/ACTIONS.md)
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "reason", "attest", "outputs", "impact", "idempotency_key"])]
+    pub command: Option<PathBuf>,
+    /// What to do, e.g. retry; see `fallout action list`
+    #[arg(long, value_name = "ACTION", required_unless_present = "command")]
+    pub action: Option<String>,
+    /// Why; kept in the case's history
+    #[arg(long, value_name = "TEXT", required_unless_present = "command")]
+    pub reason: Option<String>,
+    /// What you found out about the effect outside
+    #[arg(long, value_enum, requires = "reference")]
+    pub attest: Option<Attest>,
+    /// Where the proof can be found: a ticket, a mail, a screen
+    #[arg(long, value_name = "TEXT", requires = "attest")]
+    pub reference: Option<String>,
+    /// A value that later steps need; may be repeated
+    #[arg(long = "output", value_name = "NAME=VALUE", value_parser = name_and_value)]
+    pub outputs: Vec<(String, String)>,
+    /// What a force close means for the customer
+    #[arg(long, value_name = "TEXT")]
+    pub impact: Option<String>,
+    /// Makes the command safe to repeat: the same key with the same content is answered, not done again
+    #[arg(long, value_name = "KEY")]
+    pub idempotency_key: Option<String>,
+    /// Check everything and show what would change; write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Attest {
+    Applied,
+    NotApplied,
+}
+
+/// What becomes of an action that was asked for.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take an action back before it is sent
+    Withdraw {
+        /// The action's id, as `case recover` printed it
+        #[arg(value_name = "ACTION")]
+        action: Uuid,
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Agree, as a second person, to an action that waits for it
+    Approve {
+        /// The approval's id, as `case recover` printed it
+        #[arg(value_name = "APPROVAL")]
+        approval: Uuid,
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+    /// Do not agree
+    RefuseApproval {
+        #[arg(value_name = "APPROVAL")]
+        approval: Uuid,
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+    },
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+    let tenant = &context.settings.tenant.id;
+    let principal = identity(desk, tenant).await?;
+    let command = match &args.command {
+        Some(file) => from_file(file)?,
+        None => from_flags(&args, &principal)?,
+    };
+    if args.dry_run {
+        let plan = desk.plan(tenant, &principal, &command).await.map_err(told)?;
+        context.out.data(&plan, || planned(&plan))?;
+        return Ok(());
+    }
+    let taken = desk.command(tenant, &principal, &command).await.map_err(told)?;
+    context.out.data(&taken, || taken_text(&command.fallout_case_id, &taken))?;
+    Ok(())
+}
+
+pub async fn decide(command: Command, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+    let tenant = &context.settings.tenant.id;
+    let principal = identity(desk, tenant).await?;
+    match command {
+        Command::Withdraw { action, reason } => {
+            let done = desk.withdraw(tenant, &principal, ActionId(action), &reason).await.map_err(told)?;
+            context.out.data(&done, || withdrawn(&done))?;
+        }
+        Command::Approve { approval, reason } => {
+            let done = desk.approve(tenant, &principal, approval, &reason).await.map_err(told)?;
+            context.out.data(&done, || decided(&done))?;
+        }
+        Command::RefuseApproval { approval, reason } => {
+            let done = desk.refuse_approval(tenant, &principal, approval, &reason).await.map_err(told)?;
+            context.out.data(&done, || decided(&done))?;
+        }
+    }
+    Ok(())
+}
+
+/// With a personal token its holder, else who the operating system says it is; never a name typed into the command.
+async fn identity(desk: &Desk, tenant: &str) -> anyhow::Result<String> {
+    let Ok(secret) = std::env::var("FALLOUT_TOKEN") else { return Ok(principal()) };
+    let caller = desk.caller(secret.trim()).await.map_err(told)?;
+    let caller = caller.filter(|caller| caller.tenant == tenant && caller.may(TokenScope::CasesAct));
+    let refused = || Failure::new("FO-063", "FALLOUT_TOKEN is no token that may act on cases of this tenant");
+    Ok(caller.ok_or_else(refused)?.principal())
+}
+
+fn from_file(file: &Path) -> anyhow::Result<RecoveryCommand> {
+    let mut text = Vec::new();
+    let most = BYTES_MAX as u64 + 1;
+    let name = file.display();
+    let read = match file.to_str() {
+        Some("-") => std::io::stdin().take(most).read_to_end(&mut text),
+        _ => std::fs::File::open(file).and_then(|file| file.take(most).read_to_end(&mut text)),
+    };
+    read.map_err(|e| Failure::new("FO-060", format!("{name} cannot be read")).because(e))?;
+    RecoveryCommand::read(&text).map_err(|e| told(malformed(e)))
+}
+
+fn malformed(e: Malformed) -> DeskError {
+    DeskError::Recovery(NotRecovered::Malformed(e))
+}
+
+fn from_flags(args: &Args, principal: &str) -> anyhow::Result<RecoveryCommand> {
+    let attestation = args.attest.zip(args.reference.clone());
+    let attestation = attestation.map(|(said, reference)| Attestation { applied: said == Attest::Applied, reference });
+    let text = |(name, value): &(String, String)| (name.clone(), serde_json::Value::from(value.as_str()));
+    let declared: &Declaration = find(args.action.as_deref().unwrap_or_default())?;
+    Ok(RecoveryCommand {
+        idempotency_key: args.idempotency_key.clone().unwrap_or_else(|| Uuid::now_v7().to_string()),
+        fallout_case_id: args.id.clone().unwrap_or_default(),
+        action: declared.action.word().to_owned(),
+        target: None,
+        reason: args.reason.clone().unwrap_or_default(),
+        requested_by: principal.to_owned(),
+        attestation,
+        outputs: args.outputs.iter().map(text).collect(),
+        impact: args.impact.clone(),
+    })
+}
+
+fn taken_text(case: &str, taken: &Taken) -> String {
+    let action = taken.action;
+    let mut text = match (taken.repeated, taken.approval) {
+        (true, _) => format!("already done: the same command was accepted before as action {action}"),
+        (false, None) => format!("accepted as action {action}; see how it goes: fallout case show {case}"),
+        (false, Some(approval)) => format!(
+            "action {action} waits for a second person; with a token of their own they run:\n\
+             fallout case approve {approval} --reason TEXT"
+        ),
+    };
+    if !taken.also.is_empty() {
+        let also: Vec<String> = taken.also.iter().map(ToString::to_string).collect();
+        text += &format!("\nother parked steps of the order go with it: {}", also.join(", "));
+    }
+    text
+}
+
+fn planned(plan: &Plan) -> String {
+    let d = plan.declaration;
+    let changes: String = plan.changes.iter().map(|change| format!("  - {change}\n")).collect();
+    format!(
+        "{} of {} would be accepted; nothing was written\n\n  does      {}\n  does not  {}\n  customer  {}\n\n{changes}",
+        d.action, plan.case, d.does, d.does_not, d.customer
+    )
+}
+
+fn withdrawn(done: &Withdrawn) -> String {
+    let Withdrawn { action, case, state, already } = done;
+    match already {
+        true => format!("already done: action {action} was taken back before; case {case} is {state}"),
+        false => format!("action {action} is taken back; case {case} is {state}"),
+    }
+}
+
+fn decided(done: &Approved) -> String {
+    let Approved { action, case, approval_state, case_state, .. } = done;
+    format!("the approval is {approval_state}: action {action}; case {case} is {case_state}")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use fallout_core::action::Action;
+
+    use super::*;
+
+    #[derive(Debug, Parser)]
+    struct Line {
+        #[command(flatten)]
+        args: Args,
+    }
+
+    fn parsed(words: &str) -> Result<Args, clap::Error> {
+        Line::try_parse_from(std::iter::once("recover").chain(words.split(' '))).map(|line| line.args)
+    }
+
+    #[test]
+    fn flags_make_the_command_that_a_file_would_hold() {
+        let args =
+            parsed("fc-12 --action force-close --reason R --impact I --idempotency-key k --output id=7").unwrap();
+        let command = from_flags(&args, "local:ann").unwrap();
+        let (case, action) = command.check().unwrap();
+        assert_eq!((case.to_string().as_str(), action), ("fc-12", Action::ForceClose));
+        assert_eq!((command.requested_by.as_str(), command.impact.as_deref()), ("local:ann", Some("I")));
+        assert_eq!(command.outputs["id"], "7");
+        let text = serde_json::to_vec(&command).unwrap();
+        assert_eq!(RecoveryCommand::read(&text).unwrap(), command);
+    }
+
+    #[test]
+    fn a_command_is_given_by_flags_or_by_a_file_and_not_by_both() {
+        assert!(parsed("--command -").is_ok());
+        for words in ["fc-12", "fc-12 --action retry", "fc-12 --command -", "--command - --reason x"] {
+            assert!(parsed(words).is_err(), "{words}");
+        }
+        let slip = from_flags(&parsed("fc-12 --action retri --reason x").unwrap(), "p").unwrap_err();
+        assert!(slip.to_string().contains("did you mean retry?"), "{slip}");
+    }
+
+    #[test]
+    fn what_was_taken_says_how_it_goes_on() {
+        let id = Uuid::nil();
+        let taken = Taken { action: ActionId(id), repeated: false, also: Vec::new(), approval: Some(id) };
+        assert!(taken_text("fc-1", &taken).contains(&format!("fallout case approve {id} --reason")));
+        let again = Taken { repeated: true, ..taken };
+        assert!(taken_text("fc-1", &again).starts_with("already done"));
+    }
+}
