@@ -23,6 +23,8 @@ pub struct CaseCommand<'a> {
     pub case: CaseNumber,
     /// The version that the person saw; another one is refused.
     pub if_version: Option<i32>,
+    /// With this key it is done to the case once; its entry keeps the key.
+    pub key: Option<&'a str>,
 }
 
 /// How the case stands after a command.
@@ -48,11 +50,22 @@ impl Desk {
         let found = cases::by_number(&mut tx, ask.tenant, ask.case).await?.ok_or(DeskError::NoSuchCase(ask.case))?;
         hold(&mut tx, &found).await?;
         let case = cases::held(&mut tx, found.id).await?;
+        self.asked_rightly(&mut tx, ask, &case).await?;
+        Ok((tx, case))
+    }
+
+    /// Not done before with its key, and meant for the case as it is. The key comes first: what was done changed the version.
+    pub(crate) async fn asked_rightly(&self, tx: &mut Tx, ask: &CaseCommand<'_>, case: &Case) -> Result<(), DeskError> {
+        if let Some(key) = ask.key
+            && cases::has_done(tx, case.id, key).await?
+        {
+            return Err(DeskError::DoneBefore(Stands::already(case)));
+        }
         match ask.if_version {
             Some(asked) if asked != case.version => {
                 Err(DeskError::StaleVersion { case: case.number, asked, has: case.version })
             }
-            _ => Ok((tx, case)),
+            _ => Ok(()),
         }
     }
 }
@@ -69,9 +82,28 @@ pub(crate) async fn done(mut tx: Tx, mut case: Case, entry: &Entry<'_>, state: C
     Ok(Stands { case: case.number, state: case.state, version: case.version, already: false })
 }
 
+/// Whose entry it is, and the key that it keeps.
+#[derive(Clone, Copy)]
+pub(crate) struct By<'a> {
+    principal: &'a str,
+    key: Option<&'a str>,
+}
+
+impl<'a> From<&CaseCommand<'a>> for By<'a> {
+    fn from(ask: &CaseCommand<'a>) -> By<'a> {
+        By { principal: ask.principal, key: ask.key }
+    }
+}
+
+impl<'a> From<&'a str> for By<'a> {
+    fn from(principal: &'a str) -> By<'a> {
+        By { principal, key: None }
+    }
+}
+
 /// One entry by a person.
 pub(crate) struct Entry<'a> {
-    pub by: &'a str,
+    pub by: By<'a>,
     pub event: CaseEvent,
     pub reason: Option<&'a str>,
     pub payload: Value,
@@ -90,6 +122,10 @@ pub(crate) async fn written(
 
 /// An entry that goes with no change of the row.
 pub(crate) async fn told(tx: &mut Tx, case: &Case, entry: &Entry<'_>) -> Result<(), DeskError> {
-    let (id, by) = (Uuid::now_v7(), Actor::User(entry.by));
-    Ok(cases::append_event(tx, id, case, entry.event, by, entry.reason, &entry.payload).await?)
+    let (id, by) = (Uuid::now_v7(), Actor::User(entry.by.principal));
+    let mut payload = entry.payload.clone();
+    if let Some(key) = entry.by.key {
+        payload["key"] = key.into();
+    }
+    Ok(cases::append_event(tx, id, case, entry.event, by, entry.reason, &payload).await?)
 }

@@ -55,7 +55,7 @@ impl Desk {
         may_link(&mut tx, &case, &original).await?;
         lifecycle::link(&mut tx, &case, original.id).await?;
         let payload = json!({ "original": original.number });
-        let entry = Entry { by: ask.principal, event: CaseEvent::LinkedAsDuplicate, reason: Some(reason), payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::LinkedAsDuplicate, reason: Some(reason), payload };
         done(tx, case, &entry, state).await
     }
 
@@ -72,7 +72,7 @@ impl Desk {
         let resolution = lifecycle::resolution(&mut tx, &case).await?;
         let payload = json!({ "resolution": resolution, "followUp": follow_up });
         let event = CaseEvent::ClosedAfterVerification;
-        let entry = Entry { by: ask.principal, event, reason: Some(root_cause), payload };
+        let entry = Entry { by: ask.into(), event, reason: Some(root_cause), payload };
         done(tx, case, &entry, state).await
     }
 
@@ -94,7 +94,7 @@ impl Desk {
         }
         cases::set_state(&mut tx, &case, state).await?;
         let payload = json!({ "was": case.state });
-        let entry = Entry { by: ask.principal, event: CaseEvent::Reopened, reason: Some(reason), payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::Reopened, reason: Some(reason), payload };
         done(tx, case, &entry, state).await
     }
 }

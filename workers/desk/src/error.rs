@@ -36,6 +36,8 @@ pub enum DeskError {
     KeyReused(String),
     #[error("case {case} has version {has} by now, not {asked}; somebody was first")]
     StaleVersion { case: CaseNumber, asked: i32, has: i32 },
+    #[error("this was done to case {} before, with the same key", .0.case)]
+    DoneBefore(crate::Stands),
     #[error("{0}")]
     NotAllowed(#[from] NotAllowed),
     #[error("{0}")]

@@ -31,7 +31,7 @@ impl Desk {
             "from": from, "to": known.code, "category": category.code, "group": category.owner_group,
             "taxonomy": taxonomy.label(),
         });
-        let entry = Entry { by: ask.principal, event: CaseEvent::Classified, reason: Some(reason), payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::Classified, reason: Some(reason), payload };
         written(&mut tx, &mut case, &entry, state).await?;
         also_called(&mut tx, &case, code).await?;
         self.follow_group(&mut tx, &mut case, &category.owner_group).await?;
@@ -45,7 +45,7 @@ impl Desk {
         let note = text("the note", note)?;
         let (mut tx, case) = self.held(ask).await?;
         goes(&case, CaseEvent::Noted)?;
-        let entry = Entry { by: ask.principal, event: CaseEvent::Noted, reason: Some(note), payload: Value::Null };
+        let entry = Entry { by: ask.into(), event: CaseEvent::Noted, reason: Some(note), payload: Value::Null };
         told(&mut tx, &case, &entry).await?;
         tx.commit().await?;
         Ok(Stands { case: case.number, state: case.state, version: case.version, already: false })

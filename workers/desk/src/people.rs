@@ -65,7 +65,7 @@ impl Desk {
         }
         people::set_owner(&mut tx, &case, state, group, user).await?;
         let payload = json!({ "group": group, "user": user, "from": { "group": had.group, "user": had.user } });
-        let entry = Entry { by: ask.principal, event: CaseEvent::Assigned, reason, payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::Assigned, reason, payload };
         done(tx, case, &entry, state).await
     }
 
@@ -80,7 +80,7 @@ impl Desk {
         had.group().may_take(ask.principal, had.user.as_deref())?;
         people::set_owner(&mut tx, &case, state, had.group.as_deref(), Some(ask.principal)).await?;
         let payload = json!({ "group": had.group, "user": ask.principal, "from": had.user });
-        let entry = Entry { by: ask.principal, event: CaseEvent::Taken, reason: None, payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::Taken, reason: None, payload };
         done(tx, case, &entry, state).await
     }
 
@@ -97,7 +97,7 @@ impl Desk {
         had.group().may_hand_over(ask.principal, had.user.as_deref(), to)?;
         people::set_owner(&mut tx, &case, state, had.group.as_deref(), Some(to)).await?;
         let payload = json!({ "group": had.group, "user": to, "from": had.user });
-        let entry = Entry { by: ask.principal, event: CaseEvent::HandedOver, reason: Some(reason), payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::HandedOver, reason: Some(reason), payload };
         done(tx, case, &entry, state).await
     }
 
@@ -114,7 +114,7 @@ impl Desk {
         had.group().may_take(ask.principal, Some(ask.principal))?;
         people::set_owner(&mut tx, &case, state, Some(group), None).await?;
         let payload = json!({ "from": had.group, "to": group, "user": had.user });
-        let entry = Entry { by: ask.principal, event: CaseEvent::Escalated, reason: Some(reason), payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::Escalated, reason: Some(reason), payload };
         done(tx, case, &entry, state).await
     }
 

@@ -65,7 +65,7 @@ impl Desk {
         };
         lifecycle::wait(&mut tx, &case, wait.waits_for, reason, until).await?;
         let payload = json!({ "for": wait.waits_for, "until": until });
-        let entry = Entry { by: ask.principal, event: CaseEvent::Waiting, reason: Some(reason), payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::Waiting, reason: Some(reason), payload };
         done(tx, case, &entry, state).await
     }
 
@@ -82,7 +82,7 @@ impl Desk {
         let review = review.moment(&mut tx).await?;
         lifecycle::leave_unresolved(&mut tx, &case, reason, review).await?;
         let payload = json!({ "review": review });
-        let entry = Entry { by: ask.principal, event: CaseEvent::LeftUnresolved, reason: Some(reason), payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::LeftUnresolved, reason: Some(reason), payload };
         done(tx, case, &entry, state).await
     }
 
@@ -96,7 +96,7 @@ impl Desk {
         let state = goes(&case, CaseEvent::WaitEnded)?;
         cases::set_state(&mut tx, &case, state).await?;
         let payload = json!({ "was": case.state });
-        let entry = Entry { by: ask.principal, event: CaseEvent::WaitEnded, reason, payload };
+        let entry = Entry { by: ask.into(), event: CaseEvent::WaitEnded, reason, payload };
         done(tx, case, &entry, state).await
     }
 

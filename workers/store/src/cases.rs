@@ -314,10 +314,10 @@ pub async fn timeline(tx: &mut Tx, case: CaseId, limit: i64) -> Result<(Vec<Even
     Ok((lines.collect(), total))
 }
 
-/// Whether a note with this key stands on the timeline.
-pub async fn has_noted(tx: &mut Tx, case: CaseId, key: &str) -> Result<bool, StoreError> {
+/// Whether something was done with this key: its entry keeps it.
+pub async fn has_done(tx: &mut Tx, case: CaseId, key: &str) -> Result<bool, StoreError> {
     let found = sqlx::query_scalar!(
-        r#"select exists (select from fallout_event where fallout_case_id = $1 and event_type = 'FalloutNoteAdded'
+        r#"select exists (select from fallout_event where fallout_case_id = $1 and actor_type = 'user'
                and payload ->> 'key' = $2) as "found!""#,
         case.0,
         key,

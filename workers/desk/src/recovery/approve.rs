@@ -53,7 +53,8 @@ pub(super) async fn request(
     let action = take::store(tx, case, ask, at, ActionState::AwaitingApproval).await?;
     let approval = Uuid::now_v7();
     let payload = json!({ "action": action, "type": ask.action, "approval": approval, "impact": ask.command.impact });
-    let entry = Entry { by: ask.principal, event: CaseEvent::ApprovalRequested, reason: Some(ask.reason()), payload };
+    let entry =
+        Entry { by: ask.principal.into(), event: CaseEvent::ApprovalRequested, reason: Some(ask.reason()), payload };
     told(tx, case, &entry).await?;
     move_case(tx, case, CaseEvent::ApprovalRequested).await?;
     let new = NewApproval {
@@ -186,7 +187,7 @@ impl Desk {
         }
         approvals::decide(&mut tx, approval, ApprovalState::Granted, Some(principal), Some(reason)).await?;
         let entry = Entry {
-            by: principal,
+            by: principal.into(),
             event: CaseEvent::ApprovalGranted,
             reason: Some(reason),
             payload: pending.payload(),
@@ -259,7 +260,8 @@ impl Desk {
         let result = json!({ "approved_by": approver, "impact": close.impact });
         actions::set_state(&mut tx, pending.stored.id, ActionState::Completed, &result).await?;
         let payload = json!({ "action": pending.stored.id, "impact": close.impact, "approvedBy": approver });
-        let entry = Entry { by: ask.principal, event: CaseEvent::ForceClosed, reason: Some(ask.reason()), payload };
+        let entry =
+            Entry { by: ask.principal.into(), event: CaseEvent::ForceClosed, reason: Some(ask.reason()), payload };
         told(&mut tx, &pending.case, &entry).await?;
         drop(ask);
         pending.case.state = state;

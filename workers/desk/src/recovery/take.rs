@@ -107,7 +107,8 @@ impl Work<'_> {
         accepted: Accepted,
     ) -> Result<(), DeskError> {
         let payload = json!({ "action": action, "type": ask.action, "attestation": ask.command.attestation });
-        let entry = Entry { by: ask.principal, event: CaseEvent::ActionRequested, reason: Some(ask.reason()), payload };
+        let entry =
+            Entry { by: ask.principal.into(), event: CaseEvent::ActionRequested, reason: Some(ask.reason()), payload };
         told(&mut self.tx, case, &entry).await?;
         move_case(&mut self.tx, case, CaseEvent::ActionRequested).await?;
         match accepted {

@@ -209,7 +209,7 @@ pub fn task(order: &str) -> TaskRef {
 
 /// A command about a case as it stands.
 pub fn by(principal: &'static str, case: CaseNumber) -> CaseCommand<'static> {
-    CaseCommand { tenant: TENANT, principal, case, if_version: None }
+    CaseCommand { tenant: TENANT, principal, case, if_version: None, key: None }
 }
 
 /// The refusal's words.

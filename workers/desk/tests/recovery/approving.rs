@@ -78,7 +78,7 @@ async fn nobody_is_their_own_second_person() {
 async fn an_approval_is_for_the_case_as_it_stood() {
     let house = House::new(bare).await;
     let (case, _, approval) = requested(&house, "o-1").await;
-    let ask = CaseCommand { tenant: TENANT, principal: "local:cid", case, if_version: None };
+    let ask = CaseCommand { tenant: TENANT, principal: "local:cid", case, if_version: None, key: None };
     house.desk.classify(&ask, "DEFECT", "looked closer").await.unwrap();
     let bob = house.person("bob", "local:admin").await;
     let said = refused(house.desk.approve(TENANT, &bob, approval, "fine").await);

@@ -12,7 +12,7 @@ use crate::house::{ANN, House, TENANT, bare, command, refused};
 async fn an_action_is_taken_back_until_the_relay_has_it() {
     let mut house = House::new(bare).await;
     let case = house.rejected("o-1").await;
-    let ask = CaseCommand { tenant: TENANT, principal: ANN, case, if_version: None };
+    let ask = CaseCommand { tenant: TENANT, principal: ANN, case, if_version: None, key: None };
     house.desk.take(&ask).await.unwrap();
     let taken = house.give(&command(case, Action::RetryStep, "k-1")).await.unwrap();
     let back = house.desk.withdraw(TENANT, "local:bob", taken.action, "wrong case").await.unwrap();

@@ -61,7 +61,7 @@ async fn a_case_is_found_by_the_keys_it_had_before_it_was_called_otherwise() {
         NewSignal { finding: Finding::Classification(kind.into()), ..signal }
     };
     let case = house.tell(&called("ORDER_STUCK")).await.case;
-    let ask = CaseCommand { tenant: TENANT, principal: "local:test", case: case.unwrap(), if_version: None };
+    let ask = CaseCommand { tenant: TENANT, principal: "local:test", case: case.unwrap(), if_version: None, key: None };
     house.rig.desk.classify(&ask, "POLICY_CHANGED", "a call from sales").await.unwrap();
     for kind in ["ORDER_STUCK", "POLICY_CHANGED"] {
         let answer = house.tell(&called(kind)).await;

@@ -4,7 +4,7 @@ use std::{fmt::Write, path::PathBuf};
 
 use clap::Subcommand;
 use fallout_core::{ids::CaseNumber, worklist::Sort};
-use fallout_desk::{Assignment, Bulk, CaseCommand, Desk, Wait, When};
+use fallout_desk::{Assignment, Bulk, CaseCommand, Desk, DeskError, Stands, Wait, When};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -101,34 +101,43 @@ pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<E
         Some(file) => from_file(file)?,
         None => from_filter(args.filter.clone(), desk, tenant).await?,
     };
-    if !args.yes {
-        let numbers: Vec<String> = rows.iter().map(|row| row.case.to_string()).collect();
-        context.out.data(&serde_json::json!({ "cases": numbers, "done": false }), || preview(&numbers))?;
-        return Ok(Exit::Done);
-    }
     let me = principal();
     let original = match &args.what {
         What::Link { duplicate_of, .. } => Some(number(duplicate_of)?),
         _ => None,
     };
     let what = bulk(&args.what, &me, original);
-    let key = args.idempotency_key.unwrap_or_else(|| Uuid::now_v7().to_string());
+    let given = args.idempotency_key.as_deref();
+    let key = given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     let (mut outcomes, begun) = (Vec::new(), std::time::Instant::now());
     for (n, row) in rows.iter().enumerate() {
         if n > 0 && n % 100 == 0 && begun.elapsed().as_secs() >= 1 {
             context.out.note(&format!("{n} of {} cases", rows.len()));
         }
-        let ask = CaseCommand { tenant, principal: &me, case: row.case, if_version: row.if_version };
-        let (result, why) = match desk.bulk(&ask, &what, &key).await {
-            Ok(stands) => (if stands.already { "already" } else { "done" }, None),
-            Err(fallout_desk::DeskError::Away(e)) => return Err(told(fallout_desk::DeskError::Away(e))),
-            Err(refused) => ("refused", Some(refused.to_string())),
+        let ask = CaseCommand { tenant, principal: &me, case: row.case, if_version: row.if_version, key: None };
+        let said = match args.yes {
+            true => desk.bulk(&ask, &what, &key).await,
+            false => desk.bulk_foreseen(&ask, &what, given).await,
         };
-        outcomes.push(Outcome { case: row.case.to_string(), result, why });
+        outcomes.push(outcome(row, said)?);
+    }
+    if !args.yes {
+        context.out.data(&Preview::of(&outcomes), || preview(&outcomes))?;
+        return Ok(Exit::Done);
     }
     context.out.data(&outcomes, || told_all(&outcomes))?;
     let refused = outcomes.iter().any(|outcome| outcome.result == "refused");
     Ok(if refused { Exit::Refused } else { Exit::Done })
+}
+
+/// A refusal is a row; a database that is away ends the command, which is repeated with its key.
+fn outcome(row: &Row, said: Result<Stands, DeskError>) -> anyhow::Result<Outcome> {
+    let (result, why) = match said {
+        Ok(stands) => (if stands.already { "already" } else { "done" }, None),
+        Err(DeskError::Away(e)) => return Err(told(DeskError::Away(e))),
+        Err(refused) => ("refused", Some(refused.to_string())),
+    };
+    Ok(Outcome { case: row.case.to_string(), result, why })
 }
 
 fn bulk<'a>(what: &'a What, me: &'a str, original: Option<CaseNumber>) -> Bulk<'a> {
@@ -190,23 +199,52 @@ fn read(text: &str) -> Result<Vec<Row>, String> {
 /// As many as one looks at before saying yes.
 const SHOWN: usize = 10;
 
-fn preview(cases: &[String]) -> String {
-    let first = cases.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match cases.len() {
+/// What would be done, what was done before, and what would be refused.
+#[derive(Debug, Serialize)]
+struct Preview<'a> {
+    cases: Vec<&'a str>,
+    already: Vec<&'a str>,
+    excluded: Vec<&'a Outcome>,
+    done: bool,
+}
+
+impl Preview<'_> {
+    fn of(outcomes: &[Outcome]) -> Preview<'_> {
+        let of = |result| outcomes.iter().filter(move |o: &&Outcome| o.result == result);
+        let cases = |result| of(result).map(|outcome| outcome.case.as_str()).collect();
+        Preview { cases: cases("done"), already: cases("already"), excluded: of("refused").collect(), done: false }
+    }
+}
+
+fn preview(outcomes: &[Outcome]) -> String {
+    let Preview { cases, already, .. } = Preview::of(outcomes);
+    let first = |cases: &[&str]| {
+        let more = if cases.len() > SHOWN { ", …" } else { "" };
+        format!("{}{more}", cases.iter().take(SHOWN).copied().collect::<Vec<_>>().join(", "))
+    };
+    let mut text = match cases.len() {
         0 => "no case is like that; nothing would be done".into(),
-        n if n > SHOWN => format!("{n} cases: {first}, …\nnothing was done; add --yes to do it"),
-        n => format!("{n} cases: {first}\nnothing was done; add --yes to do it"),
+        n => format!("{n} cases: {}\nnothing was done; add --yes to do it", first(&cases)),
+    };
+    if !already.is_empty() {
+        let _ = write!(text, "\n{} already: {}", already.len(), first(&already));
+    }
+    excluded(&mut text, outcomes, "excluded");
+    text
+}
+
+/// Each case that something stands in the way of, and what.
+fn excluded(text: &mut String, outcomes: &[Outcome], head: &str) {
+    let refused: Vec<_> = outcomes.iter().filter_map(|o| Some([o.case.clone(), plain(o.why.as_deref()?)])).collect();
+    if !refused.is_empty() {
+        let _ = write!(text, "\n\n{}", table(["case", head], refused));
     }
 }
 
 fn told_all(outcomes: &[Outcome]) -> String {
     let count = |result: &str| outcomes.iter().filter(|outcome| outcome.result == result).count();
     let mut text = format!("{} done, {} already, {} refused", count("done"), count("already"), count("refused"));
-    let refused = outcomes.iter().filter_map(|o| Some([o.case.clone(), plain(o.why.as_deref()?)]));
-    let refused: Vec<_> = refused.collect();
-    if !refused.is_empty() {
-        let _ = write!(text, "\n\n{}", table(["case", "refused"], refused));
-    }
+    excluded(&mut text, outcomes, "refused");
     text
 }
 
@@ -214,19 +252,37 @@ fn told_all(outcomes: &[Outcome]) -> String {
 mod tests {
     use super::*;
 
+    fn outcome(case: &str, result: &'static str, why: Option<&str>) -> Outcome {
+        Outcome { case: case.into(), result, why: why.map(str::to_owned) }
+    }
+
     #[test]
-    fn a_preview_counts_and_shows_the_first() {
-        let cases = |n: usize| (1..=n).map(|n| format!("fc-{n}")).collect::<Vec<_>>();
+    fn a_preview_counts_shows_the_first_and_says_why_others_are_excluded() {
+        let cases = |n: usize| (1..=n).map(|n| outcome(&format!("fc-{n}"), "done", None)).collect::<Vec<_>>();
         assert_eq!(preview(&cases(2)), "2 cases: fc-1, fc-2\nnothing was done; add --yes to do it");
         assert!(preview(&cases(11)).starts_with("11 cases: fc-1, "));
         assert_eq!(preview(&[]), "no case is like that; nothing would be done");
+        let mut mixed = cases(1);
+        mixed.push(outcome("fc-8", "already", None));
+        mixed.push(outcome("fc-9", "refused", Some("there is no case fc-9 for this tenant")));
+        let expected = "\
+1 cases: fc-1
+nothing was done; add --yes to do it
+1 already: fc-8
+
+case  excluded
+fc-9  there is no case fc-9 for this tenant";
+        assert_eq!(preview(&mixed), expected);
+        let json = serde_json::to_value(Preview::of(&mixed)).unwrap();
+        let excluded = serde_json::json!([{ "case": "fc-9", "result": "refused", "why": "there is no case fc-9 for this tenant" }]);
+        let expected =
+            serde_json::json!({ "cases": ["fc-1"], "already": ["fc-8"], "excluded": excluded, "done": false });
+        assert_eq!(json, expected);
     }
 
     #[test]
     fn each_row_has_its_answer() {
-        let of =
-            |case: &str, result, why: Option<&str>| Outcome { case: case.into(), result, why: why.map(str::to_owned) };
-        let outcomes = [of("fc-1", "done", None), of("fc-2", "refused", Some("it is resolved"))];
+        let outcomes = [outcome("fc-1", "done", None), outcome("fc-2", "refused", Some("it is resolved"))];
         let expected = "1 done, 0 already, 1 refused\n\ncase  refused\nfc-2  it is resolved";
         assert_eq!(told_all(&outcomes), expected);
     }

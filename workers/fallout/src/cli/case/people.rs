@@ -184,7 +184,7 @@ pub async fn run(command: Command, desk: &Desk, context: &Context) -> anyhow::Re
 }
 
 fn ask<'a>(case: &Case, tenant: &'a str, principal: &'a str) -> anyhow::Result<CaseCommand<'a>> {
-    Ok(CaseCommand { tenant, principal, case: number(&case.id)?, if_version: case.if_version })
+    Ok(CaseCommand { tenant, principal, case: number(&case.id)?, if_version: case.if_version, key: None })
 }
 
 async fn perform(command: &Command, desk: &Desk, tenant: &str, me: &str) -> anyhow::Result<Stands> {
