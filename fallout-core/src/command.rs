@@ -36,7 +36,15 @@ pub enum EngineCommand {
     /// Start the fulfilment of an order run; read back by business key.
     Start { run: RunId, process_key: String, business_key: String, variables: BTreeMap<String, StartValue> },
     /// Take a recovery branch, if the token still waits where the desk saw it.
-    Recover { action: ActionId, step: StepKey, process_instance_id: String, seen: String, take: Action },
+    Recover {
+        action: ActionId,
+        step: StepKey,
+        process_instance_id: String,
+        seen: String,
+        take: Action,
+        #[serde(default)]
+        undo: Option<String>,
+    },
     /// The awaited result is known.
     Callback { attempt: AttemptId, process_instance_id: String },
     /// Take the effect of this step back, next in the loop of a cancelled order.
@@ -45,6 +53,10 @@ pub enum EngineCommand {
     Undone { run: RunId, process_instance_id: String },
     /// What became of a cancellation that was asked for in the engine, told to the execution that asked.
     CancelAnswered { process_instance_id: String, execution_id: String, refused: Option<String> },
+    /// Let what is suspended of an order run go on.
+    Activate { business_key: String, by: String, reason: String },
+    /// Let the jobs of an order run be tried again that the engine has given up.
+    JobRetries { business_key: String, by: String, reason: String },
     /// Show a case in Cockpit where its token waits for `message`, once its task is gone.
     Incident {
         case: CaseNumber,
@@ -66,6 +78,8 @@ impl EngineCommand {
             EngineCommand::Undo { .. } => "undo",
             EngineCommand::Undone { .. } => "undone",
             EngineCommand::CancelAnswered { .. } => "cancel_answered",
+            EngineCommand::Activate { .. } => "activate",
+            EngineCommand::JobRetries { .. } => "job_retries",
             EngineCommand::Incident { .. } => "incident",
             EngineCommand::Unreported { .. } => "unreported",
         }

@@ -20,3 +20,4 @@ mod recovery;
 mod reports;
 mod rules;
 mod tenancy;
+mod unblock;

@@ -295,3 +295,31 @@ fn a_rejected_step_that_waits_for_a_recovery_shows_its_case_in_the_engine() {
         Ok(())
     });
 }
+
+#[test]
+fn an_effect_that_exists_after_all_is_taken_back_alone_and_the_order_goes_on_without_it() {
+    // The deadline passes, a person is asked, and then the effect comes.
+    let faults = fault("wrong", "provision", "behaviour = 'accepted'; after_ms = 8000");
+    scenario("compensate", &faults, async |s| {
+        s.start();
+        s.accept(vec![simple("wrong")]).await?;
+        s.until("wrong", Standing::Parked).await?;
+        let case = s.case_of("wrong").await?.case_number;
+        s.wait("the effect is known to exist", async || {
+            Ok(s.case(&case).await?.case.recommended_action.as_deref() == Some(Action::ResumeWorkflow.word()))
+        })
+        .await?;
+        let compensate = async |outputs| s.recover(&case, Action::CompensateStep, None, outputs).await;
+        assert_eq!(refused(compensate(Outputs::new()).await), Some(Refusal::OutputMissing("serviceId".into())));
+        let outputs = Outputs::from([("serviceId".to_owned(), "BY-HAND".into())]);
+        compensate(outputs.clone()).await?;
+        s.until("wrong", Standing::Completed).await?;
+        s.resolved(&case).await?;
+        let step = s.step("wrong", "1", "provision").await?.unwrap().step;
+        assert_eq!((step.state, step.outputs, step.undone), (StepState::Skipped, outputs, true));
+        let book = s.book_of("wrong", "provision")?;
+        let told: Vec<_> = book.iter().map(|e| (e.direction.as_str(), e.operation.as_str())).collect();
+        assert_eq!(told, [("do", "provisioning.add"), ("undo", "provisioning.cancel")]);
+        Ok(())
+    });
+}

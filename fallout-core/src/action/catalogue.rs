@@ -322,22 +322,22 @@ const REROUTE: Declaration = Declaration {
 const COMPENSATE: Declaration = Declaration {
     action: Action::CompensateStep,
     name: "compensate",
-    meaning: "Counteract an effect that exists.",
-    guard: "The effect exists, and the model has an undo step for it.",
+    meaning: "Take back an effect that exists, and leave the step out.",
+    guard: "The step is parked, no attempt is open, its effect is proven or attested to exist, and its operation names a call \
+            that takes it back. The values that later steps need are given.",
     authority: Authority::CompensateStep,
-    does: "Runs the step's undo, with a recovery of its own.",
-    does_not: "Touch the effects of other steps.",
+    does: "Runs the step's undo, with a recovery of its own; then the called step ends as skipped and the order goes on \
+           without it, with the values that were given.",
+    does_not: "Touch the effects of other steps. Cancel the order: that takes every effect back by itself.",
     wants: Wants::Present,
     reversible: Reversible::Never,
     contact: Contact::Sends,
     customer: "The change is being finalised.",
     approval: Approval::One,
-    relay: Relay::Nothing,
-    transitions: Transitions { step: "done -> undone", item: "inProgress -> cancelled", order: "pendingCancellation" },
+    relay: Relay::Recover,
+    transitions: Transitions { step: "parked -> skipped", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::EffectUndone,
-    missing: Some(
-        "only a cancelled order undoes its effects, and then all of them; for this one alone, undo the effect where it was made, then skip with --attest not-applied --reference TEXT",
-    ),
+    missing: None,
 };
 
 const CANCEL: Declaration = Declaration {

@@ -167,7 +167,10 @@ fn parked(
         (Wants::Present, Known::NotApplied) => return Err(Refusal::NotApplied),
         _ => {}
     }
-    if action == Action::SkipStep {
+    if action == Action::CompensateStep && step.op.undone_by().is_none() {
+        return Err(Refusal::NoUndo(step.op.undone_by_hand().to_owned()));
+    }
+    if matches!(action, Action::SkipStep | Action::CompensateStep) {
         outputs_given(step, asked.outputs)?;
     }
     if step.facts.undoes.is_some() {

@@ -7,7 +7,7 @@ use crate::fixtures::{
     action_id, at, attempts, business, defect, keyed, outputs, replayable, step, success, technical, unknown,
     with_lookup,
 };
-use crate::undo::Left;
+use crate::undo::{Left, Undo};
 
 const RETRY: Action = Action::RetryStep;
 const RESUME: Action = Action::ResumeWorkflow;
@@ -196,12 +196,28 @@ fn what_is_not_built_says_what_is_missing_before_anything_else() {
     let missing = Action::ALL.iter().copied().filter(|a| !a.declaration().is_built());
     let missing: Vec<_> = missing.collect();
     use Action as A;
-    assert_eq!(missing, [A::CorrectData, A::RepriceQuote, A::RebaseChange, A::RerouteStep, A::CompensateStep]);
+    assert_eq!(missing, [A::CorrectData, A::RepriceQuote, A::RebaseChange, A::RerouteStep]);
     for action in missing {
         let refusal = guarded(&step, action, None).unwrap_err();
         assert_eq!(refusal, Refusal::NotBuilt(action));
         assert!(refusal.to_string().contains(action.declaration().missing.unwrap()), "{refusal}");
     }
+}
+
+#[test]
+fn an_effect_is_taken_back_alone_only_by_the_call_that_its_operation_names() {
+    let called = Operation { undo: Some(Undo::Operation("inventory.release".into())), ..with_lookup(keyed()) };
+    let by_hand = with_lookup(keyed());
+    let branches = [Action::CompensateStep.word().to_owned()].into();
+    let answer = |op: &Operation, outcome: Outcome, outputs: &Outputs| {
+        let step = parked([Some(outcome)]);
+        guard(Action::CompensateStep, &on(op, &step, &branches), &Asked { attested: None, outputs, impact: None })
+    };
+    assert_eq!(answer(&called, success(), &outputs()), ok());
+    assert_eq!(answer(&called, success(), &Outputs::new()), missing_id());
+    assert_eq!(answer(&called, business(), &outputs()), Err(Refusal::NotApplied));
+    assert_eq!(answer(&called, unknown(), &outputs()), Err(Refusal::OutcomeUnknown));
+    assert_eq!(answer(&by_hand, success(), &outputs()), Err(Refusal::NoUndo("Technical Ops".into())));
 }
 
 #[test]

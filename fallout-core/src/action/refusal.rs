@@ -53,6 +53,10 @@ pub enum Refusal {
     InstanceGone,
     #[error("the effect has to be undone outside first; then skip with --attest not-applied --reference TEXT")]
     NotUndone,
+    #[error(
+        "no call takes this effect back; {0} do it by hand: resume the workflow, or cancel the order and they get a case"
+    )]
+    NoUndo(String),
     #[error("{}", only_skip(*.0))]
     OnlySkip(Action),
     #[error(
@@ -87,6 +91,7 @@ impl Refusal {
             Refusal::PastNoReturn(_) => "past_no_return",
             Refusal::InstanceGone => "instance_gone",
             Refusal::NotUndone => "not_undone",
+            Refusal::NoUndo(_) => "no_undo",
             Refusal::OnlySkip(_) => "only_skip",
             Refusal::StillParked => "still_parked",
             Refusal::NoImpact => "no_impact",

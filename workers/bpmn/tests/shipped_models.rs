@@ -36,9 +36,10 @@ fn the_step_catches_every_code_and_only_at_the_external_task() {
 }
 
 #[test]
-fn the_step_offers_retry_resume_skip_and_cancel() {
+fn the_step_offers_retry_resume_skip_compensate_and_cancel() {
     let offered = process(STEP, STEP_PROCESS).recovery_branches();
-    assert_eq!(offered, ["CANCEL_ORDER", "RESUME_WORKFLOW", "RETRY_STEP", "SKIP_STEP"].map(String::from).into());
+    let expected = ["CANCEL_ORDER", "COMPENSATE_STEP", "RESUME_WORKFLOW", "RETRY_STEP", "SKIP_STEP"];
+    assert_eq!(offered, expected.map(String::from).into());
 }
 
 #[test]

@@ -70,6 +70,8 @@ pub enum DeskError {
     ProblemIsOver(ProblemNumber),
     #[error("there is no order {0} for this tenant")]
     NoSuchOrder(String),
+    #[error("order {0} is not under way: there is nothing in the engine that could go on")]
+    NotUnderWay(String),
     #[error("{0}")]
     Event(#[from] EventRefusal),
     #[error("the personal data of order {0} were erased; a new start needs a new order")]

@@ -39,6 +39,7 @@ mod signals;
 mod sla;
 mod taxonomy;
 mod tokens;
+mod unblock;
 mod waiting;
 mod work;
 mod worklist;
@@ -86,6 +87,7 @@ pub use signals::Answer;
 pub use sla::{CaseClock, unknown_zones};
 pub use taxonomy::Loaded;
 pub use tokens::{Caller, Made};
+pub use unblock::Unblocked;
 pub use waiting::{Wait, When};
 pub use worklist::Page;
 

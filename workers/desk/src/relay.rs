@@ -70,7 +70,7 @@ impl Desk {
         let Some(step) = case.step else { return Ok(()) };
         let step = steps::lock(&mut tx, step).await?;
         let state = match stored.action {
-            Action::SkipStep => StepState::Skipped,
+            Action::SkipStep | Action::CompensateStep => StepState::Skipped,
             Action::CancelOrder => StepState::Cancelled,
             _ => return Ok(tx.commit().await?),
         };

@@ -87,11 +87,8 @@ pub async fn effects(tx: &mut Tx, steps: &[StepKey]) -> Result<BTreeMap<StepKey,
            where s.id = any($1) order by s.id, i.generation desc, a.number desc"#,
         &ids,
     );
-    // A step that parked over its effect has no outputs; the attempt that made it has.
-    let effect = |given: Outputs, proven: Option<Outputs>, key| match given.is_empty() {
-        true => Effect { key, outputs: proven.unwrap_or_default() },
-        false => Effect { key, outputs: given },
-    };
+    // A step that parked over its effect has none of its outputs, but those that people gave for it.
+    let effect = |given: Outputs, proven: Option<Outputs>, key| Effect { key, outputs: proven.unwrap_or(given) };
     let rows = rows.fetch_all(tx.conn()).await?.into_iter();
     Ok(rows.map(|r| (StepKey(r.id), effect(r.outputs.0, r.proven.map(|p| p.0), r.idempotency_key))).collect())
 }

@@ -97,6 +97,17 @@ pub async fn is_pending(tx: &mut Tx, kind: &str, process_instance_id: &str) -> R
     Ok(found.fetch_one(tx.conn()).await?)
 }
 
+/// Whether a command of this kind for this order run is under way.
+pub async fn is_pending_for_run(tx: &mut Tx, kind: &str, business_key: &str) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select 1 from engine_command where state = 'pending' and kind = $1
+                          and payload ->> 'business_key' = $2) as "found!""#,
+        kind,
+        business_key,
+    );
+    Ok(found.fetch_one(tx.conn()).await?)
+}
+
 /// How many wait.
 pub async fn pending(tx: &mut Tx) -> Result<i64, StoreError> {
     let count = sqlx::query_scalar!(r#"select count(*) as "count!" from engine_command where state = 'pending'"#);

@@ -2,6 +2,7 @@
 //! again, and it is done when its effect is seen, never on a 200.
 
 mod answer;
+mod unblock;
 mod undo;
 
 use fallout_camunda::{Correlation, EngineError, HistoricInstanceQuery, IncidentQuery, MessageCorrelation, Variables};
@@ -58,8 +59,9 @@ async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
             let variables = start_variables(variables);
             start(watch, *run, process_key, business_key, &variables, pending.tries).await
         }
-        EngineCommand::Recover { action, process_instance_id, seen, take, .. } => {
-            recover(watch, *action, process_instance_id, seen, *take, &pending).await
+        EngineCommand::Recover { action, process_instance_id, seen, take, undo, .. } => {
+            let taken = (*take, undo.as_deref());
+            recover(watch, *action, process_instance_id, seen, taken, &pending).await
         }
         EngineCommand::Callback { process_instance_id, .. } => {
             message(watch, CALLBACK_MESSAGE, process_instance_id, &pending).await
@@ -74,6 +76,8 @@ async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
         EngineCommand::CancelAnswered { process_instance_id, execution_id, refused } => {
             answer::send(watch, process_instance_id, execution_id, refused.as_deref(), &pending).await
         }
+        EngineCommand::Activate { business_key, .. } => unblock::activate(watch, business_key, pending.tries).await,
+        EngineCommand::JobRetries { business_key, .. } => unblock::job_retries(watch, business_key).await,
         EngineCommand::Incident { case, process_instance_id, external_task_id, message, summary } => {
             let waits = (process_instance_id.as_str(), message.as_str());
             incident(watch, *case, waits, external_task_id, summary, pending.tries).await
@@ -156,11 +160,11 @@ async fn recover(
     action: ActionId,
     instance: &str,
     seen: &str,
-    take: Action,
+    (take, undo): (Action, Option<&str>),
     pending: &Pending,
 ) -> Result<Sent, WatchError> {
     if pending.tries > 0 {
-        match read_back(watch, action, instance, take).await? {
+        match read_back(watch, action, instance, take, pending.tries).await? {
             Some(sent) => return Ok(sent),
             None if pending.misses > MISSES_MAX => {
                 return give_up(watch, action, "no token of the process waits for a recovery").await;
@@ -170,6 +174,7 @@ async fn recover(
     }
     let keys = Variables::new().with(ACTION_VARIABLE, seen);
     let set = Variables::new().with(ACTION_VARIABLE, action.to_string()).with("recoveryAction", take.word());
+    let set = undo.map_or(set.clone(), |topic| set.with("undoTopic", topic));
     let correlation = MessageCorrelation {
         message_name: RECOVERY_MESSAGE,
         process_instance_id: instance,
@@ -178,7 +183,7 @@ async fn recover(
     };
     let unseen = || Sent::Again(0.3, "sent; its effect is not seen yet".into());
     match watch.engine.correlate_message(&correlation).await {
-        Ok(Correlation::Correlated(_)) => Ok(read_back(watch, action, instance, take).await?.unwrap_or_else(unseen)),
+        Ok(Correlation::Correlated(_)) => Ok(read_back(watch, action, instance, take, 0).await?.unwrap_or_else(unseen)),
         Ok(Correlation::NoMatch { message }) => missed(watch, instance, message).await,
         Err(e @ EngineError::Away { .. }) => Err(e.into()),
         Err(e @ (EngineError::Unknown { .. } | EngineError::Conflict { .. })) => {
@@ -197,15 +202,23 @@ async fn missed(watch: &Watch, instance: &str, message: String) -> Result<Sent, 
 }
 
 /// What the engine's history says about the action: `None` while it was not taken.
-async fn read_back(watch: &Watch, action: ActionId, instance: &str, take: Action) -> Result<Option<Sent>, WatchError> {
+async fn read_back(
+    watch: &Watch,
+    action: ActionId,
+    instance: &str,
+    take: Action,
+    tries: i32,
+) -> Result<Option<Sent>, WatchError> {
     let values = watch.engine.historic_variables(instance, ACTION_VARIABLE).await?;
     let taken = values.iter().any(|v| v.value.as_text() == Some(&action.to_string()));
     let found = watch.engine.historic_process_instance(instance).await?;
     let ended = found.is_none_or(|i| i.end_time.is_some());
-    let ends_step = matches!(take, Action::SkipStep | Action::CancelOrder);
+    let ends_step = matches!(take, Action::SkipStep | Action::CancelOrder | Action::CompensateStep);
+    // An undo is a step of its own, and may wait for people.
+    let pause = if take == Action::CompensateStep { pause_s(tries) } else { 0.3 };
     match (taken, ends_step, ended) {
         // These end the called instance; until that is in history the branch is not taken.
-        (true, true, false) => Ok(Some(Sent::Again(0.3, "the branch is not at its end yet".into()))),
+        (true, true, false) => Ok(Some(Sent::Again(pause, "the branch is not at its end yet".into()))),
         // Without its instance there is no token left to move: what was decided about the step is all there is to do.
         (_, true, true) | (true, false, false) => {
             watch.desk.action_took_branch(action).await?;

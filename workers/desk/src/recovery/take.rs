@@ -136,11 +136,13 @@ impl Work<'_> {
             process_instance_id: self.step.process_instance_id.clone(),
             seen: self.step.seen_action.map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string()),
             take: ask.action,
+            undo: self.op.undone_by().filter(|_| ask.action == Action::CompensateStep).map(str::to_owned),
         };
         self.step.gate = Some(action);
         // A skip's outputs count from here on: the engine goes on to later steps before anyone can tell us that it did.
         let none = Outputs::new();
-        let outputs = if ask.action == Action::SkipStep { &ask.command.outputs } else { &none };
+        let leaves_out = matches!(ask.action, Action::SkipStep | Action::CompensateStep);
+        let outputs = if leaves_out { &ask.command.outputs } else { &none };
         self.stand(StepState::Parked, outputs, None).await?;
         Ok(commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), ask.tenant, &command, Some(action)).await?)
     }

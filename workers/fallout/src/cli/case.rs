@@ -99,6 +99,7 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
         | DeskError::TooFar(_) => "FO-045",
         DeskError::NoWindow => "FO-042",
         DeskError::NoSuchOrder(_) => "FO-048",
+        DeskError::NotUnderWay(_) => "FO-070",
         DeskError::TokenName { .. } | DeskError::TokenExists(_) => "FO-052",
         DeskError::NotErasable { .. } | DeskError::OrderErased(_) => "FO-053",
         _ => return e.into(),

@@ -1,7 +1,8 @@
-//! `fallout order show | erase | archive`: how an order stands; and what goes of orders that are over.
+//! `fallout order show | unblock | erase | archive`: how an order stands, and what goes of orders that are over.
 
 mod erase;
 mod show;
+mod unblock;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,7 +16,7 @@ use crate::{exit::Exit, output::table};
 /// Runs read at once.
 const PAGE: i64 = 200;
 
-/// Show an order, erase its personal data, archive the ledger of ended orders
+/// Show an order, let it go on, erase its personal data, archive the ledger of ended orders
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -30,6 +31,7 @@ pub enum Command {
         #[arg(value_name = "ORDER")]
         order: String,
     },
+    Unblock(unblock::Unblock),
     Erase(erase::Erase),
     Archive(Archive),
 }
@@ -76,6 +78,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             let view = desk.order(&context.settings.tenant.id, &order).await.map_err(told)?;
             context.out.data(&view, || show::text(&view))?;
         }
+        Command::Unblock(args) => unblock::run(&args, &desk, context).await?,
         Command::Erase(args) => erase::run(&args, &desk, context).await?,
         Command::Archive(args) => archive(&args, &desk, context).await?,
     }

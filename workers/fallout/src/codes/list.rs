@@ -78,6 +78,7 @@ pub const CODES: &[Code] = codes![
     "FO-061" Refused,
     "FO-062" Refused,
     "FO-063" Usage,
+    "FO-070" Refused,
     "FO-080" Refused,
     "FO-081" Usage,
     "FO-101" Missing,
