@@ -17,6 +17,8 @@ use crate::{
 const PREFIX: &str = "storm";
 /// Connections that bring batches: more than the cores are no faster.
 const BRINGERS: usize = 4;
+/// Batches between two looks for problems.
+const TENDED_EACH: usize = 20;
 
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Storm {
@@ -56,12 +58,17 @@ pub async fn rage(desk: &Desk, orders: usize, told: usize) -> Result<(f64, f64)>
                     .collect();
                 let answers = desk.signals(TENANT, &batch).await?;
                 ensure!(answers.iter().all(|a| a.case.is_some()), "a signal has no case");
+                // As the controller does meanwhile.
+                if first / BATCH % TENDED_EACH == 0 {
+                    desk.tend_problems().await?;
+                }
             }
         });
     }
     while let Some(done) = bringers.join_next().await {
         done??;
     }
+    while desk.tend_problems().await? > 0 {}
     Ok((begun.elapsed().as_secs_f64(), memory_mb("VmHWM")? - before))
 }
 

@@ -7,7 +7,10 @@ use fallout_core::{
 };
 use fallout_desk::Answer;
 use serde_json::json;
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, postgres::PgDatabaseError};
+use sqlx::{
+    AssertSqlSafe, Connection, PgConnection, Row,
+    postgres::{PgDatabaseError, PgRow},
+};
 use uuid::Uuid;
 
 use super::rig::{Rig, TENANT, rejected, task};
@@ -44,8 +47,15 @@ impl House {
     }
 
     pub async fn count(&mut self, sql: &str) -> i64 {
-        let row = sqlx::query(AssertSqlSafe(format!("select count(*) from {sql}"))).fetch_one(&mut self.hand).await;
-        row.unwrap().get(0)
+        self.row(&format!("select count(*) from {sql}")).await.get(0)
+    }
+
+    pub async fn text(&mut self, sql: &str) -> String {
+        self.row(sql).await.get(0)
+    }
+
+    async fn row(&mut self, sql: &str) -> PgRow {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.hand).await.unwrap()
     }
 
     pub async fn tell(&self, signal: &NewSignal) -> Answer {

@@ -21,8 +21,7 @@ fn line(order: &str) -> Place {
 async fn order_line_and_step_or_our_own_key_find_the_step() {
     let mut house = House::new("signals-found").await;
     let case = house.rejected("o").await;
-    let key: String =
-        sqlx::query_scalar("select idempotency_key from intent").fetch_one(&mut house.hand).await.unwrap();
+    let key = house.text("select idempotency_key from intent").await;
     let places = [
         line("o"),
         Place { run: Some(1), ..line("o") },
