@@ -9,6 +9,8 @@ use crate::action::{Action, catalogue::Authority};
 pub struct Authorities {
     /// Rises with every change.
     pub version: u32,
+    /// How long a second person has to agree to an action.
+    pub approval_hours: Option<u32>,
     #[serde(rename = "authority")]
     pub rights: Vec<Right>,
 }
@@ -23,7 +25,17 @@ pub struct Right {
     pub required: String,
 }
 
+/// The next shift and the one after it see the request.
+const APPROVAL_HOURS: u32 = 24;
+
+/// Longer, and the case is another by then.
+const APPROVAL_HOURS_MAX: u32 = 720;
+
 impl Authorities {
+    pub fn approval_hours(&self) -> u32 {
+        self.approval_hours.unwrap_or(APPROVAL_HOURS)
+    }
+
     /// What has to be shown for an action.
     pub fn required(&self, action: Action) -> Option<&str> {
         let code = action.declaration().authority;
@@ -43,13 +55,25 @@ impl Authorities {
                 _ => Some(format!("authority {code} is defined twice; take one of them out")),
             }
         };
-        Authority::ALL.iter().filter_map(problem).collect()
+        let hours = self.approval_hours();
+        let hours = (!(1..=APPROVAL_HOURS_MAX).contains(&hours))
+            .then(|| format!("approval_hours is {hours}; expected 1 to {APPROVAL_HOURS_MAX}"));
+        Authority::ALL.iter().filter_map(problem).chain(hours).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_second_person_has_a_day_unless_something_sensible_is_said() {
+        assert_eq!(Authorities { approval_hours: None, ..shipped() }.approval_hours(), 24);
+        for hours in [0, 721] {
+            let wrong = Authorities { approval_hours: Some(hours), ..shipped() }.check();
+            assert_eq!(wrong, [format!("approval_hours is {hours}; expected 1 to 720")]);
+        }
+    }
 
     fn shipped() -> Authorities {
         toml::from_str(include_str!("../../config/authority.toml")).unwrap()

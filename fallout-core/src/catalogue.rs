@@ -25,7 +25,6 @@ pub struct Catalogue {
     pub severity: SeverityRules,
     pub sla: SlaRules,
     pub problems: ProblemRules,
-    pub approval_hours: Option<u32>,
     /// Which fields of an order are kept apart.
     pub personal: PersonalData,
     pub authority: Authorities,
@@ -36,9 +35,9 @@ impl Catalogue {
         self.operations.get(name)
     }
 
-    /// How long a second person has to agree. A day: the next shift and the one after it see the request.
+    /// How long a second person has to agree.
     pub fn approval_valid_s(&self) -> f64 {
-        f64::from(self.approval_hours.unwrap_or(24)) * 3_600.0
+        f64::from(self.authority.approval_hours()) * 3_600.0
     }
 
     pub fn taxonomy_of(&self, tenant: &str) -> &Taxonomy {
