@@ -63,7 +63,7 @@ impl Desk {
             let number: CaseNumber = open.number.parse().map_err(|_| DeskError::NoSuchOrder(order.to_owned()))?;
             let Some(case) = cases::by_number(&mut tx, tenant, number).await? else { continue };
             let payload = json!({ "engine": "activate, job retries" });
-            let entry = Entry { by: principal, event: CaseEvent::Noted, reason: Some(reason), payload };
+            let entry = Entry { by: principal.into(), event: CaseEvent::Noted, reason: Some(reason), payload };
             told(&mut tx, &case, &entry).await?;
             unblocked.cases.push(number);
         }

@@ -58,10 +58,6 @@ impl House {
         sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.hand).await.unwrap()
     }
 
-    pub async fn text(&mut self, sql: &str) -> String {
-        sqlx::query(AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.hand).await.unwrap().get(0)
-    }
-
     pub async fn tell(&self, signal: &NewSignal) -> Answer {
         self.rig.desk.signal(TENANT, signal).await.unwrap()
     }
