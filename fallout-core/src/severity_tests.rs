@@ -56,6 +56,19 @@ fn the_shipped_rules_are_whole() {
 }
 
 #[test]
+fn each_severity_has_the_response_that_was_agreed() {
+    let responses = shipped().responses;
+    let said: Vec<_> = responses.iter().map(|r| (r.severity, r.response.as_str())).collect();
+    let expected = [
+        (Severity::Sev1, "immediate incident response"),
+        (Severity::Sev2, "urgent operational handling"),
+        (Severity::Sev3, "normal operations queue"),
+        (Severity::Sev4, "batch reconciliation"),
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
 fn an_order_about_which_nothing_is_grave_is_as_grave_as_its_classification() {
     for base in Severity::ALL {
         let derived = shipped().derive(*base, &circumstances(&calm()));

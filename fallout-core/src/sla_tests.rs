@@ -27,6 +27,23 @@ fn the_shipped_rules_are_whole() {
     assert_eq!(shipped().of_category("NEVER_HEARD_OF").unwrap().code, "office");
 }
 
+/// Whatever a case is called and however grave it is, it has a clock that runs, and one that stops has a way back.
+#[test]
+fn no_case_is_without_a_target_and_no_state_stops_its_clock_but_a_wait() {
+    let taxonomy: crate::taxonomy::Taxonomy = toml::from_str(include_str!("../../config/taxonomy.toml")).unwrap();
+    let codes = taxonomy.categories.iter().map(|c| c.code.as_str()).chain(["NEVER_HEARD_OF"]);
+    for code in codes {
+        let rules = shipped();
+        let policy = rules.of_category(code).unwrap();
+        for severity in Severity::ALL {
+            let target = policy.targets[severity];
+            assert!(0 < target.response_minutes && target.response_minutes <= target.resolution_minutes, "{code}");
+        }
+        let waits = [CaseState::Waiting, CaseState::AwaitingApproval];
+        assert!(policy.paused_in.iter().all(|state| waits.contains(state)), "{code}: {:?}", policy.paused_in);
+    }
+}
+
 #[test]
 fn everything_wrong_is_said_at_once() {
     let mut rules = shipped();

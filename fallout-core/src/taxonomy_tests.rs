@@ -15,6 +15,31 @@ fn the_shipped_taxonomy_is_whole_and_has_the_twelve_categories() {
 }
 
 #[test]
+fn each_category_has_the_example_owner_and_recovery_that_were_agreed() {
+    let table = [
+        ("VALIDATION", "violates a downstream rule", "Order Ops", "revise or cancel"),
+        ("BASELINE", "version mismatch", "Order Ops", "rebase, cancel, or manual decision"),
+        ("PROVISIONING", "rejected the request", "Fulfillment Ops", "correct data and retry"),
+        ("BILLING", "account invalid", "Billing Ops", "update the billing context and retry"),
+        ("CONTRACT", "missing or invalid", "Legal Ops", "attach or correct the contract evidence"),
+        ("PAYMENT", "authorization expired", "Finance Ops", "reauthorize or cancel"),
+        ("TIMEOUT_UNKNOWN", "did not answer", "Technical Ops", "reconcile, then retry or continue"),
+        ("CORRELATION", "cannot be correlated", "Engineering", "match or quarantine"),
+        ("WORKFLOW_INCIDENT", "retries exhausted", "Platform Ops", "retry, fix, migrate, or compensate"),
+        ("DATA_DRIFT", "differs from the downstream's", "Engineering", "reconcile and correct through commands"),
+        ("POLICY", "policy changed", "Sales Ops", "reapprove or invalidate"),
+        ("COMPENSATION", "is not undone", "Senior Ops", "manual recovery or escalation"),
+    ];
+    let taxonomy = shipped();
+    let found = taxonomy.categories.iter().map(|c| c.code.as_str()).collect::<Vec<_>>();
+    assert_eq!(found, table.map(|(code, ..)| code));
+    for (category, (code, example, owner, recovery)) in taxonomy.categories.iter().zip(table) {
+        assert!(category.example.contains(example), "{code}: {}", category.example);
+        assert_eq!((category.owner_group.as_str(), category.recovery_style.as_str()), (owner, recovery), "{code}");
+    }
+}
+
+#[test]
 fn an_unknown_code_lands_with_whoever_triages() {
     let taxonomy = shipped();
     let triage = taxonomy.category_of(classification::UNCLASSIFIED).unwrap().code.clone();

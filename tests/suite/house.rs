@@ -174,3 +174,80 @@ fn every_intervention_of_the_page_has_its_test() {
     let untold: Vec<_> = of_people.filter(|test| !named.contains(test)).collect();
     assert!(untold.is_empty(), "{untold:?}");
 }
+
+/// A row of docs/REQUIREMENTS.md: what is asked for, the test that shows it, and where that stands.
+struct Requirement<'a> {
+    heading: &'a str,
+    asked: &'a str,
+    test: &'a str,
+    file: &'a str,
+}
+
+/// The rows below each `##`, and the headings.
+fn requirements(page: &str) -> (Vec<&str>, Vec<Requirement<'_>>) {
+    let (mut headings, mut rows) = (Vec::new(), Vec::new());
+    for line in page.lines() {
+        if let Some(heading) = line.strip_prefix("## ") {
+            headings.push(heading);
+        }
+        let cells: Vec<&str> = line.split('|').map(str::trim).collect();
+        if let ([_, asked, test, file, _], Some(heading)) = (cells.as_slice(), headings.last())
+            && !asked.starts_with("---")
+            && *asked != "requirement"
+        {
+            rows.push(Requirement { heading, asked, test: test.trim_matches('`'), file: file.trim_matches('`') });
+        }
+    }
+    (headings, rows)
+}
+
+/// Whether `text` has a test of this name: a function with an attribute of a test right above it.
+fn has_test(text: &str, test: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+    let is_it = |line: &str| {
+        let rest = line.strip_prefix("async ").unwrap_or(line).strip_prefix("fn ");
+        rest.is_some_and(|rest| rest.split('(').next() == Some(test))
+    };
+    let above = |at: usize| lines[..at].iter().rev().take_while(|l| l.starts_with("#[") || l.starts_with("///"));
+    let is_test = |at: usize| above(at).any(|l| l.starts_with("#[test]") || l.starts_with("#[tokio::test"));
+    lines.iter().enumerate().any(|(at, line)| is_it(line) && is_test(at))
+}
+
+#[test]
+fn every_requirement_of_the_page_has_its_test() {
+    let page = fs::read_to_string(root().join("docs/REQUIREMENTS.md")).unwrap();
+    let (headings, rows) = requirements(&page);
+    let empty: Vec<_> = headings.iter().filter(|h| !rows.iter().any(|row| row.heading == **h)).collect();
+    assert!(empty.is_empty(), "headings without a row: {empty:?}");
+    let stands =
+        |row: &&Requirement<'_>| fs::read_to_string(root().join(row.file)).is_ok_and(|text| has_test(&text, row.test));
+    let wrong: Vec<_> = rows
+        .iter()
+        .filter(|row| row.asked.is_empty() || !stands(row))
+        .map(|row| format!("{}: {}: no test {} in {}", row.heading, row.asked, row.test, row.file))
+        .collect();
+    assert!(wrong.is_empty() && rows.len() > 100, "{wrong:#?} of {}", rows.len());
+    let twice: BTreeMap<_, _> = rows.iter().map(|row| ((row.heading, row.asked, row.test), row.file)).collect();
+    assert_eq!(twice.len(), rows.len(), "a row stands there twice");
+}
+
+#[test]
+fn no_category_or_owner_of_the_taxonomy_stands_in_the_code() {
+    let taxonomy = fs::read_to_string(root().join("config/taxonomy.toml")).unwrap();
+    let categories = taxonomy.split("[[classification]]").next().unwrap();
+    let named = |field: &str| quoted_after(categories, &format!("\n{field} = "));
+    let words: BTreeSet<String> = ["code", "owner_group"].into_iter().flat_map(named).collect();
+    assert!(words.len() > 20, "{words:?}");
+    let shipped = sources().into_iter().filter(|path| {
+        let name = name(path);
+        !name.contains("tests/") && !name.ends_with("tests.rs") && !name.ends_with("fixtures.rs")
+    });
+    let mut found = Vec::new();
+    for path in shipped {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let in_code = words.iter().filter(|word| code.contains(&format!("\"{word}\"")));
+        found.extend(in_code.map(|word| format!("{word} in {}", name(&path))));
+    }
+    assert!(found.is_empty(), "{found:?}");
+}

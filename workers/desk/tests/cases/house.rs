@@ -222,14 +222,19 @@ pub fn refused(result: Result<Stands, DeskError>) -> String {
 
 impl House {
     pub async fn retry(&self, case: CaseNumber) -> ActionId {
-        self.recover(case, Action::RetryStep).await
+        self.recover(case, Action::RetryStep, "key").await
+    }
+
+    /// One more retry needs another key.
+    pub async fn retry_with(&self, case: CaseNumber, key: &str) -> ActionId {
+        self.recover(case, Action::RetryStep, key).await
     }
 
     pub async fn skip(&self, case: CaseNumber) -> ActionId {
-        self.recover(case, Action::SkipStep).await
+        self.recover(case, Action::SkipStep, "key").await
     }
 
-    async fn recover(&self, case: CaseNumber, action: Action) -> ActionId {
+    async fn recover(&self, case: CaseNumber, action: Action, key: &str) -> ActionId {
         let ask = Recovery {
             tenant: TENANT,
             principal: BOB,
@@ -238,7 +243,7 @@ impl House {
             reason: "the account was corrected",
             attestation: None,
             outputs: Outputs::from([("receiptId".to_owned(), json!("R-0"))]),
-            idempotency_key: &format!("{case}:{action}"),
+            idempotency_key: &format!("{case}:{action}:{key}"),
         };
         self.desk.recover(&ask).await.unwrap().action
     }

@@ -8,3 +8,4 @@ mod house;
 mod people;
 mod refusals;
 mod waiting;
+mod whole;

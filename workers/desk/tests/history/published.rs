@@ -155,3 +155,23 @@ fn the_page_lists_every_type() {
         page.lines().filter(|l| l.starts_with("| `Fallout")).filter_map(|l| l.split('`').nth(1)).collect();
     assert_eq!(listed, EventType::ALL.iter().map(|t| t.word()).collect::<Vec<_>>());
 }
+
+#[test]
+fn every_event_has_a_consumer_and_every_consumer_finds_its_events() {
+    let page = fs::read_to_string(folder().join("../EVENTS.md")).unwrap();
+    let section = page.split("## Who reads what").nth(1).unwrap().split("\n## ").next().unwrap();
+    let rows: Vec<Vec<&str>> =
+        section.lines().filter(|l| l.contains("`Fallout")).map(|l| l.split('|').map(str::trim).collect()).collect();
+    let consumers = [
+        "operations dashboard",
+        "customer communication",
+        "audit",
+        "analytics and reporting",
+        "incident management",
+        "SLA monitoring",
+    ];
+    assert_eq!(rows.iter().map(|row| row[1]).collect::<Vec<_>>(), consumers);
+    let read = |row: &Vec<&str>| row[2].split(", ").map(|name| name.trim_matches('`').to_owned()).collect::<Vec<_>>();
+    let named: BTreeSet<String> = rows.iter().flat_map(read).collect();
+    assert_eq!(named, EventType::ALL.iter().map(|t| t.word().to_owned()).collect());
+}

@@ -16,8 +16,9 @@ Examples:
   fallout demo --keep                  the same, and everything stays up until Ctrl-C
   fallout check                        what keeps this from working here
   fallout case list                    what waits for a person
-  fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
   fallout case take fc-12              work on it yourself
+  fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
+  fallout shift report                 what one shift hands to the next
   fallout order show ord-88210         how an order stands, line by line
   fallout order archive --older-than 90d --dry-run
   fallout operation check my/operations

@@ -17,8 +17,19 @@ use fallout_desk::{Desk, DeskError, NotRecovered};
 use super::Context;
 use crate::{codes::Failure, exit::Exit};
 
-/// List, show, recover and weigh fallout cases
+/// Find fallout cases, work on them, recover and close them
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A case from beginning to end:
+  fallout case list --group 'Order Ops'                      what waits
+  fallout case show fc-12                                    what is proven, and which actions are possible
+  fallout case take fc-12
+  fallout case wait fc-12 --for customer --until 2d --reason 'asked for the right address'
+  fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
+  fallout case close fc-12 --root-cause 'typo at the point of sale'
+
+A case is resolved by proof, not by a command: when the recovered step ends well. A resolved one can be closed.
+What each action does and needs: fallout action list. Cases with one cause: fallout problem list.")]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,

@@ -38,7 +38,7 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
-    /// Work on it yourself
+    /// Say that you work on it now
     Take {
         #[command(flatten)]
         case: Case,
@@ -62,7 +62,7 @@ pub enum Command {
         #[command(flatten)]
         why: Why,
     },
-    /// Add to its history
+    /// Write something on its timeline
     Note {
         #[command(flatten)]
         case: Case,
@@ -80,7 +80,7 @@ pub enum Command {
         #[command(flatten)]
         why: Why,
     },
-    /// Let it stand still; its clock does what the policy says
+    /// Let it wait for somebody or until a time; where its policy says so its clock stops meanwhile
     Wait {
         #[command(flatten)]
         case: Case,
@@ -111,7 +111,7 @@ pub enum Command {
         #[command(flatten)]
         why: Why,
     },
-    /// Write down what is learnt from a resolved one
+    /// Close a resolved one with what it came from
     Close {
         #[command(flatten)]
         case: Case,
