@@ -49,6 +49,8 @@ async fn a_force_close_takes_a_reason_its_impact_and_a_second_person() {
     let kept = "select count(*) from fallout_case where force_closed_by = 'local:ann' and force_close_approved_by = 'token:bob'
         and force_close_impact = 'the customer keeps the old tariff' and force_close_authority = 'force_close'";
     assert_eq!(house.count(kept).await, 1);
+    let told = "select count(*) from event_outbox where event_type = 'FalloutCaseForceClosed'";
+    assert_eq!(house.count(told).await, 1);
     let twice = refused(house.desk.approve(TENANT, &bob, approval, "again").await);
     assert!(twice.contains("granted already"), "{twice}");
 }

@@ -91,7 +91,7 @@ pub enum Command {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
-    /// Do not agree
+    /// Refuse, as a second person, an action that waits for it
     RefuseApproval {
         #[arg(value_name = "APPROVAL")]
         approval: Uuid,
