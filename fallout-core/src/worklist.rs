@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::{
     case::{CaseState, Severity},
+    ids::ProblemId,
     words::words,
 };
 
@@ -77,6 +78,8 @@ pub struct Filter {
     pub clock: Option<Clock>,
     /// Number of a problem.
     pub problem: Option<String>,
+    /// Members of open problems too, each as a row of its own.
+    pub members: bool,
     pub words: Vec<Word>,
 }
 
@@ -88,6 +91,18 @@ pub struct Asked {
     pub limit: i64,
     /// The last row of the page before.
     pub after: Option<Place>,
+    /// Problems that are a row themselves: their members are none.
+    pub hidden: Vec<ProblemId>,
+}
+
+/// Which open problems are a row of a worklist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OfProblems<'a> {
+    pub severity: Option<Severity>,
+    pub category: Option<&'a str>,
+    pub group: Option<&'a str>,
+    pub downstream: Option<&'a str>,
+    pub assignee: Option<&'a Assignee>,
 }
 
 /// Where a row stands in the order of its list.
@@ -172,6 +187,27 @@ impl Filter {
             // Of a case that is over nothing is at risk any more.
             None => (true, self.all && self.clock != Some(Clock::AtRisk)),
         }
+    }
+
+    /// What a problem is asked for. `None` when its members are wanted, or something that only a case can answer: whoever
+    /// looks for an order or a word finds the case itself.
+    pub fn of_problems(&self) -> Option<OfProblems<'_>> {
+        let asked = Filter {
+            all: false,
+            severity: None,
+            category: None,
+            group: None,
+            downstream: None,
+            assignee: None,
+            ..self.clone()
+        };
+        (asked == Filter::default()).then_some(OfProblems {
+            severity: self.severity,
+            category: self.category.as_deref(),
+            group: self.group.as_deref(),
+            downstream: self.downstream.as_deref(),
+            assignee: self.assignee.as_ref(),
+        })
     }
 
     fn check(&self) -> Result<(), Refused> {

@@ -57,7 +57,8 @@ fn a_search_is_made_of_words_and_beginnings() {
 
 #[test]
 fn what_cannot_be_an_id_or_a_page_is_refused_by_name() {
-    let asked = |filter: Filter, limit| Asked { filter, sort: Sort::Age, limit, after: None }.check();
+    let asked =
+        |filter: Filter, limit| Asked { filter, sort: Sort::Age, limit, after: None, hidden: Vec::new() }.check();
     let of = |customer: String| Filter { customer: Some(customer), ..Filter::default() };
     let words = vec![Word::Whole("ab".into()); WORDS_MAX + 1];
     let table = [
@@ -107,4 +108,33 @@ fn a_state_says_by_itself_which_cases_are_meant() {
     assert_eq!(at_risk.halves(), (true, false));
     assert_eq!(of(Some(CaseState::Resolved), false), (false, true));
     assert_eq!(of(Some(CaseState::Waiting), true), (true, false));
+}
+
+#[test]
+fn problems_answer_what_they_have_and_hide_nobody_who_is_looked_for() {
+    type Change = fn(&mut Filter);
+    let with = |change: Change| {
+        let mut filter = Filter::default();
+        change(&mut filter);
+        filter.of_problems().is_some()
+    };
+    let table: [(Change, bool); 14] = [
+        (|_| (), true),
+        (|f| f.all = true, true),
+        (|f| f.severity = Some(Severity::Sev1), true),
+        (|f| f.category = Some("BILLING".into()), true),
+        (|f| f.group = Some("g".into()), true),
+        (|f| (f.downstream, f.assignee) = (Some("payment".into()), Some(Assignee::Nobody)), true),
+        (|f| f.members = true, false),
+        (|f| f.problem = Some("pr-1".into()), false),
+        (|f| f.state = Some(CaseState::Waiting), false),
+        (|f| f.order = Some("o".into()), false),
+        (|f| f.customer = Some("c".into()), false),
+        (|f| (f.group, f.service_number) = (Some("g".into()), Some("4711".into())), false),
+        (|f| f.clock = Some(Clock::Breached), false),
+        (|f| f.words = vec![Word::Whole("fibre".into())], false),
+    ];
+    for (n, (change, expected)) in table.into_iter().enumerate() {
+        assert_eq!(with(change), expected, "row {n}");
+    }
 }

@@ -28,7 +28,7 @@ pub async fn run(store: &Store, admin_url: &str, cases: u32) -> Result<f64> {
             let filter = filter(n);
             // Every third time a later page.
             let after = if n % 3 == 2 { second(store, &filter, sort).await? } else { None };
-            let asked = Asked { filter, sort, limit: PAGE, after };
+            let asked = Asked { filter, sort, limit: PAGE, after, hidden: Vec::new() };
             took.push(ask(store, &asked).await?);
         }
         // What is cold is read from the disk the first time, and that is not what is asked here.
@@ -71,7 +71,7 @@ async fn search(tx: &mut Tx, filter: &Filter) -> Result<Search> {
 
 /// Where the second page of a list begins, if it has one.
 async fn second(store: &Store, filter: &Filter, sort: Sort) -> Result<Option<Place>> {
-    let asked = Asked { filter: filter.clone(), sort, limit: PAGE, after: None };
+    let asked = Asked { filter: filter.clone(), sort, limit: PAGE, after: None, hidden: Vec::new() };
     let mut tx = store.begin(&Scope::Tenant(TENANT.into())).await?;
     let search = search(&mut tx, filter).await?;
     let page = worklist::page(&mut tx, TENANT, &asked, &search).await?;

@@ -12,7 +12,7 @@ use fallout_core::{
 use fallout_store::{
     Tx, attempts,
     cases::{self, CaseLine, EventLine},
-    show::{self, Fields, RelatedCase, SignalLine, StepLine},
+    show::{self, Fields, ProblemOf, RelatedCase, SignalLine, StepLine},
     steps,
 };
 use serde::Serialize;
@@ -32,6 +32,7 @@ pub struct CaseDetail {
     pub runbook: String,
     /// The database's time when this was read.
     pub now: DateTime<Utc>,
+    pub problem: Option<ProblemOf>,
     pub order_context: Option<OrderContext>,
     pub clock: CaseClock,
     /// What the customer may be told.
@@ -143,6 +144,7 @@ impl Desk {
             category_name: category.map_or_else(|| line.category.clone(), |c| c.name.clone()),
             runbook: category.map(|c| c.runbook.clone()).unwrap_or_default(),
             now: tx.now().await?,
+            problem: show::problem(&mut tx, case.id).await?,
             order_context: order.map(|order| context(&order, &fields.affected_line_ids)),
             clock: self.clock_as_it_stands(&mut tx, case.id).await?,
             customer_status,

@@ -4,14 +4,24 @@ use fallout_core::{
     case::Severity,
     worklist::{Asked, Cursor, Filter, LIMIT_MAX, Place, Refused, Search, Sort},
 };
-use fallout_store::{cases::CaseLine, worklist};
+use fallout_store::{
+    Tx,
+    cases::CaseLine,
+    problems::{self, Problem},
+    worklist,
+};
 use serde::Serialize;
 
 use crate::{Desk, DeskError};
 
+/// Far more problems than are open at a time; members of those beyond stay rows.
+const PROBLEMS_SHOWN: i64 = 200;
+
 /// One page of a worklist.
 #[derive(Clone, Debug, Serialize)]
 pub struct Page {
+    /// Open problems, above the cases of the first page; their members are on no page.
+    pub problems: Vec<Problem>,
     pub cases: Vec<CaseLine>,
     /// For the next page; `None`: this one is the last.
     pub next: Option<String>,
@@ -28,11 +38,16 @@ impl Desk {
         after: Option<&str>,
     ) -> Result<Page, DeskError> {
         let place = after.map(|text| text.parse::<Cursor>()?.place(tenant, filter, sort)).transpose()?;
-        let mut asked = Asked { filter: filter.clone(), sort, limit, after: place };
+        let mut asked = Asked { filter: filter.clone(), sort, limit, after: place, hidden: Vec::new() };
         self.check(tenant, &asked)?;
         // One more shows whether there is a next page.
         asked.limit += 1;
         let mut tx = self.tenant(tenant).await?;
+        let mut problems = rows(&mut tx, tenant, filter).await?;
+        asked.hidden = problems.iter().map(|problem| problem.id).collect();
+        if asked.after.is_some() {
+            problems.clear();
+        }
         let counts = worklist::frequencies(&mut tx, tenant, filter).await?;
         let search = Search::of(filter, &counts)?;
         let mut cases = worklist::page(&mut tx, tenant, &asked, &search).await?;
@@ -41,7 +56,7 @@ impl Desk {
         cases.truncate(usize::try_from(limit).unwrap_or_default());
         let last = cases.last().filter(|_| more).map(|case| place_of(case, sort)).transpose()?;
         let next = last.map(|place| Cursor::new(tenant, filter, sort, place).to_string());
-        Ok(Page { cases, next })
+        Ok(Page { problems, cases, next })
     }
 
     fn check(&self, tenant: &str, asked: &Asked) -> Result<(), DeskError> {
@@ -64,7 +79,7 @@ impl Desk {
         order: Option<&str>,
         most: usize,
     ) -> Result<Vec<CaseLine>, DeskError> {
-        let filter = Filter { all: !only_active, order: order.map(str::to_owned), ..Filter::default() };
+        let filter = Filter { all: !only_active, order: order.map(str::to_owned), members: true, ..Filter::default() };
         let (mut cases, mut after) = (Vec::new(), None);
         while cases.len() < most {
             let page = self.worklist(tenant, &filter, Sort::Severity, LIMIT_MAX, after.as_deref()).await?;
@@ -76,6 +91,13 @@ impl Desk {
         }
         cases.truncate(most);
         Ok(cases)
+    }
+}
+
+async fn rows(tx: &mut Tx, tenant: &str, filter: &Filter) -> Result<Vec<Problem>, DeskError> {
+    match filter.of_problems() {
+        Some(asked) => Ok(problems::rows(tx, tenant, &asked, PROBLEMS_SHOWN).await?),
+        None => Ok(Vec::new()),
     }
 }
 

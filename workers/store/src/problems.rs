@@ -6,6 +6,7 @@ use fallout_core::{
     event::EventType,
     ids::{ProblemId, ProblemNumber},
     problem::{Gathering, ProblemEvent, ProblemState},
+    worklist::{Assignee, OfProblems},
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -177,6 +178,34 @@ pub async fn list(tx: &mut Tx, tenant: &str, only_open: bool, limit: i64) -> Res
          from fallout_problem where tenant_id = $1 and (not $2 or state = 'open') order by state desc, severity, opened_at limit $3",
         tenant,
         only_open,
+        limit,
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Problem::try_from).collect()
+}
+
+/// Open problems that are a row of a worklist, the gravest and oldest first.
+pub async fn rows(tx: &mut Tx, tenant: &str, asked: &OfProblems<'_>, limit: i64) -> Result<Vec<Problem>, StoreError> {
+    let (nobody, user) = match asked.assignee {
+        Some(Assignee::Nobody) => (true, None),
+        Some(Assignee::User(user)) => (false, Some(user)),
+        None => (false, None),
+    };
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, tenant_id, problem_number, downstream, operation, classification_code, category, state, severity, cases, orders,
+                assigned_group, assigned_user, opened_at, joined_at, takes_until, taking, closed_at
+         from fallout_problem where tenant_id = $1 and state = 'open'
+           and ($2::text is null or severity = $2) and ($3::text is null or category = $3)
+           and ($4::text is null or assigned_group = $4) and ($5::text is null or downstream = $5)
+           and (not $6 or assigned_user is null) and ($7::text is null or assigned_user = $7)
+         order by severity, opened_at, id limit $8",
+        tenant,
+        asked.severity.map(Severity::word),
+        asked.category,
+        asked.group,
+        asked.downstream,
+        nobody,
+        user,
         limit,
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(Problem::try_from).collect()

@@ -11,6 +11,8 @@ use crate::{StoreError, Tx};
 /// More than a person reads at once; the newest are shown.
 const SIGNALS_SHOWN: i64 = 20;
 const RELATED_SHOWN: i64 = 20;
+/// Of its problem: `case list --problem` has them all.
+const MEMBERS_SHOWN: i64 = 10;
 
 /// What a case holds beside its row in a worklist.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -44,6 +46,27 @@ pub async fn fields(tx: &mut Tx, case: CaseId) -> Result<Fields, StoreError> {
         case.0,
     );
     Ok(row.fetch_one(tx.conn()).await?)
+}
+
+/// The problem that a case is a member of.
+#[derive(Clone, Debug, Serialize)]
+pub struct ProblemOf {
+    #[serde(rename = "problem")]
+    pub number: String,
+    pub state: String,
+    pub severity: String,
+    pub cases: i32,
+    pub orders: i32,
+}
+
+pub async fn problem(tx: &mut Tx, case: CaseId) -> Result<Option<ProblemOf>, StoreError> {
+    let row = sqlx::query_as!(
+        ProblemOf,
+        "select p.problem_number as number, p.state, p.severity, p.cases, p.orders
+         from fallout_case c join fallout_problem p on p.id = c.problem_id where c.id = $1",
+        case.0,
+    );
+    Ok(row.fetch_optional(tx.conn()).await?)
 }
 
 /// The case's order as it came, and how its run stands.
@@ -145,7 +168,7 @@ pub struct RelatedCase {
     pub summary: Option<String>,
 }
 
-/// Duplicates, the original, and other cases of the same order; open ones first.
+/// Duplicates, the original, other cases of the same order, and some of the same problem; open ones first.
 pub async fn related(tx: &mut Tx, case: CaseId) -> Result<Vec<RelatedCase>, StoreError> {
     let rows = sqlx::query_as!(
         RelatedCase,
@@ -157,10 +180,15 @@ pub async fn related(tx: &mut Tx, case: CaseId) -> Result<Vec<RelatedCase>, Stor
                select d.*, 'duplicate' from fallout_case d where d.duplicate_of = $1
                union all
                select s.*, 'same order' from fallout_case c join fallout_case s on s.related_order_id = c.related_order_id
-               where c.id = $1 and s.id <> c.id and s.duplicate_of is distinct from c.id and c.duplicate_of is distinct from s.id) r
+               where c.id = $1 and s.id <> c.id and s.duplicate_of is distinct from c.id and c.duplicate_of is distinct from s.id
+               union all
+               (select m.*, 'same problem' from fallout_case c join fallout_case m on m.problem_id = c.problem_id
+                where c.id = $1 and m.id <> c.id and m.duplicate_of is distinct from c.id and c.duplicate_of is distinct from m.id
+                  and m.related_order_id is distinct from c.related_order_id order by m.status, m.created_at desc limit $3)) r
            order by r.status in ('resolved', 'closed', 'force_closed', 'duplicate'), r.created_at desc limit $2"#,
         case.0,
         RELATED_SHOWN,
+        MEMBERS_SHOWN,
     );
     Ok(rows.fetch_all(tx.conn()).await?)
 }

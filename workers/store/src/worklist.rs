@@ -4,6 +4,7 @@
 use fallout_core::worklist::{Asked, Assignee, Clock, Counts, FREQUENT, Filter, Place, Search, Sort, Word};
 use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
+use uuid::Uuid;
 
 use crate::{StoreError, Tx, cases::CaseLine};
 
@@ -124,6 +125,10 @@ fn half(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, which: 
     query.push("(select c.id from fallout_case c where c.tenant_id = ").push_bind(tenant.to_owned());
     query.push(" and ").push(HALVES[which]);
     filter(query, tenant, &asked.filter, search.at_risk);
+    if !asked.hidden.is_empty() {
+        let rows: Vec<Uuid> = asked.hidden.iter().map(|problem| problem.0).collect();
+        query.push(" and (c.problem_id is null or c.problem_id <> all(").push_bind(rows).push("))");
+    }
     let leads = if which == 0 { search.open } else { search.over };
     for (n, word) in asked.filter.words().iter().enumerate() {
         // Neither is turned into a join: which way is better was counted, and the planner could only guess.

@@ -1,6 +1,9 @@
 //! Personal data lie apart, come back where requests are rendered, and are gone for good once erased.
 
-use fallout_core::order::read_orders;
+use fallout_core::{
+    order::read_orders,
+    worklist::{Filter, Sort},
+};
 use fallout_desk::DeskError;
 use serde_json::json;
 
@@ -130,4 +133,18 @@ async fn an_order_that_runs_or_has_an_open_case_is_not_erased() {
         let refused = house.desk.erase_order(TENANT, "local:dpo", "o-2", reason).await;
         assert!(matches!(refused, Err(DeskError::NoReason | DeskError::BadText(_))), "{refused:?}");
     }
+}
+
+#[tokio::test]
+async fn a_case_is_found_by_a_service_number_of_its_order() {
+    let house = House::new().await;
+    let case = house.trouble(house.order("o-1").await).await;
+    let found = async |tenant: &str, number: &str| {
+        let filter = Filter { service_number: Some(number.into()), ..Filter::default() };
+        let page = house.desk.worklist(tenant, &filter, Sort::Severity, 10, None).await.unwrap();
+        page.cases.into_iter().map(|case| case.case_number).collect::<Vec<_>>()
+    };
+    assert_eq!(found(TENANT, "+49 171 555 01").await, [case.to_string()]);
+    assert_eq!(found(TENANT, "+49 171 555").await, Vec::<String>::new(), "a number is compared whole");
+    assert_eq!(found(OTHER, "+49 171 555 01").await, Vec::<String>::new());
 }

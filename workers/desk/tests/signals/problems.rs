@@ -1,6 +1,12 @@
 //! Many cases with one cause: one problem, told of once, which grows, is worked on by people, and ends with its cases.
 
-use fallout_core::{case::Severity, catalogue::Catalogue, ids::ProblemNumber, problem::ProblemState};
+use fallout_core::{
+    case::Severity,
+    catalogue::Catalogue,
+    ids::ProblemNumber,
+    problem::ProblemState,
+    worklist::{Filter, Sort},
+};
 use fallout_desk::{DeskError, Problem};
 
 use super::{house::House, rig::TENANT};
@@ -111,4 +117,47 @@ async fn people_take_assign_and_note_a_problem_of_their_tenant() {
     assert_eq!((detail.problem.group.as_str(), detail.problem.user), ("Senior Ops", None));
     let told: Vec<&str> = detail.timeline.iter().map(|entry| entry.event.as_str()).collect();
     assert_eq!(told, ["FalloutProblemOpened", "FalloutProblemTaken", "FalloutProblemAssigned", "FalloutProblemNoted"]);
+}
+
+#[tokio::test]
+async fn an_open_problem_is_one_row_of_a_worklist_and_its_members_are_none() {
+    let house = House::new("problems-row").await;
+    house.storm(0..6).await;
+    house.tend().await;
+    let other = house.rejected("o-other").await;
+    let desk = house.rig.desk.clone();
+    let seen = async |filter: Filter| {
+        let page = desk.worklist(TENANT, &filter, Sort::Severity, 3, None).await.unwrap();
+        (page.problems.len(), page.cases.len(), page.next)
+    };
+    // What came after the last look joins at the next one.
+    assert_eq!(seen(Filter::default()).await, (1, 1, None));
+    house.tend().await;
+    assert_eq!(seen(Filter::default()).await, (1, 0, None));
+    let page = desk.worklist(TENANT, &Filter::default(), Sort::Age, 3, None).await.unwrap();
+    assert_eq!((page.problems[0].cases, page.problems[0].orders), (7, 7));
+    let group = |group: &str| Filter { group: Some(group.into()), ..Filter::default() };
+    assert_eq!(seen(group("Fulfillment Ops")).await, (1, 0, None), "the problem is of this group");
+    assert_eq!(seen(group("Senior Ops")).await, (0, 0, None));
+    for filter in [
+        Filter { members: true, ..Filter::default() },
+        Filter { problem: Some(page.problems[0].number.to_string()), ..Filter::default() },
+    ] {
+        let (problems, cases, next) = seen(filter.clone()).await;
+        assert_eq!((problems, cases), (0, 3));
+        let rest = desk.worklist(TENANT, &filter, Sort::Severity, 10, next.as_deref()).await.unwrap();
+        assert_eq!(rest.cases.len(), 4);
+    }
+    let order = Filter { order: Some("o-other".into()), ..Filter::default() };
+    assert_eq!(seen(order).await, (0, 1, None), "whoever looks for an order finds its case");
+    // The problem is handed to others: its members still belong to the group, and stay to be seen there.
+    let number = page.problems[0].number;
+    assert!(desk.assign_problem(TENANT, "local:a", number, Some("Senior Ops"), None).await.unwrap());
+    let (problems, cases, _) = seen(group("Fulfillment Ops")).await;
+    assert_eq!((problems, cases), (0, 3));
+    assert_eq!(seen(group("Senior Ops")).await, (1, 0, None));
+    let shown = desk.case(TENANT, other).await.unwrap();
+    let problem = shown.problem.unwrap();
+    assert_eq!((problem.number, problem.cases, problem.orders), (number.to_string(), 7, 7));
+    assert_eq!(shown.related.iter().filter(|case| case.relation == "same problem").count(), 6);
 }

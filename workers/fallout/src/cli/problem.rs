@@ -102,7 +102,8 @@ fn owner(context: &Context, id: &str, changed: bool, to: &str) -> anyhow::Result
     Ok(())
 }
 
-fn list(problems: &[Problem]) -> String {
+/// One row each; worklists have them above their cases.
+pub fn list(problems: &[Problem]) -> String {
     if problems.is_empty() {
         return "no open problems (--all shows closed ones too)".into();
     }

@@ -11,7 +11,7 @@ use fallout_desk::{CaseLine, Desk, DeskError, Page};
 
 use super::{principal, told};
 use crate::{
-    cli::{Context, csv},
+    cli::{Context, csv, problem},
     output::{case_table, plain},
 };
 
@@ -84,6 +84,9 @@ pub struct FilterArgs {
     /// Members of a problem, for example pr-12
     #[arg(long, value_name = "PROBLEM")]
     pub problem: Option<String>,
+    /// Members of open problems too, each as a row of its own
+    #[arg(long)]
+    pub members: bool,
     /// Words of summary, classification or ids; WORD* finds what begins so
     #[arg(long, value_name = "WORDS")]
     pub text: Option<String>,
@@ -122,13 +125,16 @@ impl FilterArgs {
             assignee,
             clock: self.sla,
             problem: self.problem,
+            members: self.members,
             words: words.map_err(|refused| told(DeskError::Worklist(refused)))?.unwrap_or_default(),
         })
     }
 }
 
 pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<()> {
-    let filter = args.filter.filter()?;
+    let mut filter = args.filter.filter()?;
+    // A file has rows of one kind: of cases.
+    filter.members |= args.csv;
     let tenant = &context.settings.tenant.id;
     let page = desk.worklist(tenant, &filter, args.sort, args.limit, args.after.as_deref()).await.map_err(told)?;
     if args.csv {
@@ -143,7 +149,19 @@ pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<(
 }
 
 fn text(page: &Page, filter: &Filter) -> String {
-    let plain_list = Filter { all: filter.all, ..Filter::default() } == *filter;
+    if page.problems.is_empty() {
+        return cases(page, filter);
+    }
+    let problems = problem::list(&page.problems);
+    let below = match page.cases.is_empty() {
+        true => "no open cases beside their members (--members shows those)".into(),
+        false => case_table(&page.cases),
+    };
+    format!("{problems}\n\n{below}")
+}
+
+fn cases(page: &Page, filter: &Filter) -> String {
+    let plain_list = Filter { all: filter.all, members: filter.members, ..Filter::default() } == *filter;
     match (page.cases.is_empty(), filter.all, plain_list) {
         (true, true, true) => "no cases".into(),
         (true, false, true) => "no open cases (--all shows resolved ones too)".into(),

@@ -1,5 +1,11 @@
 //! What a person and a spreadsheet read of a worklist, whole.
 
+use fallout_core::{
+    ids::{ProblemId, ProblemNumber},
+    problem::ProblemState,
+};
+use fallout_desk::Problem;
+
 use super::*;
 
 fn case(number: &str) -> CaseLine {
@@ -32,7 +38,7 @@ fn case(number: &str) -> CaseLine {
 #[test]
 fn a_page_is_a_table_that_people_scan() {
     let other = CaseLine { assignee: Some("local:ann".into()), sla_due_at: None, ..case("fc-100002") };
-    let page = Page { cases: vec![case("fc-1"), other], next: None };
+    let page = Page { problems: Vec::new(), cases: vec![case("fc-1"), other], next: None };
     let expected = "\
 case       severity  status      category      classification           order  line  step       owner            due                   recommended
 fc-1       SEV2      classified  PROVISIONING  ADDRESS_NOT_SERVICEABLE  ord-1  1     provision  Fulfillment Ops  1970-01-01 01:00 UTC  retry
@@ -40,9 +46,47 @@ fc-100002  SEV2      classified  PROVISIONING  ADDRESS_NOT_SERVICEABLE  ord-1  1
     assert_eq!(text(&page, &Filter::default()), expected);
 }
 
+fn problem() -> Problem {
+    let at = DateTime::UNIX_EPOCH;
+    Problem {
+        id: ProblemId(uuid::Uuid::nil()),
+        tenant: "t".into(),
+        number: ProblemNumber(1001),
+        downstream: "billing".into(),
+        operation: "billing.activate".into(),
+        classification: "RETRIES_EXHAUSTED".into(),
+        category: "WORKFLOW_INCIDENT".into(),
+        state: ProblemState::Open,
+        severity: Severity::Sev1,
+        cases: 120,
+        orders: 100,
+        group: "Platform Ops".into(),
+        user: None,
+        opened_at: at,
+        joined_at: at,
+        takes_until: at,
+        taking: true,
+        closed_at: None,
+    }
+}
+
+#[test]
+fn problems_stand_above_the_cases_as_one_row_each() {
+    let page = Page { problems: vec![problem()], cases: vec![case("fc-1")], next: None };
+    let expected = "\
+PROBLEM  SEVERITY  STATE  CAUSE                         CASES / ORDERS  OWNER
+pr-1001  SEV1      open   RETRIES_EXHAUSTED at billing  120 / 100       Platform Ops
+
+case  severity  status      category      classification           order  line  step       owner            due                   recommended
+fc-1  SEV2      classified  PROVISIONING  ADDRESS_NOT_SERVICEABLE  ord-1  1     provision  Fulfillment Ops  1970-01-01 01:00 UTC  retry";
+    assert_eq!(text(&page, &Filter::default()), expected);
+    let alone = text(&Page { cases: Vec::new(), ..page }, &Filter::default());
+    assert!(alone.ends_with("\n\nno open cases beside their members (--members shows those)"), "{alone}");
+}
+
 #[test]
 fn an_empty_page_says_where_else_to_look() {
-    let of = |filter: Filter| text(&Page { cases: Vec::new(), next: None }, &filter);
+    let of = |filter: Filter| text(&Page { problems: Vec::new(), cases: Vec::new(), next: None }, &filter);
     assert_eq!(of(Filter::default()), "no open cases (--all shows resolved ones too)");
     let some = Filter { order: Some("o".into()), ..Filter::default() };
     assert_eq!(of(some.clone()), "no open case is like that (--all looks among resolved ones too)");

@@ -117,6 +117,10 @@ fn standing(out: &mut String, detail: &CaseDetail) {
         let review = fields.review_at.map(|review| format!(", looked at again {}", at(review))).unwrap_or_default();
         row(out, "unresolved", &format!("{why}{review}"));
     }
+    if let Some(problem) = &detail.problem {
+        let [cases, orders] = [problem.cases, problem.orders];
+        row(out, "problem", &format!("{} is {}: {cases} cases of {orders} orders", problem.number, problem.state));
+    }
     maybe(out, "duplicate of", fields.duplicate_of.as_deref());
     if let Some(code) = &fields.resolution_code {
         let when = fields.resolved_at.map(|when| format!(", {}", at(when))).unwrap_or_default();

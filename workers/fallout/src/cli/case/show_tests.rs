@@ -14,7 +14,7 @@ use fallout_core::{
 use fallout_desk::{AttemptView, CaseClock, CaseLine, Change, Judgement, Known, LineContext, OrderContext};
 use fallout_store::{
     cases::EventLine,
-    show::{Fields, RelatedCase, SignalLine},
+    show::{Fields, ProblemOf, RelatedCase, SignalLine},
 };
 use serde_json::json;
 use uuid::Uuid;
@@ -61,6 +61,7 @@ fn case(classification: &str) -> CaseDetail {
         category_name: "Provisioning Fallout".into(),
         runbook: "provisioning".into(),
         now: DateTime::UNIX_EPOCH,
+        problem: None,
         order_context: None,
         clock,
         customer_status: None,
@@ -200,6 +201,13 @@ fn a_case_is_told_whole() {
         lines: vec![line("1", true), line("2", false)],
         ..OrderContext::default()
     });
+    detail.problem = Some(ProblemOf {
+        number: "pr-1001".into(),
+        state: "open".into(),
+        severity: "SEV2".into(),
+        cases: 12,
+        orders: 11,
+    });
     let reasons = vec![Reason {
         factor: Factor::CustomerSegment,
         source: Source::Order(vec!["category".into()]),
@@ -272,14 +280,15 @@ fn a_case_is_told_whole() {
         reason: "which street".into(),
     });
     detail.actions.push(view(Action::ResumeWorkflow, Some("the effect does not exist")));
-    detail.related = vec![RelatedCase {
-        case_number: "fc-9".into(),
-        relation: "same order".into(),
+    let related = |number: &str, relation: &str| RelatedCase {
+        case_number: number.into(),
+        relation: relation.into(),
         status: "resolved".into(),
         severity: "SEV3".into(),
         classification: Some("OUTCOME_UNKNOWN".into()),
         summary: Some("no answer".into()),
-    }];
+    };
+    detail.related = vec![related("fc-9", "same order"), related("fc-13", "same problem")];
     let expected = include_str!("show_expected.txt");
     assert_eq!(text(&detail, &[]), expected, "{}", text(&detail, &[]));
 }
