@@ -59,7 +59,7 @@ pub async fn rage(desk: &Desk, orders: usize, told: usize) -> Result<(f64, f64)>
                 let answers = desk.signals(TENANT, &batch).await?;
                 ensure!(answers.iter().all(|a| a.case.is_some()), "a signal has no case");
                 // As the controller does meanwhile.
-                if first / BATCH % TENDED_EACH == 0 {
+                if (first / BATCH).is_multiple_of(TENDED_EACH) {
                     desk.tend_problems().await?;
                 }
             }
