@@ -2,7 +2,12 @@
 
 use std::{collections::BTreeMap, fs, path::PathBuf};
 
-use fallout_core::{catalogue::Catalogue, operation::Operation, template};
+use fallout_core::{
+    catalogue::Catalogue,
+    operation::{Operation, Undo},
+    step::Direction,
+    template,
+};
 use serde_json::{Value, json};
 
 fn config() -> PathBuf {
@@ -28,8 +33,9 @@ fn the_shipped_operations_pass_every_check() {
     let catalogue = shipped();
     assert_eq!(catalogue.check(), Vec::<String>::new());
     let names: Vec<_> = catalogue.operations.keys().map(String::as_str).collect();
-    let expected = "billing.activate contract.check contract.notify inventory.check inventory.reserve payment.authorize \
-                    payment.capture payment.deposit provisioning.add provisioning.cease provisioning.modify";
+    let expected = "billing.activate billing.deactivate contract.check contract.notify inventory.check inventory.release \
+                    inventory.reserve payment.authorize payment.capture payment.deposit payment.refund payment.void \
+                    provisioning.add provisioning.cancel provisioning.cease provisioning.modify";
     assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
 }
 
@@ -41,15 +47,29 @@ fn a_missing_or_unknown_field_is_refused() {
     assert!(refused(text.replace("consistency_delay_ms", "consistency_delay")));
 }
 
-/// Any valid TMF622 order must work: ids and actions are all that is sure to be there.
+/// Any valid TMF622 order must work: ids and actions are all that is sure to be there, and for an undo what is known of
+/// every effect that it takes back.
 #[test]
 fn every_template_renders_from_the_least_that_an_order_can_be() {
-    let context = json!({"order": {"id": "заказ/1"}, "line": {"id": "1"}, "key": "k"});
-    for op in shipped().operations.values() {
-        let path = template::render_path(&op.request.path, &context);
-        assert!(path.is_ok(), "{}: {path:?}", op.name);
-        let body = op.request.body.as_ref().map(|body| template::render(body, &context)).transpose();
-        assert!(body.is_ok(), "{}: {body:?}", op.name);
+    let catalogue = shipped();
+    for op in catalogue.operations.values() {
+        let undone = |effect: &&Operation| effect.undo == Some(Undo::Operation(op.name.clone()));
+        let effects = catalogue.operations.values().filter(undone).map(|effect| {
+            let outputs: BTreeMap<_, _> = effect.outputs.keys().map(|name| (name, "o")).collect();
+            json!({ "key": "e", "outputs": outputs })
+        });
+        let effects: Vec<Value> = match op.direction {
+            Direction::Do => vec![Value::Null],
+            Direction::Undo => effects.collect(),
+        };
+        assert!(!effects.is_empty(), "{} undoes nothing", op.name);
+        for effect in effects {
+            let context = json!({"order": {"id": "заказ/1"}, "line": {"id": "1"}, "key": "k", "effect": effect});
+            let path = template::render_path(&op.request.path, &context);
+            assert!(path.is_ok(), "{}: {path:?}", op.name);
+            let body = op.request.body.as_ref().map(|body| template::render(body, &context)).transpose();
+            assert!(body.is_ok(), "{}: {body:?}", op.name);
+        }
     }
 }
 
