@@ -26,14 +26,20 @@ macro_rules! words {
         impl std::str::FromStr for $name {
             type Err = $crate::words::UnknownWord;
             fn from_str(text: &str) -> Result<Self, Self::Err> {
-                Self::ALL.iter().copied().find(|w| w.word() == text).ok_or_else(|| $crate::words::UnknownWord(text.to_owned()))
+                Self::ALL.iter().copied().find(|w| w.word() == text).ok_or_else(|| $crate::words::UnknownWord {
+                    said: text.to_owned(),
+                    known: &[$($text),*],
+                })
             }
         }
     };
 }
 pub(crate) use words;
 
-/// A stored word that this version of the program does not know.
+/// A word, typed or stored, that this version of the program does not know.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("\"{0}\" is not a word this version knows")]
-pub struct UnknownWord(pub String);
+#[error("\"{said}\" is none of {}", known.join(", "))]
+pub struct UnknownWord {
+    pub said: String,
+    pub known: &'static [&'static str],
+}

@@ -187,7 +187,7 @@ fn actions(out: &mut String, detail: &CaseDetail) {
     }
     for view in &detail.actions {
         let said = view.refused.as_ref().map_or_else(|| "possible".to_owned(), |why| format!("not now: {why}"));
-        let _ = writeln!(out, "  {:<8} {said}", action_name(view.action));
+        let _ = writeln!(out, "  {:<11} {said}", action_name(view.action));
         if view.refused.is_none() {
             meaning(out, view);
         }
@@ -207,7 +207,7 @@ fn meaning(out: &mut String, view: &ActionView) {
     let rows =
         [("does", of.does), ("does not", of.does_not), ("customer", of.customer), ("is", &facts), ("needs", needs)];
     for (name, text) in rows {
-        let _ = writeln!(out, "           {name:<9} {text}");
+        let _ = writeln!(out, "              {name:<9} {text}");
     }
 }
 
