@@ -17,6 +17,7 @@ pub mod context;
 pub mod customer;
 pub mod definitions;
 mod error;
+mod join_one;
 pub mod lifecycle;
 pub mod listen;
 pub mod openings;

@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{StoreError, Tx};
+use crate::{StoreError, Tx, join_one::join_one};
 
 /// One signal as it is stored; its tenant is that of the call.
 #[derive(Clone, Debug, Serialize)]
@@ -59,6 +59,11 @@ pub struct Joined {
 /// Joins signals that change nothing to their active cases: kept, and told on the timelines. All of them or none, and cases
 /// are held in the order of their ids: whoever still has to get the lock of a step must not hold a case.
 pub async fn join_plain(tx: &mut Tx, tenant: &str, incoming: &[Incoming<'_>]) -> Result<Joined, StoreError> {
+    if let [one] = incoming
+        && let Some(joined) = join_one(tx, tenant, one).await?
+    {
+        return Ok(joined);
+    }
     let rows = sqlx::query!(
         r#"with incoming as materialized (
                select * from jsonb_to_recordset($2) as i (id uuid, source text, event text, kind text, code text, step uuid, key text,
@@ -117,7 +122,7 @@ pub async fn join_plain(tx: &mut Tx, tenant: &str, incoming: &[Incoming<'_>]) ->
     Ok(all)
 }
 
-fn number(text: &str) -> Result<CaseNumber, StoreError> {
+pub(crate) fn number(text: &str) -> Result<CaseNumber, StoreError> {
     text.parse().map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
 }
 
