@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     calendar::Calendar,
     case::{CaseState, Severity},
+    taxonomy::{Category, Taxonomy},
     words::words,
 };
 
@@ -216,6 +217,16 @@ impl SlaRules {
 
     pub fn policy(&self, code: &str) -> Option<&Policy> {
         self.policies.iter().find(|p| p.code == code)
+    }
+
+    /// Categories whose clock is not here: their cases would have the one that serves them here.
+    pub fn unknown_clocks(&self, taxonomy: &Taxonomy) -> Vec<String> {
+        let known: Vec<&str> = self.policies.iter().map(|p| p.code.as_str()).collect();
+        let lost = taxonomy.categories.iter().filter(|c| self.policy(&c.sla_policy).is_none());
+        let say = |c: &Category| {
+            format!("category {}: its sla_policy {} is none of {}", c.code, c.sla_policy, known.join(", "))
+        };
+        lost.map(say).collect()
     }
 
     pub fn calendar(&self, code: &str) -> Option<&Calendar> {

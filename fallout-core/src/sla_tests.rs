@@ -45,6 +45,22 @@ fn no_case_is_without_a_target_and_no_state_stops_its_clock_but_a_wait() {
 }
 
 #[test]
+fn the_clock_that_the_taxonomy_names_is_there_and_is_the_one_that_serves_its_category() {
+    let mut taxonomy: Taxonomy = toml::from_str(include_str!("../../config/taxonomy.toml")).unwrap();
+    let rules = shipped();
+    assert_eq!(rules.unknown_clocks(&taxonomy), Vec::<String>::new());
+    for category in &taxonomy.categories {
+        let policy = rules.of_category(&category.code).unwrap();
+        assert_eq!(policy.code, category.sla_policy, "{}", category.code);
+        let target = policy.targets[&category.severity].resolution_minutes;
+        assert_eq!(target, category.sla_hours * 60, "{} at {}", category.code, category.severity);
+    }
+    taxonomy.categories[0].sla_policy = "tomorrow".into();
+    let told = rules.unknown_clocks(&taxonomy);
+    assert_eq!(told, ["category VALIDATION: its sla_policy tomorrow is none of urgent, operations, office"]);
+}
+
+#[test]
 fn everything_wrong_is_said_at_once() {
     let mut rules = shipped();
     rules.policies[0].targets.remove(&Severity::Sev1);

@@ -55,7 +55,8 @@ impl Desk {
             now: impact.now,
         };
         let derived = rules.derive(self.base(at.tenant, classification), &circumstances);
-        let policy = self.policy("", category)?;
+        let named = self.taxonomy(at.tenant).category_of(classification).map_or("", |c| c.sla_policy.as_str());
+        let policy = self.policy(named, category)?;
         let running = [Segment { kind: ClockState::Running, from: impact.now, to: None }];
         let standing = self.standing(policy, derived.severity, &running, false)?;
         let matters_to_all = rules.matters_to_all(impact.affected_orders);

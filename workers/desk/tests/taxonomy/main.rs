@@ -142,17 +142,23 @@ async fn after_an_action_the_new_finding_names_the_case_whatever_it_was_before()
 }
 
 #[tokio::test]
-async fn a_tenant_with_a_taxonomy_of_its_own_has_other_owners() {
+async fn a_tenant_with_a_taxonomy_of_its_own_has_other_owners_and_clocks() {
     let rig = Rig::new("taxonomy-tenant", &REJECTIONS.map(|(code, _)| code), |catalogue| {
         let mut own = catalogue.taxonomy.clone();
         own.tenant_version = 1;
-        own.categories.iter_mut().for_each(|c| c.owner_group = "Our Own Desk".into());
+        own.categories.iter_mut().for_each(|c| {
+            c.owner_group = "Our Own Desk".into();
+            c.sla_policy = "office".into();
+        });
         catalogue.tenants.insert(TENANT.into(), own);
     })
     .await;
     rig.order("o").await;
     rig.said(rig.attempt("o").await, &rejected("BILLING_ACCOUNT_INVALID")).await;
     assert_eq!(rig.case("o").await.2, "Our Own Desk");
+    let number = rig.cases("o").await[0].case_number.parse().unwrap();
+    let clock = rig.desk.case_clock(TENANT, number).await.unwrap();
+    assert_eq!(clock.policy.as_deref(), Some("office"), "everybody else's is operations");
     assert_ne!(
         rig.desk.taxonomy("another").category_of("BILLING_ACCOUNT_INVALID").unwrap().owner_group,
         "Our Own Desk"
@@ -162,21 +168,22 @@ async fn a_tenant_with_a_taxonomy_of_its_own_has_other_owners() {
 #[tokio::test]
 async fn a_taxonomy_is_kept_once_per_version_and_another_content_needs_another_version() {
     let rig = rig("taxonomy-load").await;
+    let version = rig.desk.catalogue().taxonomy.label();
     let loaded = rig.desk.load_taxonomies("test").await.unwrap();
     assert_eq!(
         loaded.iter().map(|l| (l.tenant.as_str(), l.version.as_str(), l.now)).collect::<Vec<_>>(),
-        [("", "1", true)]
+        [("", version.as_str(), true)]
     );
     assert!(!rig.desk.load_taxonomies("test").await.unwrap()[0].now, "the same again is already done");
     let mut changed = rig.desk.catalogue().clone();
     changed.taxonomy.categories[0].owner_group = "Others".into();
     let desk = |catalogue| fallout_desk::Desk::new(rig.store.clone(), std::sync::Arc::new(catalogue));
     let refused = desk(changed.clone()).load_taxonomies("test").await;
-    assert!(matches!(refused, Err(DeskError::TaxonomyDiffers(version)) if version == "1"));
-    changed.taxonomy.version = 2;
+    assert!(matches!(refused, Err(DeskError::TaxonomyDiffers(kept)) if kept == version));
+    changed.taxonomy.version += 1;
     assert!(desk(changed).load_taxonomies("test").await.unwrap()[0].now);
     let versions = rig.desk.taxonomy_versions().await.unwrap();
-    assert_eq!(versions.iter().map(|v| v.version).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(versions.iter().map(|v| v.version).collect::<Vec<_>>(), [3, 2]);
 }
 
 #[tokio::test]

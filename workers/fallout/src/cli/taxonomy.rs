@@ -233,13 +233,13 @@ recovery     retry, fix, migrate, or compensate
 recommended  retry
 allowed      retry, resume, skip, cancel
 severity     SEV3
-clock        urgent, 4 h
+clock        urgent, 8 h
 customer     PROCESSING_DELAYED
 case         the case of its step
 precedence   20
 stands for   engine:failedJob, engine:failedExternalTask
 runbook      fallout explain ENGINE_INCIDENT
-version      1";
+version      2";
         assert_eq!(shown(&taxonomy, category, classification), expected);
     }
 

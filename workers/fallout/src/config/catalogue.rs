@@ -54,7 +54,11 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let taxonomy = taxonomy(&settings.taxonomy, &mut problems);
     let tenants = tenants::read(&settings.tenants, &taxonomy, &mut problems);
     let severity = reference(&settings.severity, SEVERITY, SeverityRules::check, &mut problems);
-    let checked = |sla: &SlaRules| [sla.check(), fallout_desk::unknown_zones(sla)].concat();
+    let all = || std::iter::once(&taxonomy).chain(tenants.values());
+    let checked = |sla: &SlaRules| {
+        let clocks = all().flat_map(|taxonomy| sla.unknown_clocks(taxonomy));
+        [sla.check(), fallout_desk::unknown_zones(sla), clocks.collect()].concat()
+    };
     let sla = reference(&settings.sla, SLA, checked, &mut problems);
     // Without a taxonomy, which is told of itself, no code is known.
     let knows = |code: &str| taxonomy.classifications.is_empty() || taxonomy.classification(code).is_some();

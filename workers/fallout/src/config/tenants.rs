@@ -111,11 +111,11 @@ mod tests {
         "#;
         let (taxonomy, problems) = read_own(own);
         let taxonomy = taxonomy.unwrap();
-        assert_eq!((problems.as_str(), taxonomy.label().as_str()), ("", "1.3"));
+        let base: Taxonomy = toml::from_str(shipped::TAXONOMY).unwrap();
+        assert_eq!((problems.as_str(), taxonomy.label()), ("", format!("{}.3", base.version)));
         let category = |code| taxonomy.category_of(code).unwrap();
         assert_eq!(category("DUCT_FULL").owner_group, "Field Ops");
         assert_eq!(category("ADDRESS_NOT_SERVICEABLE").code, "VALIDATION");
-        let base: Taxonomy = toml::from_str(shipped::TAXONOMY).unwrap();
         assert_eq!(category("DUCT_FULL").runbook, base.category_of("ADDRESS_NOT_SERVICEABLE").unwrap().runbook);
         assert_eq!(taxonomy.classifications.len(), base.classifications.len() + 1);
     }
