@@ -4,6 +4,9 @@
 -- looked for among all that ever were. Behind each filter stands the usual order, so a page is read as it lies. The indexes
 -- of an order carry what is filtered by, so that a filter that many cases meet is looked at without the cases.
 drop index fallout_case_active;
+-- Beside the time it is due, and kept with it: between the two it is at risk.
+alter table fallout_case add column sla_jeopardy_at timestamptz;
+update fallout_case c set sla_jeopardy_at = k.jeopardy_at from case_sla k where k.fallout_case_id = c.id;
 do $$
 declare
     part record;
@@ -23,13 +26,11 @@ begin
         execute format($f$create index fallout_case_%s_by_%s on fallout_case (tenant_id, %s) %s
             where status %s ('resolved', 'closed', 'force_closed', 'duplicate')$f$,
             part.name, part.what, part.columns,
-            case when part.is_order then 'include (status, case_type, assigned_group, external_system, assigned_user, sla_due_at'
+            case when part.is_order then 'include (status, case_type, assigned_group, external_system, assigned_user, sla_due_at, sla_jeopardy_at'
                 || case when part.what = 'severity' then ')' else ', severity)' end end,
             part.op);
     end loop;
 end $$;
--- Clocks that may be at risk: of cases that are over there is no next look, and a breach was told at once.
-create index case_sla_at_risk on case_sla (tenant_id, jeopardy_at) where next_at is not null and not told_breach;
 -- Orders by the numbers of their services. Personal data: they follow order_item, where they are erased.
 create table order_service_number (
     tenant_id text not null,

@@ -249,29 +249,17 @@ pub struct Search {
     /// The word that leads among open cases, by its place.
     pub open: Option<usize>,
     pub over: Option<usize>,
-    /// The cases at risk are collected.
-    pub at_risk: bool,
-}
-
-/// How many cases there are of what leads to them, counted no further than `FREQUENT`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Of each word, open and over.
-    pub words: Vec<(i64, i64)>,
-    /// At risk, where that is asked for.
-    pub at_risk: i64,
 }
 
 impl Search {
     /// Among cases that are over a walk could go through all that ever were, so one of the words has to be rare there.
-    pub fn of(filter: &Filter, counts: &Counts) -> Result<Search, Refused> {
+    /// `counts` are the cases of each word, open and over, counted no further than `FREQUENT`.
+    pub fn of(filter: &Filter, counts: &[(i64, i64)]) -> Result<Search, Refused> {
         let rarest = |count: fn(&(i64, i64)) -> i64| {
-            let rare = counts.words.iter().enumerate().filter(|(_, of)| count(of) < FREQUENT);
+            let rare = counts.iter().enumerate().filter(|(_, of)| count(of) < FREQUENT);
             rare.min_by_key(|(_, of)| count(of)).map(|(n, _)| n)
         };
-        let open = rarest(|of| of.0);
-        let at_risk = filter.clock == Some(Clock::AtRisk) && open.is_none() && counts.at_risk < FREQUENT;
-        let search = Search { open, over: rarest(|of| of.1), at_risk };
+        let search = Search { open: rarest(|of| of.0), over: rarest(|of| of.1) };
         match filter.words().first() {
             Some(Word::Whole(word) | Word::Beginning(word)) if filter.halves().1 && search.over.is_none() => {
                 Err(Refused::TooFrequent(word.clone()))

@@ -79,24 +79,16 @@ fn what_cannot_be_an_id_or_a_page_is_refused_by_name() {
 #[test]
 fn the_rarest_word_leads_and_the_past_needs_a_rare_one() {
     let many = FREQUENT;
-    let of = |counts: &[(i64, i64)], all, at_risk: Option<i64>| {
-        let filter = Filter {
-            all,
-            words: vec![Word::Whole("ab".into()); counts.len()],
-            clock: at_risk.map(|_| Clock::AtRisk),
-            ..Filter::default()
-        };
-        Search::of(&filter, &Counts { words: counts.to_vec(), at_risk: at_risk.unwrap_or_default() })
+    let of = |counts: &[(i64, i64)], all| {
+        let words = vec![Word::Whole("ab".into()); counts.len()];
+        Search::of(&Filter { all, words, ..Filter::default() }, counts)
     };
-    let search = |open, over, at_risk| Ok(Search { open, over, at_risk });
-    assert_eq!(of(&[], true, None), search(None, None, false));
-    assert_eq!(of(&[(3, 9)], true, None), search(Some(0), Some(0), false));
-    assert_eq!(of(&[(3, 9), (2, many)], true, None), search(Some(1), Some(0), false));
-    assert_eq!(of(&[(many, many)], false, None), search(None, None, false));
-    assert_eq!(of(&[(5, many)], true, None), Err(Refused::TooFrequent("ab".into())));
-    assert_eq!(of(&[], false, Some(7)), search(None, None, true));
-    assert_eq!(of(&[], false, Some(many)), search(None, None, false));
-    assert_eq!(of(&[(3, 9)], true, Some(7)), search(Some(0), Some(0), false));
+    let search = |open, over| Ok(Search { open, over });
+    assert_eq!(of(&[], true), search(None, None));
+    assert_eq!(of(&[(3, 9)], true), search(Some(0), Some(0)));
+    assert_eq!(of(&[(3, 9), (2, many)], true), search(Some(1), Some(0)));
+    assert_eq!(of(&[(many, many)], false), search(None, None));
+    assert_eq!(of(&[(5, many)], true), Err(Refused::TooFrequent("ab".into())));
 }
 
 #[test]

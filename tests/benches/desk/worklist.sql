@@ -19,11 +19,12 @@ select id, tenant, 'ord-' || n, 'C-' || n / 10, '{}' from seeded;
 
 insert into fallout_case (id, tenant_id, case_number, case_type, severity, status, source, classification_code, customer_id,
     related_order_id, business_key, external_system, external_reference, diagnostic_summary, recommended_action, assigned_group,
-    assigned_user, sla_due_at, match_key, created_at, updated_at, resolved_at, resolution_code, waiting_for, wait_reason)
+    assigned_user, sla_due_at, sla_jeopardy_at, match_key, created_at, updated_at, resolved_at, resolution_code, waiting_for, wait_reason)
 select id, tenant, 'fc-' || 200000 + n, category, severity, case when open then state else 'resolved' end, 'seed',
     'CODE_' || v, 'C-' || n / 10, id, tenant || ':ord-' || n || ':1', system, 'ref-' || n, 'rejected in street-' || n % 5000 || ' of town-' || v,
     'RETRY_STEP', 'group-' || grouped, case when person < 150 then 'local:u-' || person end,
-    case when person % 10 > 0 then opened + make_interval(days => 100 + v % 60) end, id::text, opened, opened + make_interval(mins => v),
+    case when person % 10 > 0 then opened + make_interval(days => 100 + v % 60) end,
+    case when person % 10 > 0 then opened + make_interval(days => 97 + v % 60) end, id::text, opened, opened + make_interval(mins => v),
     case when not open then opened + make_interval(hours => 1) end, case when not open then 'RETRIED' end,
     case when open and state = 'waiting' then 'customer' end, case when open and state = 'waiting' then 'asked' end
 from seeded;

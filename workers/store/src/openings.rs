@@ -68,9 +68,9 @@ pub async fn open(
              insert into fallout_case (id, tenant_id, case_number, case_type, severity, status, source, classification_code, customer_id,
                  related_order_id, process_instance_id, business_key, external_system, external_reference, diagnostic_summary,
                  recommended_action, assigned_group, sla_due_at, step_id, match_key, root_process_instance_id, source_event_id,
-                 affected_line_ids, operation)
+                 affected_line_ids, operation, sla_jeopardy_at)
              values ($1, $2, 'fc-' || nextval('fallout_case_number'), $3, $4, 'classified', $5, $6, $7, $8, $9, $10, $11, $12, $13,
-                 $14, $15, $16, $17, $18, $19, $20, $21, $22)
+                 $14, $15, $16, $17, $18, $19, $20, $21, $22, $29)
              returning id, tenant_id, case_number, related_order_id, case_type, classification_code, severity, assigned_group),
          alias as (
              insert into case_alias (tenant_id, match_key, fallout_case_id) select tenant_id, $18, id from opened),

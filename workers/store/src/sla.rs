@@ -56,7 +56,8 @@ pub async fn keep(
         "with clock as (
              update case_sla set response_due_at = $2, jeopardy_at = $3, told_response_breach = $4, told_jeopardy = $5,
                  told_breach = $6, escalations = $7, next_at = $8 where fallout_case_id = $1)
-         update fallout_case set sla_due_at = $9 where id = $1 and sla_due_at is distinct from $9",
+         update fallout_case set sla_due_at = $9, sla_jeopardy_at = $3
+             where id = $1 and (sla_due_at, sla_jeopardy_at) is distinct from ($9, $3)",
         case.0,
         standing.response_due,
         standing.jeopardy_at,

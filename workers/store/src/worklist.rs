@@ -1,7 +1,7 @@
 //! Worklists: the one place where a query is put together from parts, since a person chooses its filters. One tenant by
 //! `=`; every comparison is leakproof, so that indexes serve it under row-level security too (docs/WORKLIST.md).
 
-use fallout_core::worklist::{Asked, Assignee, Clock, Counts, FREQUENT, Filter, Place, Search, Sort, Word};
+use fallout_core::worklist::{Asked, Assignee, Clock, FREQUENT, Filter, Place, Search, Sort, Word};
 use serde_json::Value;
 use sqlx::{Postgres, QueryBuilder};
 use uuid::Uuid;
@@ -27,41 +27,28 @@ fn order(sort: Sort) -> (&'static str, &'static str) {
     }
 }
 
-/// How many cases there are of what could lead to a page; counted no further than it matters.
-pub async fn frequencies(tx: &mut Tx, tenant: &str, filter: &Filter) -> Result<Counts, StoreError> {
+/// How many cases there are of each word that is searched, open and over; counted no further than it matters.
+pub async fn frequencies(tx: &mut Tx, tenant: &str, filter: &Filter) -> Result<Vec<(i64, i64)>, StoreError> {
     let mut query = QueryBuilder::new("");
     if !count(&mut query, tenant, filter) {
-        return Ok(Counts::default());
+        return Ok(Vec::new());
     }
     let counts: Vec<i64> = query.build_query_scalar().persistent(false).fetch_one(tx.conn()).await?;
-    let at_risk = counts.last().copied().unwrap_or_default();
-    Ok(Counts { words: counts.chunks_exact(2).map(|of| (of[0], of[1])).collect(), at_risk })
+    Ok(counts.chunks_exact(2).map(|of| (of[0], of[1])).collect())
 }
 
-/// False when there is nothing to count. Last, at an odd place, stand the cases at risk.
+/// False when there is nothing to count.
 fn count(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter) -> bool {
     let words = filter.words();
     query.push("select array[");
-    for (word, open) in words.iter().flat_map(|word| [(word, true), (word, false)]) {
-        query.push("(select count(*) from (select from case_word w where ");
+    for (n, (word, open)) in words.iter().flat_map(|word| [(word, true), (word, false)]).enumerate() {
+        query.push(if n == 0 { "(select" } else { ", (select" }).push(" count(*) from (select from case_word w where ");
         with_word(query, tenant, word, open);
-        query.push(" limit ").push(FREQUENT).push(") counted), ");
+        query.push(" limit ").push(FREQUENT).push(") counted)");
     }
-    let at_risk = filter.clock == Some(Clock::AtRisk);
-    match at_risk {
-        true => {
-            query
-                .push("(select count(*) from (select from case_sla k where k.tenant_id = ")
-                .push_bind(tenant.to_owned());
-            query.push(AT_RISK).push(" limit ").push(FREQUENT).push(") counted)]")
-        }
-        false => query.push("0::bigint]"),
-    };
-    at_risk || !words.is_empty()
+    query.push("]");
+    !words.is_empty()
 }
-
-/// Of a clock `k`: warned, and not yet missed. As the index has it.
-const AT_RISK: &str = " and k.next_at is not null and not k.told_breach and k.jeopardy_at <= now()";
 
 /// One page, in the order that was asked for.
 pub async fn page(tx: &mut Tx, tenant: &str, asked: &Asked, search: &Search) -> Result<Vec<CaseLine>, StoreError> {
@@ -124,7 +111,7 @@ fn half(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, which: 
     let (by, compared) = order(asked.sort);
     query.push("(select c.id from fallout_case c where c.tenant_id = ").push_bind(tenant.to_owned());
     query.push(" and ").push(HALVES[which]);
-    filter(query, tenant, &asked.filter, search.at_risk);
+    filter(query, tenant, &asked.filter);
     if !asked.hidden.is_empty() {
         let rows: Vec<Uuid> = asked.hidden.iter().map(|problem| problem.0).collect();
         query.push(" and (c.problem_id is null or c.problem_id <> all(").push_bind(rows).push("))");
@@ -160,7 +147,7 @@ fn after(query: &mut QueryBuilder<Postgres>, sort: Sort, place: &Place) {
     query.push(", ").push_bind(place.id).push(")");
 }
 
-fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter, at_risk_leads: bool) {
+fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter) {
     let equal = [
         ("status", filter.state.map(|s| s.word().to_owned())),
         ("severity", filter.severity.map(|s| s.word().to_owned())),
@@ -194,10 +181,10 @@ fn filter(query: &mut QueryBuilder<Postgres>, tenant: &str, filter: &Filter, at_
             .push_bind(tenant.to_owned());
         query.push(" and problem_number = ").push_bind(problem.clone()).push(")");
     }
-    clock(query, tenant, filter.clock.as_ref(), at_risk_leads);
+    clock(query, filter.clock.as_ref());
 }
 
-fn clock(query: &mut QueryBuilder<Postgres>, tenant: &str, clock: Option<&Clock>, leads: bool) {
+fn clock(query: &mut QueryBuilder<Postgres>, clock: Option<&Clock>) {
     match clock {
         None => {}
         Some(Clock::Breached) => {
@@ -206,13 +193,9 @@ fn clock(query: &mut QueryBuilder<Postgres>, tenant: &str, clock: Option<&Clock>
         Some(Clock::DueBefore(at)) => {
             query.push(" and c.sla_due_at < ").push_bind(*at);
         }
-        Some(Clock::AtRisk) if leads => {
-            query.push(" and c.sla_due_at > now() and c.id = any (array(select k.fallout_case_id from case_sla k where k.tenant_id = ");
-            query.push_bind(tenant.to_owned()).push(AT_RISK).push("))");
-        }
+        // Warned, and not yet missed.
         Some(Clock::AtRisk) => {
-            query.push(" and c.sla_due_at > now() and (select true from case_sla k where k.fallout_case_id = c.id");
-            query.push(AT_RISK).push(")");
+            query.push(" and c.sla_jeopardy_at <= now() and c.sla_due_at > now()");
         }
     }
 }
