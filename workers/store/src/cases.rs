@@ -23,7 +23,7 @@ pub struct Case {
     pub version: i32,
 }
 
-fn parse_number(text: &str) -> Result<CaseNumber, StoreError> {
+pub(crate) fn parse_number(text: &str) -> Result<CaseNumber, StoreError> {
     text.parse().map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
 }
 

@@ -3,7 +3,8 @@
 
 use crate::{
     StoreError, Tx,
-    signals::{Incoming, Joined, number},
+    cases::parse_number,
+    signals::{Incoming, Joined},
 };
 
 /// Joins the signal to the active case of its step when it changes nothing about it. `None`: it names no step.
@@ -58,7 +59,7 @@ pub async fn join_one(tx: &mut Tx, tenant: &str, incoming: &Incoming<'_>) -> Res
             all.not_plain.push(signal.id);
             all.holds = true;
         }
-        Some(r) if r.joined => all.joined.push((signal.id, number(&r.case_number)?)),
+        Some(r) if r.joined => all.joined.push((signal.id, parse_number(&r.case_number)?)),
         // Told before.
         Some(_) => {}
     }

@@ -13,7 +13,7 @@ use fallout_core::{
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{StoreError, Tx, signals::Signal};
+use crate::{StoreError, Tx, cases::parse_number, signals::Signal};
 
 /// A case to be opened; its number comes from the database.
 #[derive(Clone, Debug)]
@@ -153,8 +153,7 @@ pub async fn open(
         signal.cause.incident_id,
         SignalState::Opened.word(),
     );
-    let number = number.fetch_one(tx.conn()).await?;
-    number.parse().map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
+    parse_number(&number.fetch_one(tx.conn()).await?)
 }
 
 /// The key that the case was opened with.

@@ -8,7 +8,10 @@ use fallout_core::{
 };
 use serde::Serialize;
 
-use crate::{StoreError, Tx, cases::Case};
+use crate::{
+    StoreError, Tx,
+    cases::{Case, parse_number},
+};
 
 /// What a source knows of a place without knowing the step's id.
 #[derive(Clone, Debug, Serialize)]
@@ -128,7 +131,7 @@ pub async fn of_step(tx: &mut Tx, tenant: &str, step: StepKey) -> Result<Option<
     let active = match (r.case_id, r.case_number, r.status, r.version) {
         (Some(id), Some(number), Some(status), Some(version)) => Some(Case {
             id: CaseId(id),
-            number: parse(&number)?,
+            number: parse_number(&number)?,
             tenant: tenant.to_owned(),
             state: status.parse()?,
             classification: r.classification_code.unwrap_or_default(),
@@ -164,10 +167,6 @@ pub async fn of_step(tx: &mut Tx, tenant: &str, step: StepKey) -> Result<Option<
         active,
         over,
     }))
-}
-
-fn parse(text: &str) -> Result<CaseNumber, StoreError> {
-    text.parse().map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
 }
 
 /// A case that a key leads to: an active one first, then the latest.
@@ -213,7 +212,7 @@ impl TryFrom<Row> for Over {
     fn try_from(r: Row) -> Result<Self, StoreError> {
         Ok(Over {
             id: CaseId(r.id),
-            number: parse(&r.case_number)?,
+            number: parse_number(&r.case_number)?,
             state: r.status.parse()?,
             resolved: r.resolved_epoch.map(|epoch| Position { epoch, attempt: r.resolved_attempt }),
             duplicate_of: r.duplicate_of.map(CaseId),

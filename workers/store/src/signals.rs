@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{StoreError, Tx, join_one::join_one};
+use crate::{StoreError, Tx, cases::parse_number, join_one::join_one};
 
 /// One signal as it is stored; its tenant is that of the call.
 #[derive(Clone, Debug, Serialize)]
@@ -112,7 +112,7 @@ pub async fn join_plain(tx: &mut Tx, tenant: &str, incoming: &[Incoming<'_>]) ->
     let mut all = Joined::default();
     for r in rows.fetch_all(tx.conn()).await? {
         match (r.joined, r.case_number) {
-            (true, Some(case)) => all.joined.push((SignalId(r.id), number(&case)?)),
+            (true, Some(case)) => all.joined.push((SignalId(r.id), parse_number(&case)?)),
             _ if !r.plain => all.not_plain.push(SignalId(r.id)),
             _ => {}
         }
@@ -120,10 +120,6 @@ pub async fn join_plain(tx: &mut Tx, tenant: &str, incoming: &[Incoming<'_>]) ->
     }
     all.holds &= !all.not_plain.is_empty();
     Ok(all)
-}
-
-pub(crate) fn number(text: &str) -> Result<CaseNumber, StoreError> {
-    text.parse().map_err(|e: fallout_core::ids::NotACaseNumber| StoreError::Corrupt(e.to_string()))
 }
 
 /// Keeps a signal with what became of it, also one that was kept before its case was written. `refusal` goes with that
@@ -193,7 +189,7 @@ pub async fn told_before(tx: &mut Tx, tenant: &str, source: &str, event: &str) -
     Ok(Some(Told {
         id: SignalId(r.id),
         state: r.state.parse()?,
-        case: r.case_number.as_deref().map(number).transpose()?,
+        case: r.case_number.as_deref().map(parse_number).transpose()?,
         refusal: r.refusal.map(|word| word.parse()).transpose()?,
     }))
 }
