@@ -87,6 +87,8 @@ pub struct Flow {
     pub target: String,
     /// None when there is none, or when it says more than comparisons of variables with literals.
     pub condition: Option<Condition>,
+    /// There is a condition, whether it can be read or not.
+    pub is_conditional: bool,
 }
 
 /// Line and column in the file, from 1.
@@ -133,6 +135,10 @@ impl Process {
 
     pub fn outgoing<'a>(&'a self, id: &'a str) -> impl Iterator<Item = &'a Flow> {
         self.flows.iter().filter(move |flow| flow.source == id)
+    }
+
+    pub fn exclusive_gateways(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter().filter(|node| node.kind == Kind::ExclusiveGateway)
     }
 
     /// The exclusive gateways that come directly after this node.

@@ -133,12 +133,14 @@ impl<'a> Reader<'a> {
     }
 
     fn flow(&self, xml: Xml<'_, '_>) -> Result<Flow, BpmnError> {
-        let condition = child(xml, "conditionExpression").and_then(|x| Condition::parse(x.text()?));
+        let expression = child(xml, "conditionExpression");
+        let condition = expression.and_then(|x| Condition::parse(x.text()?));
         Ok(Flow {
             id: self.required(xml, "id")?,
             source: self.required(xml, "sourceRef")?,
             target: self.required(xml, "targetRef")?,
             condition,
+            is_conditional: expression.is_some(),
         })
     }
 

@@ -87,6 +87,29 @@ fn a_condition_that_lets_unknown_values_through_is_refused() {
 }
 
 #[test]
+fn a_gateway_with_one_flow_that_has_a_condition_is_refused() {
+    let gateway = |flows: &str| {
+        let inside = format!(
+            r#"<b:startEvent id="s"/><b:sequenceFlow id="in" sourceRef="s" targetRef="g"/><b:exclusiveGateway id="g"/>
+<b:endEvent id="e"/><b:endEvent id="o"/>{flows}"#
+        );
+        findings(&model(&inside)).into_iter().map(|f| (f.rule, f.element)).collect::<Vec<_>>()
+    };
+    let flow = |id: &str, to: &str, condition: &str| {
+        format!(r#"<b:sequenceFlow id="{id}" sourceRef="g" targetRef="{to}">{condition}</b:sequenceFlow>"#)
+    };
+    let (one, any) = (
+        "<b:conditionExpression>${a == 'X'}</b:conditionExpression>",
+        "<b:conditionExpression>${f(a)}</b:conditionExpression>",
+    );
+    for condition in [one, any] {
+        assert_eq!(gateway(&flow("f", "e", condition)), [(Rule::OneConditionalFlow, "g".to_owned())], "{condition}");
+    }
+    assert_eq!(gateway(&flow("f", "e", "")), []);
+    assert_eq!(gateway(&(flow("f", "e", one) + &flow("h", "o", any))), []);
+}
+
+#[test]
 fn a_handled_code_needs_a_branch_of_its_own() {
     check(
         ORDER,

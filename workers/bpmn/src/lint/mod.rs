@@ -15,6 +15,7 @@ pub enum Rule {
     HandledCodeWithoutBranch,
     HandledCodesUnreadable,
     ConditionUnreadable,
+    OneConditionalFlow,
     DefaultAfterStep,
     DefaultAfterRecovery,
     RecoveryWithoutBranch,
@@ -54,6 +55,7 @@ pub fn lint(model: &Model, topic_codes: &TopicCodes) -> Vec<Finding> {
         external_tasks(process, topic_codes, &mut findings);
         step::calls(process, &mut findings);
         recovery(process, &mut findings);
+        only_flow(process, &mut findings);
     }
     findings.sort_by_key(|finding| (finding.at, finding.rule));
     findings.dedup(); // several events may lead to one gateway
@@ -128,6 +130,20 @@ fn recovery(process: &Process, findings: &mut Vec<Finding>) {
                 "the recovery message leads to no gateway that asks which action",
                 advice,
             ));
+        }
+    }
+}
+
+/// The engine does not parse a gateway that asks a question with one answer.
+fn only_flow(process: &Process, findings: &mut Vec<Finding>) {
+    for gateway in process.exclusive_gateways() {
+        let flows: Vec<_> = process.outgoing(&gateway.id).collect();
+        if let [only] = flows.as_slice()
+            && only.is_conditional
+        {
+            let what = format!("flow {} is the only one of the gateway and has a condition", only.id);
+            let advice = "give the gateway a flow for every other answer, or remove the condition";
+            findings.push(find(Rule::OneConditionalFlow, gateway, what, advice));
         }
     }
 }
