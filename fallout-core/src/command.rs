@@ -6,7 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     action::Action,
-    ids::{ActionId, AttemptId, CaseNumber, RunId, StepKey},
+    ids::{ActionId, AttemptId, CaseNumber, ModificationId, RunId, StepKey},
+    modification::{Move, Token},
+    step::{Direction, StepIdentity},
 };
 
 /// The message that recovery branches wait for.
@@ -44,9 +46,19 @@ pub enum EngineCommand {
         take: Action,
         #[serde(default)]
         undo: Option<String>,
+        /// Whose token it is, where several steps wait in one instance.
+        #[serde(default)]
+        at: Option<Place>,
     },
+    /// Hand a parked task out again, in a model without recovery branches. Whether it may send is decided at its claim.
+    TaskRetries { action: ActionId, process_instance_id: String, external_task_id: String, seen: String, retries: u32 },
     /// The awaited result is known.
-    Callback { attempt: AttemptId, process_instance_id: String },
+    Callback {
+        attempt: AttemptId,
+        process_instance_id: String,
+        #[serde(default)]
+        at: Option<Place>,
+    },
     /// Take the effect of this step back, next in the loop of a cancelled order.
     Undo { undoes: StepKey, process_instance_id: String, line: String, step: String, operation: String },
     /// Every effect of a cancelled order is undone.
@@ -57,6 +69,14 @@ pub enum EngineCommand {
     Activate { business_key: String, by: String, reason: String },
     /// Let the jobs of an order run be tried again that the engine has given up.
     JobRetries { business_key: String, by: String, reason: String },
+    /// Move an instance whose step is parked to the newest version of its definition.
+    Migrate { process_instance_id: String, source: String, by: String, reason: String },
+    /// Read what stands in an instance that is to be modified.
+    Inspect { modification: ModificationId, process_instance_id: String },
+    /// Move exactly these tokens, if they still stand as they did.
+    Modify { modification: ModificationId, process_instance_id: String, moves: Vec<Move>, before: Vec<Token> },
+    /// Name the case at an incident that the engine made.
+    Annotate { case: CaseNumber, tenant: String, incident_id: String },
     /// Show a case in Cockpit where its token waits for `message`, once its task is gone.
     Incident {
         case: CaseNumber,
@@ -64,22 +84,62 @@ pub enum EngineCommand {
         external_task_id: String,
         message: String,
         summary: String,
+        #[serde(default)]
+        at: Option<Place>,
     },
     /// The engine does not take the report of a step: show the case at its task, and tell when the task is gone.
     Unreported { case: CaseNumber, step: StepKey, external_task_id: String, summary: String },
 }
 
+/// Which of the steps that wait in one instance: what its model handed down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    pub line: String,
+    pub step: String,
+    pub direction: Direction,
+}
+
+impl Place {
+    pub fn of(step: &StepIdentity) -> Place {
+        Place { line: step.line.clone(), step: step.step.clone(), direction: step.direction }
+    }
+}
+
 impl EngineCommand {
+    /// Every kind there is.
+    pub const KINDS: [&'static str; 15] = [
+        "start",
+        "recover",
+        "task_retries",
+        "callback",
+        "undo",
+        "undone",
+        "cancel_answered",
+        "activate",
+        "job_retries",
+        "migrate",
+        "inspect",
+        "modify",
+        "annotate",
+        "incident",
+        "unreported",
+    ];
+
     pub fn kind(&self) -> &'static str {
         match self {
             EngineCommand::Start { .. } => "start",
             EngineCommand::Recover { .. } => "recover",
+            EngineCommand::TaskRetries { .. } => "task_retries",
             EngineCommand::Callback { .. } => "callback",
             EngineCommand::Undo { .. } => "undo",
             EngineCommand::Undone { .. } => "undone",
             EngineCommand::CancelAnswered { .. } => "cancel_answered",
             EngineCommand::Activate { .. } => "activate",
             EngineCommand::JobRetries { .. } => "job_retries",
+            EngineCommand::Migrate { .. } => "migrate",
+            EngineCommand::Inspect { .. } => "inspect",
+            EngineCommand::Modify { .. } => "modify",
+            EngineCommand::Annotate { .. } => "annotate",
             EngineCommand::Incident { .. } => "incident",
             EngineCommand::Unreported { .. } => "unreported",
         }

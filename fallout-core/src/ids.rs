@@ -47,6 +47,8 @@ uuid_ids! {
     CommandId,
     /// One detection from any source.
     SignalId,
+    /// One process modification.
+    ModificationId,
     /// One cause behind many cases.
     ProblemId,
 }

@@ -29,6 +29,7 @@ pub mod evidence;
 mod fixtures;
 pub mod ids;
 pub mod lookup;
+pub mod modification;
 pub mod operation;
 pub mod order;
 pub mod outcome;

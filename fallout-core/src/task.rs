@@ -63,4 +63,14 @@ pub struct Definition {
     pub catches: BTreeMap<String, Catches>,
     /// Recovery actions that it has a branch for.
     pub branches: BTreeSet<String>,
+    /// Activity id → the branches of the subprocess that it stands in, for those that stand in one with branches of its own.
+    #[serde(default)]
+    pub embedded: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Definition {
+    /// What may be chosen for the step of this activity.
+    pub fn branches_at(&self, activity: &str) -> &BTreeSet<String> {
+        self.embedded.get(activity).unwrap_or(&self.branches)
+    }
 }

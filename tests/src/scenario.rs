@@ -20,6 +20,7 @@ use fallout_core::{
 };
 use fallout_desk::{CaseDetail, CaseLine, DeskError, PROCESS, Recovery, RunView, StepView, Taken};
 use fallout_sandbox::{Book, Effect, FaultScript, Sandbox, SandboxOptions};
+use fallout_watch::Controller;
 
 use crate::World;
 
@@ -75,6 +76,12 @@ impl<'a> Scenario<'a> {
     /// Every worker and controller, in this process.
     pub fn start(&mut self) {
         self.running = Some(Running::start(&self.setup));
+    }
+
+    /// The same without the relay: what the engine is to be told waits until the test lets it be sent.
+    pub fn start_without_relay(&mut self) {
+        let others: Vec<_> = Controller::ALL.into_iter().filter(|c| *c != Controller::Relay).collect();
+        self.running = Some(Running::start_with(&self.setup, &others));
     }
 
     /// Drains and stops what `start` began.

@@ -19,7 +19,7 @@ use fallout_tests::{
 use crate::engine::root;
 
 /// As an order management system would: by the instance, with who and why.
-async fn send(s: &Scenario<'_>, order: &str) -> anyhow::Result<()> {
+pub async fn send(s: &Scenario<'_>, order: &str) -> anyhow::Result<()> {
     let set = Variables::new().with("cancelRequestedBy", "crm").with("cancelReason", "the customer changed their mind");
     let none = Variables::new();
     let instance = root(s, order).await?;
@@ -38,7 +38,7 @@ async fn send(s: &Scenario<'_>, order: &str) -> anyhow::Result<()> {
 }
 
 /// How often the process of an order came to an end event.
-async fn reached(s: &Scenario<'_>, order: &str, event: &str) -> anyhow::Result<usize> {
+pub async fn reached(s: &Scenario<'_>, order: &str, event: &str) -> anyhow::Result<usize> {
     let instance = root(s, order).await?;
     let query = HistoricActivityQuery {
         process_instance_id: Some(&instance),

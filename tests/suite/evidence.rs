@@ -42,7 +42,8 @@ fn play(name: &str, topic: &str, body: impl AsyncFnOnce(&mut Played)) {
         }
         let branches = Action::ALL.iter().map(|a| a.word().to_owned()).collect::<BTreeSet<_>>();
         let catches = BTreeMap::from([("perform".to_owned(), Catches::none())]);
-        let definition = Definition { id: format!("played:1:{tenant}"), key: "played".into(), catches, branches };
+        let (id, key) = (format!("played:1:{tenant}"), "played".to_owned());
+        let definition = Definition { id, key, catches, branches, embedded: Default::default() };
         setup.desk.learn(&definition).await.unwrap();
         let step = StepIdentity {
             tenant,

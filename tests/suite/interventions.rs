@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::task::block_in_place;
 
 /// A call that only people make, as Cockpit makes it.
-fn rest(s: &Scenario<'_>, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
+pub fn rest(s: &Scenario<'_>, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
     let answer = block_in_place(|| {
         let mut stream = TcpStream::connect(("127.0.0.1", s.world.engine.port()))?;
         let body = body.to_string();

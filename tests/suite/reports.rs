@@ -39,7 +39,7 @@ const BARE: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 </bpmn:definitions>"#;
 
 /// Starts the bare model for one more step of an order; its process instance.
-async fn bare(s: &Scenario<'_>, order: &str, topic: &str, may_go_on: bool) -> anyhow::Result<String> {
+pub async fn bare(s: &Scenario<'_>, order: &str, topic: &str, may_go_on: bool) -> anyhow::Result<String> {
     let files = vec![("bare-step.bpmn".to_owned(), BARE.as_bytes().to_vec())];
     s.setup.engine.deploy("bare-step", "test", files, true).await?;
     let variables = Variables::new()

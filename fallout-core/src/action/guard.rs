@@ -69,6 +69,8 @@ pub struct Asked<'a> {
 pub enum Accepted {
     /// Reserve the step and correlate the action; `settles` is the attested outcome of what was unknown.
     Correlate { settles: Option<Outcome> },
+    /// The same where the model has no recovery branches: the parked task itself is handed out again.
+    HandOut { settles: Option<Outcome> },
     /// The effect was undone outside: no message, the record is enough.
     RecordUndone,
     /// Ask the downstream about this attempt.
@@ -150,7 +152,10 @@ fn parked(
     now: DateTime<Utc>,
 ) -> Result<Accepted, Refusal> {
     let action = declared.action;
-    if declared.needs_branch() && !step.branches.contains(action.word()) {
+    let runs_again = matches!(action, Action::RetryStep | Action::ResumeWorkflow);
+    // A model without any branch leaves its parked token at the task, which the engine can hand out again.
+    let hand_out = runs_again && step.branches.is_empty();
+    if declared.needs_branch() && !step.branches.contains(action.word()) && !hand_out {
         return Err(Refusal::NoBranch(action));
     }
     match declared.wants {
@@ -165,6 +170,8 @@ fn parked(
     match (declared.wants, known) {
         (Wants::Absent, Known::Applied) => return Err(Refusal::Applied),
         (Wants::Present, Known::NotApplied) => return Err(Refusal::NotApplied),
+        // Raised retries are taken back by nobody: only proof allows them, not a key that is still recognised.
+        (_, Known::Recognised) if hand_out => return Err(Refusal::OutcomeUnknown),
         _ => {}
     }
     if action == Action::CompensateStep && step.op.undone_by().is_none() {
@@ -176,12 +183,12 @@ fn parked(
     if step.facts.undoes.is_some() {
         undoing(action, asked.attested)?;
     }
-    let runs_again = matches!(action, Action::RetryStep | Action::ResumeWorkflow);
     match &step.expired {
         _ if runs_again && step.is_gone => Err(Refusal::InstanceGone),
         Some(Expired { step, output, until }) if declared.repeats() => {
             Err(Refusal::Expired { step: step.clone(), output: output.clone(), until: *until })
         }
+        _ if hand_out => Ok(Accepted::HandOut { settles }),
         _ => Ok(Accepted::Correlate { settles }),
     }
 }

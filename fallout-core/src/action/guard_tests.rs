@@ -190,6 +190,43 @@ fn an_action_without_a_branch_in_the_running_definition_is_refused() {
     assert_eq!(answer, Err(Refusal::NoBranch(RETRY)));
 }
 
+/// Of a model that leaves its parked token at the task.
+#[test]
+fn without_any_branch_the_task_itself_is_handed_out_again_and_only_with_proof() {
+    let bare = |step: &StepFacts, action, said: Option<Said>| guarded_with(step, &[], false, action, said.as_ref());
+    let handed = |settles| Ok(Accepted::HandOut { settles });
+    let absent = parked([Some(technical())]);
+    let applied_before = parked([Some(unknown()), Some(success())]);
+    let rows = [
+        (&absent, RETRY, None, handed(None)),
+        (&parked([]), RETRY, None, handed(None)),
+        (&absent, RESUME, None, Err(Refusal::NotApplied)),
+        (&absent, SKIP, said(false, outputs()), Err(Refusal::NoBranch(SKIP))),
+        (&absent, CANCEL, None, Err(Refusal::NoBranch(CANCEL))),
+        (&applied_before, RESUME, None, handed(None)),
+        (&applied_before, RETRY, None, Err(Refusal::Applied)),
+        (&parked([Some(unknown())]), RETRY, None, Err(Refusal::OutcomeUnknown)),
+        (&parked([Some(unknown())]), RETRY, not_applied(), handed(Some(attested_absence()))),
+        (&parked([Some(unknown())]), RESUME, applied(), handed(Some(success()))),
+        (&step(StepState::Parked, attempts([None])), RETRY, None, Err(Refusal::AttemptOpen)),
+    ];
+    for (step, action, said, expected) in rows {
+        assert_eq!(bare(step, action, said), expected, "{action} of {:?}", step.attempts);
+    }
+}
+
+/// A key that is still recognised is enough for a message that is compared and set, and not for raised retries.
+#[test]
+fn a_key_that_is_recognised_is_no_proof_to_hand_a_task_out_by() {
+    let op = keyed();
+    let step = parked([Some(replayable())]);
+    let none = Outputs::new();
+    let asked = Asked { attested: None, outputs: &none, impact: None };
+    let answer = |branches: &BTreeSet<String>| guard(RETRY, &on(&op, &step, branches), &asked);
+    assert_eq!(answer(&all_branches()), ok());
+    assert_eq!(answer(&BTreeSet::new()), Err(Refusal::OutcomeUnknown));
+}
+
 #[test]
 fn what_is_not_built_says_what_is_missing_before_anything_else() {
     let step = step(StepState::Done, attempts([None]));

@@ -41,7 +41,9 @@ pub enum Refusal {
     OutputMissing(String),
     #[error("{output} of step {step} was valid until {}; it has to be renewed by step {step} before this step may use it", until.format("%Y-%m-%d %H:%M:%S UTC"))]
     Expired { step: String, output: String, until: DateTime<Utc> },
-    #[error("the definition that this order runs has no branch for {0}; deploy one, or choose another action")]
+    #[error(
+        "the definition that this order runs has no branch for {0}; choose another action, or move the order to a newer definition that has one (fallout order migrate)"
+    )]
     NoBranch(Action),
     #[error(
         "the order is being cancelled; nothing new is done for it: cancel this step as well, or resume it if its effect exists"

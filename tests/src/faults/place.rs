@@ -179,6 +179,7 @@ impl Wiring {
             settings,
             catalogue,
             store,
+            probes: Default::default(),
         })
     }
 

@@ -3,14 +3,16 @@
 //! Pure: text in, facts out. Not here: files, the engine, and any decision about a running instance.
 
 mod condition;
+mod definition;
 mod lint;
 mod model;
 mod reach;
 mod read;
 
 pub use condition::{Condition, Equals};
+pub use definition::{definition, unreadable};
 pub use lint::{Finding, Rule, TopicCodes, lint};
-pub use model::{Call, ErrorCatch, Flow, Kind, Mapping, Model, Node, Position, Process};
+pub use model::{Call, ErrorCatch, Flow, Handed, Kind, Mapping, Model, Node, Position, Process};
 pub use reach::Catches;
 pub use read::BpmnError;
 

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
+use crate::RECOVERY_MESSAGE;
 use crate::condition::Condition;
+
+static NOTHING: Handed = Handed { inputs: Vec::new(), outputs: Vec::new() };
 
 /// One BPMN file: usually one process, but a file may hold several.
 #[derive(Debug, Clone)]
@@ -31,6 +34,8 @@ pub struct Node {
     /// For a boundary event: the activity it sits on.
     pub attached_to: Option<String>,
     pub error: Option<ErrorCatch>,
+    /// What a subprocess is handed in variables of its own, and gives back: as a call does, so that a step may be embedded.
+    pub handed: Option<Handed>,
     /// Name of the message that is waited for here.
     pub message: Option<String>,
     pub async_before: bool,
@@ -67,11 +72,17 @@ pub struct Call {
     /// `calledElementBinding`; the engine takes `latest` when it is absent.
     pub binding: Option<String>,
     pub business_key: Option<String>,
+    pub handed: Handed,
+}
+
+/// Variables into an activity's own scope, and out of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Handed {
     pub inputs: Vec<Mapping>,
     pub outputs: Vec<Mapping>,
 }
 
-/// One `camunda:in` or `camunda:out`.
+/// One `camunda:in`, `camunda:out`, `camunda:inputParameter` or `camunda:outputParameter`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapping {
     /// A variable's name, or (see `is_expression`) an expression; a text without `${}` is an expression for itself.
@@ -137,6 +148,17 @@ impl Process {
         self.flows.iter().filter(move |flow| flow.source == id)
     }
 
+    /// Subprocesses in which a step is embedded: those with an external task and a wait for a recovery directly inside.
+    pub fn embedded_steps(&self) -> impl Iterator<Item = (&Node, &Handed)> {
+        let holds = |of: &Node, is: &dyn Fn(&Node) -> bool| {
+            self.nodes.iter().any(|node| node.parent.as_deref() == Some(&of.id) && is(node))
+        };
+        let is_task = |node: &Node| matches!(node.kind, Kind::ExternalTask { .. });
+        let waits = |node: &Node| node.message.as_deref() == Some(RECOVERY_MESSAGE);
+        let steps = self.nodes.iter().filter(move |node| holds(node, &is_task) && holds(node, &waits));
+        steps.map(|node| (node, node.handed.as_ref().unwrap_or(&NOTHING)))
+    }
+
     pub fn exclusive_gateways(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter().filter(|node| node.kind == Kind::ExclusiveGateway)
     }
@@ -147,7 +169,7 @@ impl Process {
     }
 }
 
-impl Call {
+impl Handed {
     pub fn input(&self, target: &str) -> Option<&Mapping> {
         self.inputs.iter().find(|mapping| mapping.target == target)
     }

@@ -1,6 +1,6 @@
 //! What a definition makes possible: the error codes caught around an activity, the recoveries it offers, the topics it uses.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -69,10 +69,31 @@ impl Process {
             .find_map(|n| n.error.as_ref())
     }
 
-    /// The recovery actions that have a branch: what `recoveryAction` is compared with on the flows out of
-    /// the gateways that the recovery message leads to.
+    /// The recovery actions that have a branch directly in the process: what `recoveryAction` is compared with on the
+    /// flows out of the gateways that the recovery message leads to.
     pub fn recovery_branches(&self) -> BTreeSet<String> {
-        self.recovery_waits().flat_map(|node| self.branches_after(node)).map(str::to_owned).collect()
+        self.branches_in(None)
+    }
+
+    /// For each external task in a subprocess with recovery branches of its own: those.
+    pub fn embedded_branches(&self) -> BTreeMap<String, BTreeSet<String>> {
+        let of = |node: &Node| {
+            let mut scope = node.parent.as_deref();
+            while let Some(id) = scope {
+                let branches = self.branches_in(Some(id));
+                if !branches.is_empty() {
+                    return Some((node.id.clone(), branches));
+                }
+                scope = self.node(id)?.parent.as_deref();
+            }
+            None
+        };
+        self.external_tasks().filter_map(|(node, _)| of(node)).collect()
+    }
+
+    fn branches_in(&self, scope: Option<&str>) -> BTreeSet<String> {
+        let waits = self.recovery_waits().filter(|node| node.parent.as_deref() == scope);
+        waits.flat_map(|node| self.branches_after(node)).map(str::to_owned).collect()
     }
 
     pub(crate) fn branches_after<'a>(&'a self, node: &'a Node) -> BTreeSet<&'a str> {
@@ -97,7 +118,8 @@ impl Model {
     pub fn topics(&self) -> BTreeSet<&str> {
         let tasks = self.processes.iter().flat_map(Process::external_tasks).map(|(_, topic)| topic);
         let calls = self.processes.iter().flat_map(Process::calls);
-        let passed = calls.filter_map(|(_, call)| call.input("stepTopic")).flat_map(|mapping| mapping.literals());
+        let passed =
+            calls.filter_map(|(_, call)| call.handed.input("stepTopic")).flat_map(|mapping| mapping.literals());
         tasks.filter(|topic| !is_expression(topic)).chain(passed).collect()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use roxmltree::{Document, Node as Xml};
 
 use crate::condition::Condition;
-use crate::model::{Call, ErrorCatch, Flow, Kind, Mapping, Model, Node, Position, Process};
+use crate::model::{Call, ErrorCatch, Flow, Handed, Kind, Mapping, Model, Node, Position, Process, inside_braces};
 
 const BPMN: &str = "http://www.omg.org/spec/BPMN/20100524/MODEL";
 const CAMUNDA: &str = "http://camunda.org/schema/1.0/bpmn";
@@ -90,6 +90,7 @@ impl<'a> Reader<'a> {
             parent: parent.map(str::to_owned),
             attached_to: attribute(xml, "attachedToRef"),
             error: self.error(xml),
+            handed: handed(xml),
             message: self.message(xml),
             async_before: flag("asyncBefore") || flag("async"),
             async_after: flag("asyncAfter"),
@@ -117,18 +118,14 @@ impl<'a> Reader<'a> {
     }
 
     fn call(&self, xml: Xml<'_, '_>) -> Result<Call, BpmnError> {
-        let mappings = |tag: &'static str| {
-            child(xml, "extensionElements")
-                .into_iter()
-                .flat_map(|x| x.children())
-                .filter(move |x| x.has_tag_name((CAMUNDA, tag)))
-        };
         Ok(Call {
             element: self.required(xml, "calledElement")?,
             binding: camunda(xml, "calledElementBinding"),
-            business_key: mappings("in").find_map(|x| attribute(x, "businessKey")),
-            inputs: mappings("in").filter_map(mapping).collect(),
-            outputs: mappings("out").filter_map(mapping).collect(),
+            business_key: extensions(xml, "in").find_map(|x| attribute(x, "businessKey")),
+            handed: Handed {
+                inputs: extensions(xml, "in").filter_map(mapping).collect(),
+                outputs: extensions(xml, "out").filter_map(mapping).collect(),
+            },
         })
     }
 
@@ -199,4 +196,32 @@ fn mapping(xml: Xml<'_, '_>) -> Option<Mapping> {
         is_expression: expression.is_some(),
         target: attribute(xml, "target")?,
     })
+}
+
+fn extensions<'a, 'i>(xml: Xml<'a, 'i>, tag: &'static str) -> impl Iterator<Item = Xml<'a, 'i>> {
+    let elements = child(xml, "extensionElements").into_iter().flat_map(|x| x.children());
+    elements.filter(move |x| x.has_tag_name((CAMUNDA, tag)))
+}
+
+/// Of an activity with `camunda:inputOutput`; a parameter that is computed by a script or a list is not a mapping.
+fn handed(xml: Xml<'_, '_>) -> Option<Handed> {
+    let io = extensions(xml, "inputOutput").next()?;
+    let parameters = |tag: &'static str| io.children().filter(move |x| x.has_tag_name((CAMUNDA, tag)));
+    let parameter = |x: Xml<'_, '_>| {
+        let source = x.text().unwrap_or_default().trim().to_owned();
+        let target = attribute(x, "name")?;
+        // A bare `${name}` hands a variable on, as a mapping by its name does.
+        match inside_braces(&source).filter(|name| is_name(name)) {
+            Some(name) => Some(Mapping { source: name.to_owned(), is_expression: false, target }),
+            None => Some(Mapping { source, is_expression: true, target }),
+        }
+    };
+    Some(Handed {
+        inputs: parameters("inputParameter").filter_map(parameter).collect(),
+        outputs: parameters("outputParameter").filter_map(parameter).collect(),
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || c == '_')
 }

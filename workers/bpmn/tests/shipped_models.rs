@@ -63,8 +63,8 @@ fn every_effect_of_the_order_is_a_call_of_the_step_whose_activity_id_is_its_step
     assert_eq!(order.external_tasks().count(), 0);
     for (node, call) in order.calls().filter(|(node, _)| node.id != "undo") {
         assert_eq!(call.element, STEP_PROCESS);
-        assert_eq!(call.input("stepDirection").unwrap().literal(), Some("do"));
-        assert_eq!(call.input("stepId").unwrap().literal(), Some(node.id.as_str()));
+        assert_eq!(call.handed.input("stepDirection").unwrap().literal(), Some("do"));
+        assert_eq!(call.handed.input("stepId").unwrap().literal(), Some(node.id.as_str()));
     }
 }
 
@@ -73,8 +73,8 @@ fn what_a_cancelled_order_takes_back_is_told_one_by_one_and_in_the_other_directi
     let order = process(ORDER, "order-fulfilment");
     let (_, undo) = order.calls().find(|(node, _)| node.id == "undo").unwrap();
     assert_eq!(undo.element, STEP_PROCESS);
-    assert_eq!(undo.input("stepDirection").unwrap().literal(), Some("undo"));
-    let told = ["lineId", "stepId", "stepTopic"].map(|name| undo.input(name).unwrap().source.as_str());
+    assert_eq!(undo.handed.input("stepDirection").unwrap().literal(), Some("undo"));
+    let told = ["lineId", "stepId", "stepTopic"].map(|name| undo.handed.input(name).unwrap().source.as_str());
     assert_eq!(told, ["undoLineId", "undoStepId", "undoTopic"]);
     let after: BTreeSet<_> = order.outgoing("undoEnded").map(|flow| flow.target.as_str()).collect();
     assert_eq!(after, ["awaitUndo"].into(), "whatever an undo comes to, what is left is asked anew");

@@ -70,6 +70,8 @@ pub struct HistoricVariable {
     pub value: Variable,
     pub process_instance_id: Option<String>,
     pub execution_id: Option<String>,
+    /// The scope that it belongs to: the instance itself, or an activity in it.
+    pub activity_instance_id: Option<String>,
 }
 
 /// A variable carries its type as `type`; an update is of type `variableUpdate` and carries it as `variableType`.
@@ -85,6 +87,7 @@ struct VariableRow {
     value: serde_json::Value,
     process_instance_id: Option<String>,
     execution_id: Option<String>,
+    activity_instance_id: Option<String>,
 }
 
 impl From<VariableRow> for HistoricVariable {
@@ -95,6 +98,7 @@ impl From<VariableRow> for HistoricVariable {
             value: Variable::typed(row.variable_type.unwrap_or(row.r#type), row.value),
             process_instance_id: row.process_instance_id,
             execution_id: row.execution_id,
+            activity_instance_id: row.activity_instance_id,
         }
     }
 }
@@ -228,6 +232,11 @@ impl Engine {
         let query = HistoricInstanceQuery { max_results: query.max_results.or(Some(MAX_ROWS)), ..query.clone() };
         let ended = query.finished_after.is_some() || query.finished == Some(true);
         self.read_sorted(&["history", "process-instance"], &query, if ended { "endTime" } else { "startTime" }).await
+    }
+
+    /// One activity instance by its own id; `None` when the engine does not remember it.
+    pub async fn historic_activity_instance(&self, id: &str) -> Result<Option<HistoricActivityInstance>, EngineError> {
+        self.find(&["history", "activity-instance", id]).await
     }
 
     pub async fn historic_activity_instances(

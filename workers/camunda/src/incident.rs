@@ -34,6 +34,7 @@ pub struct Incident {
 #[derive(Debug, Clone, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IncidentQuery<'a> {
+    pub incident_id: Option<&'a str>,
     pub process_instance_id: Option<&'a str>,
     pub execution_id: Option<&'a str>,
     pub incident_type: Option<&'a str>,

@@ -4,6 +4,7 @@
 //! report (the fleet and the relay do them with the reads offered here), and any word of fallout management.
 //! One file per family of calls; `client` makes the exchange, `error` says what it proves.
 
+mod activity;
 mod check;
 mod client;
 mod config;
@@ -19,6 +20,7 @@ mod runtime;
 mod time;
 mod variable;
 
+pub use activity::{ActivityInstance, Instruction, ScopedVariable, TransitionInstance};
 pub use client::Engine;
 pub use config::{Auth, EngineConfig, Secret, SetupError};
 pub use deployment::{DeployError, Deployment, ParseProblem, ProcessDefinition};

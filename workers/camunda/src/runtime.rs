@@ -170,6 +170,6 @@ impl Engine {
 }
 
 /// The engine answers 500 here instead of 404.
-fn missing_execution(error: &EngineError) -> bool {
+pub(crate) fn missing_execution(error: &EngineError) -> bool {
     matches!(error, EngineError::Fault { message, .. } if message.ends_with("execution is null"))
 }

@@ -133,6 +133,7 @@ impl Work<'_> {
             external_task_id: self.step.external_task_id.clone(),
             message: UNDONE_MESSAGE.to_owned(),
             summary: format!("{case} {}: {summary}", detection.classification),
+            at: None,
         };
         commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &self.step.identity.tenant, &command, None).await?;
         Ok(())

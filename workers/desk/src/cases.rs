@@ -116,6 +116,7 @@ impl Work<'_> {
                 external_task_id: self.step.external_task_id.clone(),
                 message: RECOVERY_MESSAGE.to_owned(),
                 summary: format!("{case} {}: {}", detection.classification, detection.reason),
+                at: self.place(),
             };
             commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &arrival.tenant, &command, None).await?;
         }

@@ -4,7 +4,8 @@ use chrono::{DateTime, Utc};
 use fallout_core::{
     action::Refusal,
     case::{IllegalTransition, Severity},
-    ids::{CaseNumber, ProblemNumber},
+    ids::{CaseNumber, ModificationId, ProblemNumber},
+    modification::NotModified,
     order::EventRefusal,
     people::{BadText, NotAllowed},
 };
@@ -72,6 +73,12 @@ pub enum DeskError {
     NoSuchOrder(String),
     #[error("order {0} is not under way: there is nothing in the engine that could go on")]
     NotUnderWay(String),
+    #[error("{0}")]
+    NotModified(#[from] NotModified),
+    #[error("there is no modification {0} for this tenant")]
+    NoSuchModification(ModificationId),
+    #[error("no step of order {0} is parked: there is nothing to move to another definition")]
+    NothingParked(String),
     #[error("{0}")]
     Event(#[from] EventRefusal),
     #[error("the personal data of order {0} were erased; a new start needs a new order")]

@@ -22,6 +22,8 @@ mod intake;
 mod judging;
 mod ledger;
 mod lifecycle;
+mod migrate;
+mod modify;
 mod outbox;
 mod own_signals;
 mod people;
@@ -65,6 +67,7 @@ pub use fallout_store::{
     cases::CaseLine,
     commands::Pending,
     listen::Wakeups,
+    modifications::Modification,
     orders::Run,
     outbox::Place,
     people::{ChangeLine, MemberLine},
@@ -72,11 +75,13 @@ pub use fallout_store::{
     restore::Declared,
     severity::Judgement,
     signals::SignalLine,
-    steps::Step,
+    steps::{Parked, Step},
     taxonomy::VersionLine,
     tokens::Token,
 };
 pub use intake::{Accepted, PROCESS};
+pub use migrate::Moving;
+pub use modify::Modify;
 pub use people::Assignment;
 pub use personal::Erased;
 pub use problems::ProblemDetail;

@@ -54,6 +54,12 @@ impl Desk {
         Ok(count)
     }
 
+    /// Whether the action still waits to be seen in the engine: one whose task was claimed has begun by that.
+    pub async fn action_waits(&self, action: ActionId) -> Result<bool, DeskError> {
+        let mut tx = self.system("relay").await?;
+        Ok(actions::by_id(&mut tx, action).await?.state == ActionState::Requested)
+    }
+
     /// The engine runs the order.
     pub async fn run_started(&self, run: RunId, process_instance_id: &str) -> Result<(), DeskError> {
         let mut tx = self.system("relay").await?;

@@ -21,7 +21,8 @@ use fallout_core::{
 use fallout_store::{
     StoreError, Tx,
     attempts::{self, DueRead},
-    cases, commands, orders, steps,
+    cases, commands, orders,
+    steps::{self, Parked},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -112,8 +113,8 @@ impl Desk {
         Ok(case.number)
     }
 
-    /// Parked steps that were not looked at for a while: (step, external task, process instance).
-    pub async fn parked_steps(&self, limit: i64) -> Result<Vec<(StepKey, String, String)>, DeskError> {
+    /// Parked steps that were not looked at for a while.
+    pub async fn parked_steps(&self, limit: i64) -> Result<Vec<Parked>, DeskError> {
         let mut tx = self.system("gone-tasks").await?;
         let parked = steps::quiet_parked(&mut tx, PARKED_QUIET_S, limit).await?;
         tx.commit().await?;
@@ -199,8 +200,11 @@ impl Work<'_> {
                 attempts::set_next_read(&mut self.tx, attempt, next).await?;
             } else {
                 self.stand(StepState::Running, &Outputs::new(), None).await?;
-                let command =
-                    EngineCommand::Callback { attempt, process_instance_id: self.step.process_instance_id.clone() };
+                let command = EngineCommand::Callback {
+                    attempt,
+                    process_instance_id: self.step.process_instance_id.clone(),
+                    at: self.place(),
+                };
                 commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), &self.step.identity.tenant, &command, None)
                     .await?;
             }

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fallout_core::{
-    ids::{CaseNumber, SignalId},
+    command::EngineCommand,
+    ids::{CaseNumber, CommandId, SignalId},
     signal::{NewSignal, SignalRefusal, SignalState},
 };
 use fallout_store::{
-    StoreError, Tx, cases,
+    StoreError, Tx, cases, commands,
     signals::{self, Incoming, Signal, SignalLine},
     steps,
 };
@@ -29,6 +30,18 @@ pub struct Answer {
     pub refusal: Option<SignalRefusal>,
     /// The source had told this event before; this is what became of it then.
     pub repeated: bool,
+}
+
+/// An incident of the engine that a signal names gets the number of its case, where people see it in Cockpit.
+async fn name_cases(tx: &mut Tx, tenant: &str, new: &[NewSignal], answers: &[Answer]) -> Result<(), DeskError> {
+    for (signal, answer) in new.iter().zip(answers).filter(|(_, answer)| !answer.repeated) {
+        let incident = signal.cause.incident_id.as_ref().filter(|_| answer.refusal.is_none());
+        if let (Some(incident_id), Some(case)) = (incident, answer.case) {
+            let command = EngineCommand::Annotate { case, tenant: tenant.to_owned(), incident_id: incident_id.clone() };
+            commands::insert(tx, CommandId(Uuid::now_v7()), tenant, &command, None).await?;
+        }
+    }
+    Ok(())
 }
 
 impl Desk {
@@ -70,9 +83,13 @@ impl Desk {
             let alone = self.join(&mut way, tenant, &mut waiting, &mut answers).await?;
             self.first_of_each_place(&mut way, &alone, &mut waiting, &mut answers).await?;
         }
-        let tx = way.tx;
+        let mut tx = way.tx;
+        let answers: Result<Vec<Answer>, _> =
+            answers.into_iter().map(|answer| answer.ok_or(DeskError::Store(StoreError::Stale("the signal")))).collect();
+        let answers = answers?;
+        name_cases(&mut tx, tenant, new, &answers).await?;
         tx.commit().await?;
-        answers.into_iter().map(|answer| answer.ok_or(DeskError::Store(StoreError::Stale("the signal")))).collect()
+        Ok(answers)
     }
 
     /// Those that change nothing about their cases, all at once, when there are no others. Else which ones are others.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use fallout_core::{
     claim::StepFacts,
+    command::Place,
     decide::{Catches, Joined, Situation, Verdict, decide, join},
     evidence::{Evidence, Phase},
     ids::{AttemptId, CaseNumber, StepKey},
@@ -32,6 +33,8 @@ pub(crate) struct Work<'a> {
     pub generation: i32,
     pub catches: Catches,
     pub branches: std::collections::BTreeSet<String>,
+    /// Other steps may wait in the same instance: its model embeds it.
+    pub is_embedded: bool,
     /// Of a step that takes an effect back: what is left of it.
     pub undoes: Option<Left>,
     /// The database's time when the step's row was ours.
@@ -45,8 +48,12 @@ impl<'a> Work<'a> {
         let run = orders::run_by_business_key(&mut tx, &step.identity.business_key()).await?;
         let run = run.ok_or(DeskError::Store(fallout_store::StoreError::Stale("the order run")))?;
         let definition = definitions::get(&mut tx, &step.process_definition_id).await?;
+        let is_embedded = definition.as_ref().is_some_and(|d| d.embedded.contains_key(&step.activity_id));
         let (catches, branches) = match definition {
-            Some(mut d) => (d.catches.remove(&step.activity_id).unwrap_or_else(Catches::none), d.branches),
+            Some(mut d) => {
+                let branches = d.branches_at(&step.activity_id).clone();
+                (d.catches.remove(&step.activity_id).unwrap_or_else(Catches::none), branches)
+            }
             None => (Catches::none(), Default::default()),
         };
         let mut work = Work {
@@ -58,6 +65,7 @@ impl<'a> Work<'a> {
             generation: 0,
             catches,
             branches,
+            is_embedded,
             undoes: None,
             now: tx.now().await?,
             tx,
@@ -85,6 +93,11 @@ impl<'a> Work<'a> {
         };
         let attempts = attempts::of_latest_generation(&mut self.tx, step.key).await?;
         Ok(undo::left(self.desk.operation(&step.operation)?, &attempts, step.undone))
+    }
+
+    /// Which token of the instance is the step's, where that has to be said.
+    pub fn place(&self) -> Option<Place> {
+        self.is_embedded.then(|| Place::of(&self.step.identity))
     }
 
     pub fn facts(&self) -> StepFacts {

@@ -20,6 +20,7 @@ mod error;
 mod join_one;
 pub mod lifecycle;
 pub mod listen;
+pub mod modifications;
 pub mod openings;
 pub mod orders;
 pub mod outbox;

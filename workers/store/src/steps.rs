@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
+    command::Place,
     ids::{ActionId, CaseNumber, RunId, StepKey},
     restore::LostWindow,
     step::{Outputs, StepIdentity, StepState},
@@ -247,17 +248,34 @@ pub async fn quiet(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey
         .collect())
 }
 
+/// A step that waits for people, with where its token should be.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    pub step: StepKey,
+    pub external_task_id: String,
+    pub process_instance_id: String,
+    pub at: Place,
+}
+
 /// Parked steps that no action has and that were not looked at for a while.
-pub async fn quiet_parked(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey, String, String)>, StoreError> {
+pub async fn quiet_parked(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<Parked>, StoreError> {
     let rows = sqlx::query!(
-        "select id, external_task_id, process_instance_id from step
+        "select id, external_task_id, process_instance_id, line_id, step_code, direction from step
          where state = 'parked' and gate is null and updated_at < now() - make_interval(secs => $1)
          order by updated_at limit $2",
         seconds,
         limit,
     );
     let rows = rows.fetch_all(tx.conn()).await?.into_iter();
-    Ok(rows.map(|r| (StepKey(r.id), r.external_task_id, r.process_instance_id)).collect())
+    let parked = rows.map(|r| {
+        Ok(Parked {
+            step: StepKey(r.id),
+            external_task_id: r.external_task_id,
+            process_instance_id: r.process_instance_id,
+            at: Place { line: r.line_id, step: r.step_code, direction: r.direction.parse()? },
+        })
+    });
+    parked.collect()
 }
 
 /// The parked step that this task stands for.
@@ -273,4 +291,32 @@ pub async fn parked_at(tx: &mut Tx, external_task_id: &str) -> Result<Option<Ste
 pub async fn seen(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
     sqlx::query!("update step set updated_at = now() where id = $1", key.0).execute(tx.conn()).await?;
     Ok(())
+}
+
+/// Steps that are not over in this process instance.
+pub async fn of_instance(tx: &mut Tx, process_instance_id: &str) -> Result<Vec<StepKey>, StoreError> {
+    let keys = sqlx::query_scalar!(
+        "select id from step where process_instance_id = $1 and state in ('running', 'awaiting_callback', 'parked') order by id",
+        process_instance_id
+    );
+    Ok(keys.fetch_all(tx.conn()).await?.into_iter().map(StepKey).collect())
+}
+
+/// Its instance runs another definition now.
+pub async fn set_definition(tx: &mut Tx, key: StepKey, process_definition_id: &str) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update step set process_definition_id = $2, updated_at = now() where id = $1",
+        key.0,
+        process_definition_id
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The parked steps of an order run.
+pub async fn parked_of(tx: &mut Tx, run: RunId) -> Result<Vec<StepKey>, StoreError> {
+    let keys =
+        sqlx::query_scalar!("select id from step where order_run_id = $1 and state = 'parked' order by id", run.0);
+    Ok(keys.fetch_all(tx.conn()).await?.into_iter().map(StepKey).collect())
 }

@@ -1,4 +1,5 @@
-//! Ends requests for approval that nobody decided in time; their cases are with their people again.
+//! Ends requests for approval that nobody decided in time: of actions, whose cases are with their people again, and of
+//! process modifications.
 
 use crate::{Watch, WatchError, kept_going};
 
@@ -11,6 +12,10 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
     for (tenant, approval) in over {
         let done = watch.desk.expire_approval(&tenant, approval).await;
         ended += usize::from(kept_going("approvals", &approval, done)?);
+    }
+    for modification in watch.desk.expired_modifications(BATCH).await? {
+        let done = watch.desk.expire_modification(modification).await;
+        ended += usize::from(kept_going("approvals", &modification, done)?);
     }
     Ok(ended)
 }

@@ -3,8 +3,9 @@
 //! whose recovery would meet nobody when someone has moved or deleted their token.
 
 use fallout_core::{command::RECOVERY_MESSAGE, ids::StepKey};
+use fallout_desk::Parked;
 
-use crate::{Watch, WatchError, kept_going};
+use crate::{Watch, WatchError, kept_going, place};
 
 const BATCH: i64 = 50;
 
@@ -13,16 +14,18 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
     for (step, task, instance) in watch.desk.quiet_steps(BATCH).await? {
         kept_going("gone-tasks", &step, ask(watch, step, &task, &instance).await)?;
     }
-    for (step, task, instance) in watch.desk.parked_steps(BATCH).await? {
-        kept_going("gone-tasks", &step, ask_for_parked(watch, step, &task, &instance).await)?;
+    for parked in watch.desk.parked_steps(BATCH).await? {
+        kept_going("gone-tasks", &parked.step, ask_for_parked(watch, &parked).await)?;
     }
     Ok(0)
 }
 
 /// A parked step waits at its task, or behind it for the message of a recovery.
-async fn ask_for_parked(watch: &Watch, step: StepKey, task: &str, instance: &str) -> Result<(), WatchError> {
+async fn ask_for_parked(watch: &Watch, parked: &Parked) -> Result<(), WatchError> {
+    let Parked { step, external_task_id: task, process_instance_id: instance, at } = parked;
+    let step = *step;
     if watch.engine.external_task(task).await?.is_some()
-        || !watch.engine.executions(instance, RECOVERY_MESSAGE).await?.is_empty()
+        || place::waiting(watch, instance, RECOVERY_MESSAGE, at).await?.is_some()
     {
         return Ok(watch.desk.task_seen(step).await?);
     }

@@ -9,6 +9,8 @@ mod cancellations;
 mod gone_tasks;
 mod lookups;
 mod orders;
+mod place;
+mod probes;
 mod problems;
 mod relay;
 mod retention;
@@ -20,8 +22,10 @@ mod waits;
 use std::{str::FromStr, sync::Arc};
 
 use fallout_camunda::{Engine, EngineError};
-use fallout_desk::{Desk, DeskError};
+use fallout_desk::{Desk, DeskError, Pending};
 use fallout_downstream::Downstreams;
+
+pub use probes::{Point, Probes};
 
 /// What controllers work with; cheap to clone.
 #[derive(Clone, Debug)]
@@ -31,6 +35,14 @@ pub struct Watch {
     pub downstreams: Arc<Downstreams>,
     /// How long personal data of orders are kept.
     pub personal_months: u32,
+    /// Where a test stops the relay.
+    pub probes: Probes,
+}
+
+impl Watch {
+    fn point(&self, point: Point, command: &Pending) {
+        self.probes.at(point, command);
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

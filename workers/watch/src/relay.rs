@@ -1,23 +1,26 @@
 //! The relay: the only one that tells the engine what to do with a process. A command is read back before it is sent
 //! again, and it is done when its effect is seen, never on a 200.
 
+mod annotate;
 mod answer;
+mod incident;
+mod migrate;
+mod modify;
+mod tasks;
 mod unblock;
 mod undo;
 
-use fallout_camunda::{Correlation, EngineError, HistoricInstanceQuery, IncidentQuery, MessageCorrelation, Variables};
+use fallout_camunda::{Correlation, EngineError, HistoricInstanceQuery, MessageCorrelation, Variables};
 use fallout_core::{
     action::Action,
-    command::{
-        ACTION_VARIABLE, CALLBACK_MESSAGE, EngineCommand, INCIDENT_TYPE, RECOVERY_MESSAGE, StartValue, UNDONE_MESSAGE,
-    },
-    ids::{ActionId, CaseNumber, RunId, StepKey},
+    command::{ACTION_VARIABLE, CALLBACK_MESSAGE, EngineCommand, Place, RECOVERY_MESSAGE, StartValue, UNDONE_MESSAGE},
+    ids::{ActionId, RunId},
 };
 use fallout_desk::Pending;
 use tokio::task::JoinSet;
 
-use self::undo::Undo;
-use crate::{Watch, WatchError, all};
+use self::{tasks::Task, undo::Undo};
+use crate::{Point, Watch, WatchError, all, place};
 
 /// At once per process: the engine answers each in some ten milliseconds.
 const BATCH: i64 = 8;
@@ -26,9 +29,6 @@ const BATCH: i64 = 8;
 const MISSES_MAX: i32 = 7;
 /// Until a suspended instance is asked again: activating it is a person's doing.
 const SUSPENDED_S: f64 = 10.0;
-
-/// Until it is asked again whether a task is gone whose report the engine refuses: a person has to act first.
-const UNREPORTED_S: f64 = 5.0;
 
 /// How one send of a command ended.
 enum Sent {
@@ -54,38 +54,66 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
 }
 
 async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
-    let sent = match &pending.command {
+    watch.point(Point::Taken, &pending);
+    let sent = dispatch(watch, &pending).await;
+    watch.point(Point::Settled, &pending);
+    settle(watch, &pending, sent).await?;
+    watch.point(Point::Told, &pending);
+    Ok(())
+}
+
+async fn dispatch(watch: &Watch, pending: &Pending) -> Result<Sent, WatchError> {
+    match &pending.command {
         EngineCommand::Start { run, process_key, business_key, variables } => {
             let variables = start_variables(variables);
-            start(watch, *run, process_key, business_key, &variables, pending.tries).await
+            start(watch, *run, process_key, business_key, &variables, pending).await
         }
-        EngineCommand::Recover { action, process_instance_id, seen, take, undo, .. } => {
-            let taken = (*take, undo.as_deref());
-            recover(watch, *action, process_instance_id, seen, taken, &pending).await
+        EngineCommand::Recover { action, process_instance_id, seen, take, undo, at, .. } => {
+            let taken = Recovery { take: *take, undo: undo.as_deref(), at: at.as_ref() };
+            recover(watch, *action, process_instance_id, seen, taken, pending).await
         }
-        EngineCommand::Callback { process_instance_id, .. } => {
-            message(watch, CALLBACK_MESSAGE, process_instance_id, &pending).await
+        EngineCommand::TaskRetries { action, external_task_id, seen, retries, .. } => {
+            let task = Task { id: external_task_id, seen, retries: *retries };
+            tasks::retries(watch, *action, &task, pending).await
+        }
+        EngineCommand::Callback { process_instance_id, at, .. } => {
+            message(watch, CALLBACK_MESSAGE, process_instance_id, at.as_ref(), pending).await
         }
         EngineCommand::Undo { undoes, process_instance_id, line, step, operation } => {
             let undo = Undo { undoes: *undoes, line, step, operation };
-            undo::send(watch, process_instance_id, &undo, &pending).await
+            undo::send(watch, process_instance_id, &undo, pending).await
         }
         EngineCommand::Undone { process_instance_id, .. } => {
-            message(watch, UNDONE_MESSAGE, process_instance_id, &pending).await
+            message(watch, UNDONE_MESSAGE, process_instance_id, None, pending).await
         }
         EngineCommand::CancelAnswered { process_instance_id, execution_id, refused } => {
-            answer::send(watch, process_instance_id, execution_id, refused.as_deref(), &pending).await
+            answer::send(watch, process_instance_id, execution_id, refused.as_deref(), pending).await
         }
-        EngineCommand::Activate { business_key, .. } => unblock::activate(watch, business_key, pending.tries).await,
-        EngineCommand::JobRetries { business_key, .. } => unblock::job_retries(watch, business_key).await,
-        EngineCommand::Incident { case, process_instance_id, external_task_id, message, summary } => {
-            let waits = (process_instance_id.as_str(), message.as_str());
-            incident(watch, *case, waits, external_task_id, summary, pending.tries).await
+        EngineCommand::Activate { business_key, .. } => unblock::activate(watch, business_key, pending).await,
+        EngineCommand::JobRetries { business_key, .. } => unblock::job_retries(watch, business_key, pending).await,
+        EngineCommand::Migrate { process_instance_id, source, .. } => {
+            migrate::send(watch, process_instance_id, source, pending).await
+        }
+        EngineCommand::Inspect { modification, process_instance_id } => {
+            modify::inspect(watch, *modification, process_instance_id).await
+        }
+        EngineCommand::Modify { modification, process_instance_id, moves, before } => {
+            modify::send(watch, *modification, process_instance_id, (moves, before), pending).await
+        }
+        EngineCommand::Annotate { case, tenant, incident_id } => {
+            annotate::send(watch, *case, tenant, incident_id, pending).await
+        }
+        EngineCommand::Incident { case, process_instance_id, external_task_id, message, summary, at } => {
+            let waits = (process_instance_id.as_str(), message.as_str(), at.as_ref());
+            incident::show(watch, *case, waits, external_task_id, summary, pending).await
         }
         EngineCommand::Unreported { case, step, external_task_id, summary } => {
-            unreported(watch, *case, *step, external_task_id, summary).await
+            incident::unreported(watch, *case, *step, external_task_id, summary, pending).await
         }
-    };
+    }
+}
+
+async fn settle(watch: &Watch, pending: &Pending, sent: Result<Sent, WatchError>) -> Result<(), WatchError> {
     let kind = pending.command.kind();
     match sent {
         Ok(Sent::Done(note)) => watch.desk.command_done(pending.id, note.as_deref()).await?,
@@ -125,9 +153,9 @@ async fn start(
     key: &str,
     business_key: &str,
     variables: &Variables,
-    tries: i32,
+    pending: &Pending,
 ) -> Result<Sent, WatchError> {
-    if tries > 0 {
+    if pending.tries > 0 {
         let query = HistoricInstanceQuery {
             process_instance_business_key: Some(business_key),
             process_definition_key: Some(key),
@@ -138,7 +166,10 @@ async fn start(
             return Ok(Sent::Done(Some("read back".into())));
         }
     }
-    match watch.engine.start_by_key(key, business_key, variables).await {
+    watch.point(Point::BeforeSend, pending);
+    let started = watch.engine.start_by_key(key, business_key, variables).await;
+    watch.point(Point::Sent, pending);
+    match started {
         Ok(instance) => {
             watch.desk.run_started(run, &instance.id).await?;
             Ok(Sent::Done(None))
@@ -148,9 +179,17 @@ async fn start(
         Err(e @ EngineError::Away { .. }) => Err(e.into()),
         Err(e) => {
             tracing::warn!(business_key, error = %e, "the engine does not start the order (is {key} deployed? fallout explain FO-013)");
-            Ok(Sent::Again(pause_s(tries), e.to_string()))
+            Ok(Sent::Again(pause_s(pending.tries), e.to_string()))
         }
     }
+}
+
+/// What an action asks of the token.
+#[derive(Clone, Copy)]
+struct Recovery<'a> {
+    take: Action,
+    undo: Option<&'a str>,
+    at: Option<&'a Place>,
 }
 
 /// Compare and set: the keys are what the desk saw, the new id is set in the same call, so a replay after the step runs
@@ -160,7 +199,7 @@ async fn recover(
     action: ActionId,
     instance: &str,
     seen: &str,
-    (take, undo): (Action, Option<&str>),
+    Recovery { take, undo, at }: Recovery<'_>,
     pending: &Pending,
 ) -> Result<Sent, WatchError> {
     if pending.tries > 0 {
@@ -181,15 +220,78 @@ async fn recover(
         correlation_keys: &keys,
         process_variables: &set,
     };
-    let unseen = || Sent::Again(0.3, "sent; its effect is not seen yet".into());
-    match watch.engine.correlate_message(&correlation).await {
-        Ok(Correlation::Correlated(_)) => Ok(read_back(watch, action, instance, take, 0).await?.unwrap_or_else(unseen)),
-        Ok(Correlation::NoMatch { message }) => missed(watch, instance, message).await,
-        Err(e @ EngineError::Away { .. }) => Err(e.into()),
-        Err(e @ (EngineError::Unknown { .. } | EngineError::Conflict { .. })) => {
-            Ok(Sent::Again(pause_s(pending.tries), e.to_string()))
+    let told = match at {
+        Some(at) => trigger(watch, instance, RECOVERY_MESSAGE, at, Some(seen), &set, pending).await?,
+        None => correlate(watch, &correlation, pending).await?,
+    };
+    match told {
+        Reached::Told => {
+            let unseen = || Sent::Again(0.3, "sent; its effect is not seen yet".into());
+            Ok(read_back(watch, action, instance, take, 0).await?.unwrap_or_else(unseen))
         }
-        Err(e) => give_up(watch, action, &e.to_string()).await,
+        Reached::Nobody(why) => missed(watch, instance, why).await,
+        Reached::Perhaps(why) => Ok(Sent::Again(pause_s(pending.tries), why)),
+        Reached::Refused(why) => give_up(watch, action, &why).await,
+    }
+}
+
+/// What became of a message.
+enum Reached {
+    Nobody(String),
+    Told,
+    /// Its answer is lost, or another transaction was first: the next read tells.
+    Perhaps(String),
+    Refused(String),
+}
+
+/// To the one token of an instance that waits for it.
+async fn correlate(
+    watch: &Watch,
+    correlation: &MessageCorrelation<'_>,
+    pending: &Pending,
+) -> Result<Reached, WatchError> {
+    watch.point(Point::BeforeSend, pending);
+    let correlated = watch.engine.correlate_message(correlation).await;
+    watch.point(Point::Sent, pending);
+    match correlated {
+        Ok(Correlation::Correlated(_)) => Ok(Reached::Told),
+        Ok(Correlation::NoMatch { message }) => Ok(Reached::Nobody(message)),
+        Err(e @ EngineError::Away { .. }) => Err(e.into()),
+        Err(e @ (EngineError::Unknown { .. } | EngineError::Conflict { .. })) => Ok(Reached::Perhaps(e.to_string())),
+        Err(e) => Ok(Reached::Refused(e.to_string())),
+    }
+}
+
+/// To the very execution of the step. Compare and set here too: who waits has an id of its own each time, and what its
+/// token holds was read after it; so a replay finds another, or nobody.
+async fn trigger(
+    watch: &Watch,
+    instance: &str,
+    name: &str,
+    at: &Place,
+    seen: Option<&str>,
+    set: &Variables,
+    pending: &Pending,
+) -> Result<Reached, WatchError> {
+    let Some((execution, holds)) = place::waiting(watch, instance, name, at).await? else {
+        return Ok(Reached::Nobody("no token of the step waits for it".into()));
+    };
+    if seen.is_some_and(|seen| seen != holds) {
+        return Ok(Reached::Nobody("another action has taken the token".into()));
+    }
+    watch.point(Point::BeforeSend, pending);
+    let told = watch.engine.trigger_message(&execution.id, name, set).await;
+    watch.point(Point::Sent, pending);
+    match told {
+        Ok(()) => Ok(Reached::Told),
+        Err(EngineError::NotFound { message }) => Ok(Reached::Nobody(message)),
+        Err(e @ EngineError::Away { .. }) => Err(e.into()),
+        Err(e @ (EngineError::Unknown { .. } | EngineError::Conflict { .. })) => Ok(Reached::Perhaps(e.to_string())),
+        Err(e) => match place::waiting(watch, instance, name, at).await? {
+            // It stands where it stood: its model refuses the message.
+            Some((still, _)) if still.id == execution.id => Ok(Reached::Refused(e.to_string())),
+            _ => Ok(Reached::Nobody(e.to_string())),
+        },
     }
 }
 
@@ -209,14 +311,11 @@ async fn read_back(
     take: Action,
     tries: i32,
 ) -> Result<Option<Sent>, WatchError> {
-    let values = watch.engine.historic_variables(instance, ACTION_VARIABLE).await?;
-    let taken = values.iter().any(|v| v.value.as_text() == Some(&action.to_string()));
-    let found = watch.engine.historic_process_instance(instance).await?;
-    let ended = found.is_none_or(|i| i.end_time.is_some());
+    let place::Taken { branch, ended } = place::taken(watch, instance, action).await?;
     let ends_step = matches!(take, Action::SkipStep | Action::CancelOrder | Action::CompensateStep);
     // An undo is a step of its own, and may wait for people.
     let pause = if take == Action::CompensateStep { pause_s(tries) } else { 0.3 };
-    match (taken, ends_step, ended) {
+    match (branch, ends_step, ended) {
         // These end the called instance; until that is in history the branch is not taken.
         (true, true, false) => Ok(Some(Sent::Again(pause, "the branch is not at its end yet".into()))),
         // Without its instance there is no token left to move: what was decided about the step is all there is to do.
@@ -236,7 +335,13 @@ async fn give_up(watch: &Watch, action: ActionId, why: &str) -> Result<Sent, Wat
 }
 
 /// A message that needs no answer: who waits for it may not be there yet, or may have gone on by its own timer.
-async fn message(watch: &Watch, name: &str, instance: &str, pending: &Pending) -> Result<Sent, WatchError> {
+async fn message(
+    watch: &Watch,
+    name: &str,
+    instance: &str,
+    at: Option<&Place>,
+    pending: &Pending,
+) -> Result<Sent, WatchError> {
     let none = Variables::new();
     let correlation = MessageCorrelation {
         message_name: name,
@@ -244,73 +349,19 @@ async fn message(watch: &Watch, name: &str, instance: &str, pending: &Pending) -
         correlation_keys: &none,
         process_variables: &none,
     };
-    match watch.engine.correlate_message(&correlation).await {
-        Ok(Correlation::Correlated(_)) => Ok(Sent::Done(None)),
-        Ok(Correlation::NoMatch { .. }) if pending.misses > MISSES_MAX => {
+    let told = match at {
+        Some(at) => trigger(watch, instance, name, at, None, &none, pending).await?,
+        None => correlate(watch, &correlation, pending).await?,
+    };
+    match told {
+        Reached::Told => Ok(Sent::Done(None)),
+        Reached::Nobody(_) if pending.misses > MISSES_MAX => {
             Ok(Sent::Done(Some("nobody waits for it any more".into())))
         }
-        Ok(Correlation::NoMatch { message }) => match watch.engine.process_instance(instance).await? {
+        Reached::Nobody(message) => match watch.engine.process_instance(instance).await? {
             None => Ok(Sent::Done(Some("the instance has ended".into()))),
             Some(_) => missed(watch, instance, message).await,
         },
-        Err(e @ EngineError::Away { .. }) => Err(e.into()),
-        Err(e) => Ok(Sent::Again(pause_s(pending.tries), e.to_string())),
-    }
-}
-
-/// Shows the case in Cockpit at the task whose report the engine refuses, until the task is gone.
-async fn unreported(
-    watch: &Watch,
-    case: CaseNumber,
-    step: StepKey,
-    task: &str,
-    summary: &str,
-) -> Result<Sent, WatchError> {
-    let Some(task) = watch.engine.external_task(task).await? else {
-        watch.desk.went_on(step, "the engine does not have the task any more").await?;
-        return Ok(Sent::Done(None));
-    };
-    let number = case.to_string();
-    let query =
-        IncidentQuery { incident_type: Some(INCIDENT_TYPE), configuration: Some(&number), ..Default::default() };
-    if watch.engine.incidents(&query).await?.is_empty() {
-        match watch.engine.create_incident(&task.execution_id, INCIDENT_TYPE, &number, summary).await {
-            Err(e @ EngineError::Away { .. }) => return Err(e.into()),
-            Err(e) => return Ok(Sent::Again(UNREPORTED_S, e.to_string())),
-            Ok(_) => {}
-        }
-    }
-    Ok(Sent::Again(UNREPORTED_S, "the engine does not take the report yet".into()))
-}
-
-/// Shows the case in Cockpit where its token waits.
-async fn incident(
-    watch: &Watch,
-    case: CaseNumber,
-    (instance, message): (&str, &str),
-    task: &str,
-    summary: &str,
-    tries: i32,
-) -> Result<Sent, WatchError> {
-    let number = case.to_string();
-    let query =
-        IncidentQuery { incident_type: Some(INCIDENT_TYPE), configuration: Some(&number), ..Default::default() };
-    if tries > 0 && !watch.engine.incidents(&query).await?.is_empty() {
-        return Ok(Sent::Done(Some("it is there already".into())));
-    }
-    if let Some(task) = watch.engine.external_task(task).await? {
-        if task.retries == Some(0) {
-            return Ok(Sent::Done(Some("it is shown as the incident of its task".into())));
-        }
-        return Ok(Sent::Again(pause_s(tries), "the rejection is not reported yet".into()));
-    }
-    match watch.engine.executions(instance, message).await?.first() {
-        None => Ok(Sent::Done(Some("nobody waits there any more".into()))),
-        Some(execution) => match watch.engine.create_incident(&execution.id, INCIDENT_TYPE, &number, summary).await {
-            Ok(_) => Ok(Sent::Done(None)),
-            Err(e @ EngineError::Away { .. }) => Err(e.into()),
-            Err(e) if tries <= MISSES_MAX => Ok(Sent::Again(pause_s(tries), e.to_string())),
-            Err(e) => Ok(Sent::Failed(e.to_string())),
-        },
+        Reached::Perhaps(why) | Reached::Refused(why) => Ok(Sent::Again(pause_s(pending.tries), why)),
     }
 }

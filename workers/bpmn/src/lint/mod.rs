@@ -22,6 +22,7 @@ pub enum Rule {
     NoHistoryTimeToLive,
     CallNotBound,
     CallIncomplete,
+    StepSharesVariables,
     TaskNotAsync,
     CodeNotCaught,
 }
@@ -54,6 +55,7 @@ pub fn lint(model: &Model, topic_codes: &TopicCodes) -> Vec<Finding> {
         history(process, &mut findings);
         external_tasks(process, topic_codes, &mut findings);
         step::calls(process, &mut findings);
+        step::embedded(process, &mut findings);
         recovery(process, &mut findings);
         only_flow(process, &mut findings);
     }

@@ -1,7 +1,7 @@
 //! The rules for calls: bound to their deployment, complete, and followed by a gateway that asks how the step ended.
 
 use super::{Finding, Rule, find, unreadable};
-use crate::model::{Call, Flow, Node, Process};
+use crate::model::{Flow, Handed, Node, Process};
 use crate::{FALLOUT_CODE, STEP_ENDING, STEP_PROCESS};
 
 /// Every step may end so; a handled code adds REJECTED.
@@ -20,6 +20,9 @@ const INPUTS: [&str; 9] = [
     "recoveryActionId",
 ];
 
+/// What worker, relay and engine set on the way of one step: of one's own, or a step beside it would go by it.
+const OWN: [&str; 5] = ["stepState", "callbackDeadline", "recoveryAction", "falloutCode", "stepEnding"];
+
 pub(super) fn calls(process: &Process, findings: &mut Vec<Finding>) {
     for (node, call) in process.calls() {
         if call.binding.as_deref() != Some("deployment") {
@@ -28,23 +31,43 @@ pub(super) fn calls(process: &Process, findings: &mut Vec<Finding>) {
             findings.push(find(Rule::CallNotBound, node, what, advice));
         }
         if call.element == STEP_PROCESS {
-            inputs(node, call, findings);
-            gateways(process, node, findings);
-            endings(process, node, call, findings);
-            handled(process, node, call, findings);
+            let mut missing: Vec<&str> = INPUTS.into_iter().filter(|name| call.handed.input(name).is_none()).collect();
+            if call.business_key.is_none() {
+                missing.push("businessKey");
+            }
+            if !missing.is_empty() {
+                let what = format!("the step is called without {}", missing.join(", "));
+                findings.push(find(Rule::CallIncomplete, node, what, "pass each with a camunda:in mapping"));
+            }
+            asked(process, node, &call.handed, findings);
         }
     }
 }
 
-fn inputs(node: &Node, call: &Call, findings: &mut Vec<Finding>) {
-    let mut missing: Vec<&str> = INPUTS.into_iter().filter(|name| call.input(name).is_none()).collect();
-    if call.business_key.is_none() {
-        missing.push("businessKey");
+/// A step that is drawn into its caller answers for the same as a called one. Its topic stands at its task.
+pub(super) fn embedded(process: &Process, findings: &mut Vec<Finding>) {
+    for (node, handed) in process.embedded_steps() {
+        let identity = INPUTS.into_iter().filter(|name| *name != "stepTopic");
+        let missing: Vec<&str> = identity.filter(|name| handed.input(name).is_none()).collect();
+        if !missing.is_empty() {
+            let what = format!("the embedded step is not handed {}", missing.join(", "));
+            let advice = "give the subprocess a camunda:inputParameter for each: they tell it from the steps beside it";
+            findings.push(find(Rule::CallIncomplete, node, what, advice));
+        }
+        let shared: Vec<&str> = OWN.into_iter().filter(|name| handed.input(name).is_none()).collect();
+        if !shared.is_empty() {
+            let what = format!("the embedded step shares {} with the steps beside it", shared.join(", "));
+            let advice = "give the subprocess an empty camunda:inputParameter for each: what one step is told must not move another";
+            findings.push(find(Rule::StepSharesVariables, node, what, advice));
+        }
+        asked(process, node, handed, findings);
     }
-    if !missing.is_empty() {
-        let what = format!("the step is called without {}", missing.join(", "));
-        findings.push(find(Rule::CallIncomplete, node, what, "pass each with a camunda:in mapping"));
-    }
+}
+
+fn asked(process: &Process, node: &Node, handed: &Handed, findings: &mut Vec<Finding>) {
+    gateways(process, node, findings);
+    endings(process, node, handed, findings);
+    handled(process, node, handed, findings);
 }
 
 fn gateways(process: &Process, node: &Node, findings: &mut Vec<Finding>) {
@@ -65,8 +88,8 @@ fn gateways(process: &Process, node: &Node, findings: &mut Vec<Finding>) {
     }
 }
 
-fn endings(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Finding>) {
-    let variable = call.receives(STEP_ENDING).unwrap_or_default();
+fn endings(process: &Process, node: &Node, handed: &Handed, findings: &mut Vec<Finding>) {
+    let variable = handed.receives(STEP_ENDING).unwrap_or_default();
     let missing: Vec<&str> =
         ENDINGS.into_iter().filter(|ending| !branches(process, node, &[(variable, ending)])).collect();
     if !missing.is_empty() {
@@ -79,14 +102,14 @@ fn endings(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Findi
     }
 }
 
-fn handled(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Finding>) {
-    let Some(codes) = handled_codes(call) else {
+fn handled(process: &Process, node: &Node, handed: &Handed, findings: &mut Vec<Finding>) {
+    let Some(codes) = handled_codes(handed) else {
         let advice = "write each code between commas, as in \",CREDIT_CHECK_FAILED,\", or ${''} for none";
         findings.push(find(Rule::HandledCodesUnreadable, node, "handledCodes is not a fixed list of codes", advice));
         return;
     };
-    let ending = call.receives(STEP_ENDING).unwrap_or_default();
-    let variable = call.receives(FALLOUT_CODE).unwrap_or_default();
+    let ending = handed.receives(STEP_ENDING).unwrap_or_default();
+    let variable = handed.receives(FALLOUT_CODE).unwrap_or_default();
     for code in codes {
         if !branches(process, node, &[(ending, "REJECTED"), (variable, code)]) {
             let what = format!("{code} is in handledCodes, but no branch asks about it");
@@ -99,8 +122,8 @@ fn handled(process: &Process, node: &Node, call: &Call, findings: &mut Vec<Findi
 }
 
 /// The codes of ",A,B,"; none when the text is computed or does not follow that form, which the model matches exactly.
-fn handled_codes(call: &Call) -> Option<Vec<&str>> {
-    let Some(mapping) = call.input("handledCodes") else {
+fn handled_codes(handed: &Handed) -> Option<Vec<&str>> {
+    let Some(mapping) = handed.input("handledCodes") else {
         return Some(Vec::new()); // found as incomplete
     };
     let text = mapping.literal()?;

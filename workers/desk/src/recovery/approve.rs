@@ -286,7 +286,7 @@ impl Desk {
 }
 
 /// Who made the token that this principal acts with.
-async fn issuer(tx: &mut Tx, tenant: &str, principal: &str) -> Result<Option<String>, DeskError> {
+pub(crate) async fn issuer(tx: &mut Tx, tenant: &str, principal: &str) -> Result<Option<String>, DeskError> {
     let Some(name) = principal.strip_prefix(PERSON) else { return Ok(None) };
     let all = tokens::list(tx, tenant).await?;
     Ok(all.into_iter().find(|t| t.name == name && t.revoked_at.is_none()).map(|t| t.added_by))

@@ -26,6 +26,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use approve::Approved;
+pub(crate) use approve::issuer;
 pub(crate) use ask::Ask;
 pub use plan::Plan;
 pub use refused::NotRecovered;

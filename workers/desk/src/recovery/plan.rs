@@ -58,12 +58,17 @@ fn changes(ask: &Ask<'_>, stands: CaseState, accepted: &Accepted) -> Result<Vec<
     let recovering = next(stands, CaseEvent::ActionRequested)?;
     let mut changes = vec![format!("the case goes from {stands} to {recovering}")];
     match accepted {
-        Accepted::Correlate { settles } => {
+        Accepted::Correlate { settles } | Accepted::HandOut { settles } => {
             if let Some(outcome) = settles {
                 changes.push(format!("what was unknown is settled as {}, by your word", outcome.word()));
             }
             changes.push(format!("the step stays {}, reserved for this action", StepState::Parked));
-            changes.push(format!("the engine is told: {} with {}", declaration.relay, ask.action));
+            changes.push(match accepted {
+                Accepted::HandOut { .. } => {
+                    "the engine is told to hand the task out again: its model has no branches".into()
+                }
+                _ => format!("the engine is told: {} with {}", declaration.relay, ask.action),
+            });
             changes.push(format!("then the step: {}", declaration.transitions.step));
         }
         Accepted::RecordUndone => {

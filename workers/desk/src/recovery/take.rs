@@ -112,7 +112,14 @@ impl Work<'_> {
         told(&mut self.tx, case, &entry).await?;
         move_case(&mut self.tx, case, CaseEvent::ActionRequested).await?;
         match accepted {
-            Accepted::Correlate { settles } => self.reserve(action, ask, settles).await,
+            Accepted::Correlate { settles } => {
+                let command = self.correlation(action, ask);
+                self.reserve(action, ask, settles, &command).await
+            }
+            Accepted::HandOut { settles } => {
+                let command = self.hand_out(action);
+                self.reserve(action, ask, settles, &command).await
+            }
             Accepted::RecordUndone => self.record_undone(case, action, ask).await,
             Accepted::Check(attempt) => self.ask_downstream(attempt).await,
             // Ended by its approval only.
@@ -125,26 +132,51 @@ impl Work<'_> {
         Ok(attempts::set_next_read(&mut self.tx, attempt, Some(self.now)).await?)
     }
 
-    /// The gate is ours, and the relay gets its command.
-    async fn reserve(&mut self, action: ActionId, ask: &Ask<'_>, settles: Option<Outcome>) -> Result<(), DeskError> {
-        if let (Some(outcome), Some(said)) = (settles, ask.attestation()) {
-            self.attest(ask.principal, said, &outcome).await?;
-        }
-        let command = EngineCommand::Recover {
+    /// What the token's variable held when its task was last claimed: an action is taken by whoever still holds that.
+    fn seen(&self) -> String {
+        self.step.seen_action.map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string())
+    }
+
+    fn correlation(&self, action: ActionId, ask: &Ask<'_>) -> EngineCommand {
+        EngineCommand::Recover {
             action,
             step: self.step.key,
             process_instance_id: self.step.process_instance_id.clone(),
-            seen: self.step.seen_action.map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string()),
+            seen: self.seen(),
             take: ask.action,
             undo: self.op.undone_by().filter(|_| ask.action == Action::CompensateStep).map(str::to_owned),
-        };
+            at: self.place(),
+        }
+    }
+
+    fn hand_out(&self, action: ActionId) -> EngineCommand {
+        EngineCommand::TaskRetries {
+            action,
+            process_instance_id: self.step.process_instance_id.clone(),
+            external_task_id: self.step.external_task_id.clone(),
+            seen: self.seen(),
+            retries: self.op.retry.attempts,
+        }
+    }
+
+    /// The gate is ours, and the relay gets its command.
+    async fn reserve(
+        &mut self,
+        action: ActionId,
+        ask: &Ask<'_>,
+        settles: Option<Outcome>,
+        command: &EngineCommand,
+    ) -> Result<(), DeskError> {
+        if let (Some(outcome), Some(said)) = (settles, ask.attestation()) {
+            self.attest(ask.principal, said, &outcome).await?;
+        }
         self.step.gate = Some(action);
         // A skip's outputs count from here on: the engine goes on to later steps before anyone can tell us that it did.
         let none = Outputs::new();
         let leaves_out = matches!(ask.action, Action::SkipStep | Action::CompensateStep);
         let outputs = if leaves_out { &ask.command.outputs } else { &none };
         self.stand(StepState::Parked, outputs, None).await?;
-        Ok(commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), ask.tenant, &command, Some(action)).await?)
+        Ok(commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), ask.tenant, command, Some(action)).await?)
     }
 
     /// Every unresolved attempt of the generation is about the same key, so what is attested settles all of them.

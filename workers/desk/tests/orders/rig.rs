@@ -94,7 +94,8 @@ impl House {
         store.migrate().await.unwrap();
         let desk = Desk::new(store, catalogue().into());
         let branches = ["RETRY_STEP".to_owned()].into();
-        let definition = Definition { id: "d:1".into(), key: "d".into(), catches: Default::default(), branches };
+        let (id, key) = ("d:1".to_owned(), "d".to_owned());
+        let definition = Definition { id, key, catches: Default::default(), branches, embedded: Default::default() };
         desk.learn(&definition).await.unwrap();
         House { desk, hand: PgConnection::connect(&admin).await.unwrap(), program_url }
     }

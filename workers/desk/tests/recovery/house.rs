@@ -82,7 +82,8 @@ impl House {
         let desk = Desk::new(store, catalogue(change).into());
         let branches = ["RETRY_STEP", "SKIP_STEP", "RESUME_WORKFLOW", "CANCEL_ORDER"];
         let branches = branches.into_iter().map(str::to_owned).collect();
-        let definition = Definition { id: "d:1".into(), key: "d".into(), catches: Default::default(), branches };
+        let (id, key) = ("d:1".to_owned(), "d".to_owned());
+        let definition = Definition { id, key, catches: Default::default(), branches, embedded: Default::default() };
         desk.learn(&definition).await.unwrap();
         House { desk, hand: PgConnection::connect(&admin).await.unwrap() }
     }

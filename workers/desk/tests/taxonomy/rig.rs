@@ -59,7 +59,8 @@ impl Rig {
         assert_eq!(catalogue.customer.check(&catalogue), Vec::<String>::new());
         let desk = Desk::new(store.clone(), Arc::new(catalogue));
         let branches = ["RETRY_STEP".to_owned()].into();
-        let definition = Definition { id: "d:1".into(), key: "d".into(), catches: Default::default(), branches };
+        let (id, key) = ("d:1".to_owned(), "d".to_owned());
+        let definition = Definition { id, key, catches: Default::default(), branches, embedded: Default::default() };
         desk.learn(&definition).await.unwrap();
         Rig { desk, store, postgres }
     }

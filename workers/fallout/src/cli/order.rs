@@ -1,6 +1,8 @@
-//! `fallout order show | unblock | erase | archive`: how an order stands, and what goes of orders that are over.
+//! `fallout order show | unblock | migrate | modify | erase | archive`: how an order stands, and what goes of orders that are over.
 
 mod erase;
+mod migrate;
+mod modify;
 mod show;
 mod unblock;
 
@@ -32,6 +34,9 @@ pub enum Command {
         order: String,
     },
     Unblock(unblock::Unblock),
+    Migrate(migrate::Migrate),
+    #[command(flatten)]
+    Modification(modify::Command),
     Erase(erase::Erase),
     Archive(Archive),
 }
@@ -79,6 +84,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             context.out.data(&view, || show::text(&view))?;
         }
         Command::Unblock(args) => unblock::run(&args, &desk, context).await?,
+        Command::Modification(command) => modify::run(command, &desk, context).await?,
+        Command::Migrate(args) => migrate::run(&args, &desk, context).await?,
         Command::Erase(args) => erase::run(&args, &desk, context).await?,
         Command::Archive(args) => archive(&args, &desk, context).await?,
     }

@@ -34,7 +34,7 @@ macro_rules! codes {
     };
 }
 
-/// In the order of their numbers: 00x input, 01x engine, 02x database, 03x this machine, 04x recovery, 05x the demo, 06x recovery commands, 08x the history,
+/// In the order of their numbers: 00x input, 01x engine, 02x database, 03x this machine, 04x recovery, 05x the demo, 06x recovery commands, 07x processes, 08x the history,
 /// 1xx embedded servers (workers/embedded/src/error.rs gives these).
 pub const CODES: &[Code] = codes![
     "FO-001" Usage,
@@ -79,6 +79,9 @@ pub const CODES: &[Code] = codes![
     "FO-062" Refused,
     "FO-063" Usage,
     "FO-070" Refused,
+    "FO-071" Refused,
+    "FO-072" Refused,
+    "FO-073" Usage,
     "FO-080" Refused,
     "FO-081" Usage,
     "FO-101" Missing,

@@ -62,7 +62,7 @@ fn unserved<'a>(
 ) -> impl Iterator<Item = (fallout_bpmn::Position, String)> + 'a {
     let calls = process.calls().filter(|(_, call)| call.element == STEP_PROCESS);
     calls.flat_map(move |(node, call)| {
-        let topics = call.input(STEP_TOPIC).map(|mapping| mapping.literals()).unwrap_or_default();
+        let topics = call.handed.input(STEP_TOPIC).map(|mapping| mapping.literals()).unwrap_or_default();
         let unknown = topics.into_iter().filter(|topic| catalogue.operation(topic).is_none());
         unknown.map(|topic| {
             let what = format!(

@@ -23,11 +23,17 @@ pub struct Running {
 impl Running {
     /// Every worker and every controller.
     pub fn start(setup: &Setup) -> Self {
+        Self::start_with(setup, &Controller::ALL)
+    }
+
+    /// Every worker, and these controllers.
+    pub fn start_with(setup: &Setup, which: &[Controller]) -> Self {
+        let which = which.to_vec();
         let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let task = {
             let (setup, wake) = (setup.clone(), Arc::clone(&wake));
-            tokio::spawn(async move { controllers::run(&setup, &Controller::ALL, stopped, wake).await })
+            tokio::spawn(async move { controllers::run(&setup, &which, stopped, wake).await })
         };
         let mut running = Running { setup: setup.clone(), wake, fleet: None, watch: (stop, task) };
         running.start_fleet();

@@ -8,7 +8,7 @@ use fallout_core::catalogue::Catalogue;
 use fallout_desk::Desk;
 use fallout_downstream::Downstreams;
 use fallout_store::Store;
-use fallout_watch::Watch;
+use fallout_watch::{Probes, Watch};
 
 use crate::config::Settings;
 
@@ -20,6 +20,8 @@ pub struct Setup {
     pub desk: Desk,
     pub engine: Engine,
     pub downstreams: Arc<Downstreams>,
+    /// Where a test stops the relay; nowhere by default.
+    pub probes: Probes,
 }
 
 impl Setup {
@@ -34,6 +36,7 @@ impl Setup {
             settings,
             catalogue,
             store,
+            probes: Probes::default(),
         })
     }
 
@@ -43,6 +46,7 @@ impl Setup {
             engine: self.engine.clone(),
             downstreams: Arc::clone(&self.downstreams),
             personal_months: self.settings.retention.personal_months,
+            probes: self.probes.clone(),
         }
     }
 }

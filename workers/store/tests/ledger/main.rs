@@ -6,6 +6,7 @@
 mod cases;
 mod commits;
 mod database;
+mod modifications;
 mod orders;
 mod races;
 mod rules;

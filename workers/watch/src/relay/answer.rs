@@ -4,7 +4,7 @@ use fallout_camunda::{EngineError, EventSubscriptionQuery, Variables};
 use fallout_core::command::CANCEL_ANSWER_MESSAGE;
 use fallout_desk::Pending;
 
-use super::{Sent, missed, pause_s};
+use super::{Point, Sent, missed, pause_s};
 use crate::{Watch, WatchError};
 
 /// Read before every send: whoever does not wait any more has its answer, or is gone with its order.
@@ -25,7 +25,10 @@ pub(super) async fn send(
     }
     let answer = if refused.is_some() { "REFUSED" } else { "ACCEPTED" };
     let told = Variables::new().with("cancelAnswer", answer).with("cancelWhy", refused.unwrap_or_default());
-    match watch.engine.trigger_message(execution, CANCEL_ANSWER_MESSAGE, &told).await {
+    watch.point(Point::BeforeSend, pending);
+    let answered = watch.engine.trigger_message(execution, CANCEL_ANSWER_MESSAGE, &told).await;
+    watch.point(Point::Sent, pending);
+    match answered {
         Ok(()) => Ok(Sent::Done(None)),
         Err(e @ EngineError::Away { .. }) => Err(e.into()),
         // Suspended, or another transaction was first: the next read tells.

@@ -7,7 +7,7 @@ use fallout_core::{
 };
 use fallout_desk::Pending;
 
-use super::{Sent, missed, pause_s};
+use super::{Point, Sent, missed, pause_s};
 use crate::{Watch, WatchError};
 
 /// The effect to take back, as the model hands it on to the step that does it.
@@ -43,7 +43,10 @@ pub(super) async fn send(
         correlation_keys: &keys,
         process_variables: &set,
     };
-    match watch.engine.correlate_message(&correlation).await {
+    watch.point(Point::BeforeSend, pending);
+    let correlated = watch.engine.correlate_message(&correlation).await;
+    watch.point(Point::Sent, pending);
+    match correlated {
         Ok(Correlation::Correlated(_)) => Ok(Sent::Done(None)),
         Ok(Correlation::NoMatch { message }) => no_match(watch, instance, &wanted, message, pending).await,
         Err(e @ EngineError::Away { .. }) => Err(e.into()),

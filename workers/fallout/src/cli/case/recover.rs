@@ -145,7 +145,7 @@ pub async fn decide(command: Command, desk: &Desk, context: &Context) -> anyhow:
 }
 
 /// With a personal token its holder, else who the operating system says it is; never a name typed into the command.
-async fn identity(desk: &Desk, tenant: &str) -> anyhow::Result<String> {
+pub async fn identity(desk: &Desk, tenant: &str) -> anyhow::Result<String> {
     let Ok(secret) = std::env::var("FALLOUT_TOKEN") else { return Ok(principal()) };
     let caller = desk.caller(secret.trim()).await.map_err(told)?;
     let caller = caller.filter(|caller| caller.tenant == tenant && caller.may(TokenScope::CasesAct));
