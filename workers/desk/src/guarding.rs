@@ -6,6 +6,7 @@ use fallout_core::{
     action::{Accepted, Action, Asked, OnStep, Refusal, Target, guard},
     claim::StepFacts,
     decide::classification,
+    ids::CaseNumber,
     step::Outputs,
 };
 use fallout_store::{actions, batch, cases::Case};
@@ -52,7 +53,9 @@ impl Work<'_> {
         let around = self.surroundings().await?;
         let none = Outputs::new();
         let answer = |action| self.guarded(case, &around, action, &unsaid(&none));
-        Ok(views(answer))
+        let needed: Vec<&str> = self.op.outputs.keys().map(String::as_str).collect();
+        let needed = if self.undoes.is_some() { &[] } else { needed.as_slice() };
+        Ok(views(case, needed, answer))
     }
 }
 
@@ -73,14 +76,90 @@ pub(crate) fn guarded_without_step(
 
 pub(crate) fn actions_without_step(case: &Case, now: DateTime<Utc>) -> Vec<ActionView> {
     let none = Outputs::new();
-    views(|action| guarded_without_step(case, action, &unsaid(&none), now))
+    views(case, &[], |action| guarded_without_step(case, action, &unsaid(&none), now))
 }
 
-fn views(answer: impl Fn(Action) -> Result<Accepted, Refusal>) -> Vec<ActionView> {
-    let view = |action: &Action| match answer(*action) {
-        Err(Refusal::NotBuilt(_)) => None,
-        Ok(_) => Some(ActionView::new(*action, None)),
-        Err(refusal) => Some(ActionView::new(*action, Some(refusal.to_string()))),
+fn views(case: &Case, needed: &[&str], answer: impl Fn(Action) -> Result<Accepted, Refusal>) -> Vec<ActionView> {
+    let view = |action: &Action| {
+        let answer = answer(*action);
+        if matches!(answer, Err(Refusal::NotBuilt(_))) {
+            return None;
+        }
+        Some(ActionView {
+            action: *action,
+            declaration: action.declaration(),
+            required: None,
+            command: command(case.number, *action, answer.as_ref().err(), needed),
+            refused: answer.err().map(|refusal| refusal.to_string()),
+        })
     };
     Action::ALL.iter().filter_map(view).collect()
+}
+
+/// What to type, with everything that the rules ask a person to say.
+fn command(case: CaseNumber, action: Action, refused: Option<&Refusal>, needed: &[&str]) -> Option<String> {
+    let attested = match refused {
+        None => None,
+        Some(Refusal::OutcomeUnknown | Refusal::KeyForgotten) => Some(match action {
+            Action::ResumeWorkflow | Action::CompensateStep => "applied",
+            // Both are possible; which one is true decides what becomes of the effect.
+            Action::CancelOrder => "applied|not-applied",
+            _ => "not-applied",
+        }),
+        Some(Refusal::NotUndone) => Some("not-applied"),
+        Some(Refusal::OutputMissing(_)) => None,
+        Some(_) => return None,
+    };
+    let gives = match action {
+        Action::SkipStep | Action::CompensateStep => true,
+        Action::ResumeWorkflow | Action::CancelOrder => attested.is_some_and(|said| said.starts_with("applied")),
+        _ => false,
+    };
+    let mut line = format!("fallout case recover {case} --action {} --reason TEXT", action.declaration().name);
+    if let Some(said) = attested {
+        line += &format!(" --attest {said} --reference TEXT");
+    }
+    for name in needed.iter().filter(|_| gives) {
+        line += &format!(" --output {name}=VALUE");
+    }
+    if action == Action::ForceClose {
+        line += " --impact TEXT";
+    }
+    Some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_to_be_typed_says_everything_that_the_rules_ask_a_person_for() {
+        use Action as A;
+        use Refusal as R;
+        let rows = [
+            (A::RetryStep, None, Some("--action retry --reason TEXT")),
+            (
+                A::RetryStep,
+                Some(R::OutcomeUnknown),
+                Some("--action retry --reason TEXT --attest not-applied --reference TEXT"),
+            ),
+            (
+                A::ResumeWorkflow,
+                Some(R::OutcomeUnknown),
+                Some("--action resume --reason TEXT --attest applied --reference TEXT --output id=VALUE"),
+            ),
+            (A::ResumeWorkflow, None, Some("--action resume --reason TEXT")),
+            (A::ResumeWorkflow, Some(R::NotApplied), None),
+            (A::SkipStep, Some(R::OutputMissing("id".into())), Some("--action skip --reason TEXT --output id=VALUE")),
+            (A::ReconcileStep, Some(R::NoLookup), None),
+            (A::ForceClose, None, Some("--action force-close --reason TEXT --impact TEXT")),
+            (A::ForceClose, Some(R::StillParked), None),
+        ];
+        let case: CaseNumber = "fc-12".parse().unwrap();
+        for (action, refused, expected) in rows {
+            let said = command(case, action, refused.as_ref(), &["id"]);
+            let expected = expected.map(|rest| format!("fallout case recover fc-12 {rest}"));
+            assert_eq!(said, expected, "{action} {refused:?}");
+        }
+    }
 }

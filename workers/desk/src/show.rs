@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use fallout_core::{
     action::{Action, Declaration},
+    case::CaseState,
     customer::CustomerStatus,
     ids::CaseNumber,
     order::items,
@@ -49,6 +50,8 @@ pub struct CaseDetail {
     /// Actions that can be taken now, and why the others cannot.
     pub actions: Vec<ActionView>,
     pub related: Vec<RelatedCase>,
+    /// What ends the case, where nothing is to be recovered any more: to be typed, with words in capitals to be replaced.
+    pub next: Option<String>,
 }
 
 /// What of the order bears on a decision.
@@ -109,12 +112,8 @@ pub struct ActionView {
     pub declaration: &'static Declaration,
     /// The authority that it needs, in words.
     pub required: Option<String>,
-}
-
-impl ActionView {
-    pub(crate) fn new(action: Action, refused: Option<String>) -> ActionView {
-        ActionView { action, refused, declaration: action.declaration(), required: None }
-    }
+    /// What to type for it, with words in capitals to be replaced; `None` where nothing that a person says would allow it.
+    pub command: Option<String>,
 }
 
 /// What a program reads of a timeline at once.
@@ -159,6 +158,7 @@ impl Desk {
             timeline_entries,
             signals,
             signals_received,
+            next: next_command(&case),
         };
         let actions = match case.step {
             None if case.state.is_active() => actions_without_step(&case, detail.now),
@@ -195,6 +195,11 @@ impl Desk {
         };
         Ok(show::steps(tx, key).await?.into_iter().map(known).collect())
     }
+}
+
+/// A resolved case waits for what was learnt from it.
+fn next_command(case: &cases::Case) -> Option<String> {
+    (case.state == CaseState::Resolved).then(|| format!("fallout case close {} --root-cause TEXT", case.number))
 }
 
 /// What the last try and the step's end prove about the effect.

@@ -184,12 +184,18 @@ fn actions(out: &mut String, detail: &CaseDetail) {
             (None, false) => "it belongs to no step; work on it, then resolve what it is about".into(),
         };
         let _ = writeln!(out, "  none: {}", plain(&why));
+        if let Some(next) = &detail.next {
+            let _ = writeln!(out, "  run   {next}");
+        }
     }
     for view in &detail.actions {
         let said = view.refused.as_ref().map_or_else(|| "possible".to_owned(), |why| format!("not now: {why}"));
         let _ = writeln!(out, "  {:<11} {said}", action_name(view.action));
         if view.refused.is_none() {
             meaning(out, view);
+        }
+        if let Some(command) = &view.command {
+            let _ = writeln!(out, "              {:<9} {command}", "run");
         }
     }
 }

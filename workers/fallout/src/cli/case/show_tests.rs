@@ -74,6 +74,7 @@ fn case(classification: &str) -> CaseDetail {
         attempts: Vec::new(),
         actions: vec![view(Action::RetryStep, None)],
         related: Vec::new(),
+        next: None,
     }
 }
 
@@ -84,6 +85,9 @@ fn view(action: Action, refused: Option<&str>) -> ActionView {
         refused: refused.map(str::to_owned),
         declaration: action.declaration(),
         required: authorities.required(action).map(str::to_owned),
+        command: refused
+            .is_none()
+            .then(|| format!("fallout case recover fc-12 --action {} --reason TEXT", action.declaration().name)),
     }
 }
 
