@@ -43,7 +43,7 @@ from seeded s join fallout_case c on c.id = s.id,
      unnest(worklist_words(c.case_number, c.classification_code, c.customer_id, c.external_reference, 'ord-' || s.n,
         c.diagnostic_summary)) as word;
 alter table case_word add primary key (fallout_case_id, word);
-create index case_word_of_tenant on case_word (tenant_id, word, open, fallout_case_id);
+create index case_word_of_tenant on case_word (tenant_id, open, word, fallout_case_id);
 
 drop table seeded;
 set session_replication_role = origin;

@@ -43,6 +43,16 @@ pub(crate) async fn learn_life(conn: &mut PgConnection) -> Result<(), sqlx::Erro
     Ok(())
 }
 
+/// Gives the transaction its number, if it has none yet: one that only read writes a few bytes of log that nobody waits for.
+pub(crate) async fn mark(conn: &mut PgConnection) -> Result<Mark, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select pg_current_xact_id()::text as "number!", pg_backend_pid() as "backend!",
+                  current_setting('fallout.life', true) as life"#
+    );
+    let row = row.fetch_one(conn).await?;
+    Ok(Mark { number: row.number, backend: row.backend, life: row.life })
+}
+
 pub(crate) async fn commit(tx: Transaction<'static, Postgres>, mark: &Mark, pool: &PgPool) -> Result<(), StoreError> {
     let broken = match timeout(COMMIT_WITHIN, tx.commit()).await {
         Ok(Ok(())) => return Ok(()),

@@ -4,6 +4,7 @@
 use crate::{
     StoreError, Tx,
     cases::parse_number,
+    commit::Mark,
     signals::{Incoming, Joined},
 };
 
@@ -32,7 +33,10 @@ pub async fn join_one(tx: &mut Tx, tenant: &str, incoming: &Incoming<'_>) -> Res
            told as (
                insert into fallout_event (id, tenant_id, fallout_case_id, event_type, actor_type, actor_id, reason, payload)
                select $17, $1, fallout_case_id, 'FalloutSignalJoined', 'system', $6, $11, $18 from kept)
-           select case_number as "case_number!", plain as "plain!", exists (select from kept) as "joined!" from held"#,
+           select case_number as "case_number!", plain as "plain!", exists (select from kept) as "joined!",
+                  pg_current_xact_id()::text as "number!", pg_backend_pid() as "backend!",
+                  current_setting('fallout.life', true) as life
+           from held"#,
         tenant,
         step.0,
         signal.kind,
@@ -53,7 +57,11 @@ pub async fn join_one(tx: &mut Tx, tenant: &str, incoming: &Incoming<'_>) -> Res
         incoming.said,
     );
     let mut all = Joined::default();
-    match row.fetch_optional(tx.conn()).await? {
+    let row = row.fetch_optional(tx.conn()).await?;
+    if let Some(r) = &row {
+        tx.is_marked(Mark { number: r.number.clone(), backend: r.backend, life: r.life.clone() });
+    }
+    match row {
         None => all.not_plain.push(signal.id),
         Some(r) if !r.plain => {
             all.not_plain.push(signal.id);

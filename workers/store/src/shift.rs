@@ -64,8 +64,7 @@ pub async fn workload(tx: &mut Tx, tenant: &str, group: Option<&str>) -> Result<
                   count(*) filter (where status = 'waiting') as "waiting!",
                   count(*) filter (where sla_due_at <= now()) as "breached!", min(created_at) as oldest
            from fallout_case
-           where tenant_id = $1 and status not in ('resolved', 'closed', 'force_closed', 'duplicate')
-             and ($2::text is null or assigned_group = $2)
+           where tenant_id = $1 and open and ($2::text is null or assigned_group = $2)
            group by assigned_group, assigned_user order by assigned_group nulls last, assigned_user nulls first"#,
         tenant,
         group,

@@ -4,7 +4,7 @@ use std::{str::FromStr, time::Duration};
 
 use chrono::{DateTime, Utc};
 use sqlx::{
-    Connection, PgConnection, Postgres, Transaction,
+    AssertSqlSafe, Connection, PgConnection, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 
@@ -22,7 +22,12 @@ pub enum Scope {
 }
 
 /// Nobody waits for ever: not for a row that a vanished process still holds, and no transaction stays open without work.
-const BOUNDS: [(&str, &str); 2] = [("lock_timeout", "10s"), ("idle_in_transaction_session_timeout", "30s")];
+const BOUNDS: [(&str, &str); 3] = [
+    ("lock_timeout", "10s"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    // Not a bound, but what `literal` rests on.
+    ("standard_conforming_strings", "on"),
+];
 
 /// A connection that lay idle for longer may have died meanwhile.
 const RESTED: Duration = Duration::from_secs(1);
@@ -37,7 +42,8 @@ pub struct Store {
 #[derive(Debug)]
 pub struct Tx {
     tx: Transaction<'static, Postgres>,
-    mark: Mark,
+    /// Learned at the latest before the commit.
+    mark: Option<Mark>,
     pool: PgPool,
 }
 
@@ -59,24 +65,19 @@ impl Store {
         Store { pool: self.owner.as_ref().unwrap_or(&self.pool).clone(), owner: None }
     }
 
-    /// Every transaction gets its number here, for the one whose commit is lost. That costs no round trip, and one that
-    /// only reads writes a few bytes of log that nobody waits for.
+    /// One round trip: the scope is set in the words that begin.
     pub async fn begin(&self, scope: &Scope) -> Result<Tx, StoreError> {
-        let mut tx = self.pool.begin().await?;
         let (tenant, service) = match scope {
             Scope::Tenant(id) => (id.as_str(), ""),
             Scope::System(name) => ("", *name),
         };
-        let begun = sqlx::query!(
-            r#"select set_config('fallout.tenant', $1, true) as tenant, set_config('fallout.service', $2, true) as service,
-                      pg_current_xact_id()::text as "number!", pg_backend_pid() as "backend!",
-                      current_setting('fallout.life', true) as life"#,
-            tenant,
-            service,
+        let begin = format!(
+            "begin; set local fallout.tenant = {}; set local fallout.service = {}",
+            literal(tenant),
+            literal(service)
         );
-        let begun = begun.fetch_one(&mut *tx).await?;
-        let mark = Mark { number: begun.number, backend: begun.backend, life: begun.life };
-        Ok(Tx { tx, mark, pool: self.pool.clone() })
+        let tx = self.pool.begin_with(AssertSqlSafe(begin)).await?;
+        Ok(Tx { tx, mark: None, pool: self.pool.clone() })
     }
 
     pub async fn close(&self) {
@@ -89,6 +90,11 @@ impl Store {
     pub(crate) fn pool(&self) -> &PgPool {
         &self.pool
     }
+}
+
+/// Quoted, for a word that takes no parameters. A backslash is itself: `standard_conforming_strings` is among the bounds.
+fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
 }
 
 fn pool(url: &str, connections: u32) -> Result<PgPool, StoreError> {
@@ -110,8 +116,17 @@ fn pool(url: &str, connections: u32) -> Result<PgPool, StoreError> {
 
 impl Tx {
     /// Committed, or not, or not known: a connection that breaks meanwhile is no answer, so the server is asked again.
-    pub async fn commit(self) -> Result<(), StoreError> {
-        commit::commit(self.tx, &self.mark, &self.pool).await
+    pub async fn commit(mut self) -> Result<(), StoreError> {
+        let mark = match self.mark.take() {
+            Some(mark) => mark,
+            None => commit::mark(&mut self.tx).await?,
+        };
+        commit::commit(self.tx, &mark, &self.pool).await
+    }
+
+    /// A statement brought along what the transaction is found by, which saves asking for it.
+    pub(crate) fn is_marked(&mut self, mark: Mark) {
+        self.mark = Some(mark);
     }
 
     /// The transaction's time in the database: the only clock that decisions use.

@@ -9,10 +9,7 @@ use uuid::Uuid;
 use crate::{StoreError, Tx, cases::CaseLine};
 
 /// Of the two halves of all cases, open and over: the predicates of the partial indexes.
-const HALVES: [&str; 2] = [
-    "c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')",
-    "c.status in ('resolved', 'closed', 'force_closed', 'duplicate')",
-];
+const HALVES: [&str; 2] = ["c.open", "not c.open"];
 
 /// How rows are ordered, and what of a row is compared with a place: each stands in an index of the migration.
 fn order(sort: Sort) -> (&'static str, &'static str) {
@@ -125,7 +122,7 @@ fn half(query: &mut QueryBuilder<Postgres>, tenant: &str, asked: &Asked, which: 
             query.push("))");
         } else {
             query.push(" and (select true from case_word w where w.fallout_case_id = c.id and ");
-            is_word(query, word);
+            with_word(query, tenant, word, which == 0);
             query.push(" limit 1)");
         }
     }
