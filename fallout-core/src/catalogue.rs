@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::{
     authority::Authorities, check::Finding, customer::CustomerPolicy, operation::Operation, personal::PersonalData,
     problem::ProblemRules, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy, undo,
+    verification::VerificationRules,
 };
 
 /// The engine keeps a topic in 255 characters and shows it to people.
@@ -28,6 +29,8 @@ pub struct Catalogue {
     /// Which fields of an order are kept apart.
     pub personal: PersonalData,
     pub authority: Authorities,
+    /// How long an action may take until it is verified.
+    pub verification: VerificationRules,
 }
 
 impl Catalogue {

@@ -20,6 +20,8 @@ pub struct StepFacts {
     pub epoch: i32,
     /// The action that has reserved the step.
     pub gate: Option<ActionId>,
+    /// The action that asked for the step while it was at work: nothing more is tried, and it has its say at the next end.
+    pub stop: Option<ActionId>,
     pub outputs: Outputs,
     /// The code a rejected step ended with.
     pub rejected_code: Option<String>,
@@ -41,6 +43,7 @@ impl StepFacts {
             state: StepState::New,
             epoch: 0,
             gate: None,
+            stop: None,
             outputs: Outputs::new(),
             rejected_code: None,
             case: None,
@@ -70,7 +73,7 @@ pub enum Decision {
     Report(Verdict),
     /// Waits for a recovery, and this task was not dispatched by one.
     Parked,
-    /// An action has the step's gate and did not dispatch this task.
+    /// An action has the step's gate and did not dispatch this task, or waits for the end of what is under way.
     Withheld,
 }
 
@@ -106,6 +109,11 @@ pub struct Recorded {
 /// Two steps of time a margin has to cover: the sender's last byte, and its evidence on the way to us.
 const EVIDENCE_MARGIN_MS: i64 = 1_000;
 
+/// From then on the sender of an open attempt is certainly gone.
+pub fn sender_gone_at(attempt: &AttemptFacts) -> DateTime<Utc> {
+    attempt.over_at + Duration::milliseconds(EVIDENCE_MARGIN_MS)
+}
+
 /// The decision for a task that the engine handed out. `task_action` is the action that the task's variables name.
 pub fn decide_claim(op: &Operation, step: &StepFacts, task_action: Option<ActionId>, at: &Situation<'_>) -> Decision {
     match step.state {
@@ -137,6 +145,8 @@ fn rejected(step: &StepFacts) -> Verdict {
 fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
     let unresolved = matches!(join(&step.attempts), Joined::Unresolved(..));
     match tried(op, step, at) {
+        // What was under way has ended: neither a retry nor a lookup is begun before the action has had its say.
+        Decision::Send { .. } | Decision::LookUp(_) if step.stop.is_some() => Decision::Withheld,
         Decision::Send { .. } if step.order_cancelled && step.undoes.is_none() && !unresolved => {
             Decision::Report(Verdict::End { ending: Ending::Cancelled })
         }
@@ -149,7 +159,7 @@ fn tried(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
         Joined::Nothing if step.generation == 0 => first(step),
         Joined::Nothing => Decision::Send { generation: step.generation.max(1) },
         Joined::Open(attempt) => {
-            let gone_at = attempt.over_at + Duration::milliseconds(EVIDENCE_MARGIN_MS);
+            let gone_at = sender_gone_at(attempt);
             if at.now < gone_at { Decision::Wait { until: gone_at } } else { Decision::Orphaned(attempt.id) }
         }
         // An action since the last try asked for it: a rejection or defect is proof enough for a new generation.

@@ -62,6 +62,8 @@ pub enum Standing {
     Over {
         state: CaseState,
         order: Order,
+        /// The same trouble, so soon after the resolution that it was not solved.
+        comes_back: bool,
     },
 }
 
@@ -79,18 +81,22 @@ pub enum Decision {
     History,
     /// Attach it to the resolved case and check the resolution again.
     VerifyAgain,
+    /// What resolved the case did not last.
+    Reopen,
 }
 
 pub fn decide(voice: Voice, standing: Standing) -> Decision {
     match (standing, voice) {
         (Standing::Active { state, precedence, same }, _) => join(voice, state, precedence, same),
-        (Standing::Over { state, order }, Voice::Outside) => match (state, order) {
+        (Standing::Over { state, order, comes_back }, Voice::Outside) => match (state, order) {
             (_, Order::Before) => Decision::History,
             (CaseState::Resolved, Order::Unknown) => Decision::VerifyAgain,
+            (CaseState::Resolved, Order::After) if comes_back => Decision::Reopen,
             // Nobody verifies what a person has closed; the new case stands beside it.
             _ => Decision::Open,
         },
         (Standing::Over { .. }, Voice::Remark) => Decision::History,
+        (Standing::Over { state: CaseState::Resolved, comes_back: true, .. }, Voice::Ledger) => Decision::Reopen,
         (Standing::Over { .. }, Voice::Ledger) | (Standing::Nothing, _) => Decision::Open,
     }
 }

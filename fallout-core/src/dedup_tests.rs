@@ -73,7 +73,11 @@ fn after_a_resolution_cause_decides_and_without_one_it_is_checked_again() {
         (Voice::Remark, S::Resolved, Order::Unknown, Decision::History),
     ];
     for (voice, state, order, expected) in table {
-        assert_eq!(decide(voice, Standing::Over { state, order }), expected, "{voice:?} {state} {order:?}");
+        let standing = |comes_back| Standing::Over { state, order, comes_back };
+        assert_eq!(decide(voice, standing(false)), expected, "{voice:?} {state} {order:?}");
+        // What comes back soon reopens the case instead of another being opened; nothing else about it is different.
+        let again = if expected == Decision::Open && state == S::Resolved { Decision::Reopen } else { expected };
+        assert_eq!(decide(voice, standing(true)), again, "{voice:?} {state} {order:?}, soon");
     }
     assert_eq!(decide(Voice::Outside, Standing::Nothing), Decision::Open);
 }
@@ -122,7 +126,11 @@ impl Step {
             Some((_, false, resolved, _)) => {
                 let cause = cause.map(|epoch| Position { epoch, attempt: None });
                 let resolved = Position { epoch: *resolved, attempt: None };
-                Standing::Over { state: CaseState::Resolved, order: order(cause, Some(resolved), false) }
+                Standing::Over {
+                    state: CaseState::Resolved,
+                    order: order(cause, Some(resolved), false),
+                    comes_back: false,
+                }
             }
             None => Standing::Nothing,
         };

@@ -103,6 +103,7 @@ pub fn step(state: StepState, attempts: Vec<AttemptFacts>) -> StepFacts {
         state,
         epoch: 0,
         gate: None,
+        stop: None,
         outputs: Outputs::new(),
         rejected_code: None,
         case: None,

@@ -51,6 +51,7 @@ pub mod taxonomy;
 pub mod template;
 pub mod token;
 pub mod undo;
+pub mod verification;
 mod warnings;
 pub mod words;
 pub mod worklist;

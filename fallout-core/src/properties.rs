@@ -76,9 +76,10 @@ prop_compose! {
         history in any_history(),
         epoch in 0i32..4,
         gate in prop::option::of(Just(action_id(7))),
+        stop in prop::option::of(Just(action_id(8))),
         order_cancelled: bool,
     ) -> StepFacts {
-        StepFacts { epoch, gate, order_cancelled, ..step(state, history) }
+        StepFacts { epoch, gate, stop, order_cancelled, ..step(state, history) }
     }
 }
 
@@ -173,6 +174,12 @@ proptest! {
     fn only_a_step_that_is_neither_ended_nor_parked_may_send(op in any_operation(), step in any_step(), second in 0i64..1_500) {
         let sends = matches!(claimed(&op, &step, second), Decision::Send { .. });
         prop_assert!(!sends || !(step.state.is_ended() || step.state == StepState::Parked));
+    }
+
+    #[test]
+    fn nothing_is_begun_at_a_step_that_an_action_waits_for(op in any_operation(), step in any_step(), second in 0i64..1_500) {
+        let begins = matches!(claimed(&op, &step, second), Decision::Send { .. } | Decision::LookUp(_));
+        prop_assert!(!(begins && step.stop.is_some()));
     }
 
     #[test]

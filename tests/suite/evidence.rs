@@ -12,6 +12,7 @@ use fallout_core::{
     decide::{Catches, Verdict},
     evidence::{Evidence, Phase},
     ids::{ActionId, AttemptId, CaseNumber},
+    lookup::Said,
     operation::Method,
     step::{Direction, Outputs, StepIdentity},
     task::{Definition, TaskRef},
@@ -162,6 +163,11 @@ fn a_late_success_parks_a_step_that_would_have_been_sent_again() {
             panic!("its effect is only reported")
         };
         assert_eq!(outputs["reservationId"], "r-1");
+        assert_eq!(p.case().await.case.status, "verifying", "the downstream is asked first");
+        for due in p.desk.due_verifications(10).await.unwrap() {
+            let said = Said::Found { outputs: outputs.clone() };
+            p.desk.verification_read(due.id, said, std::time::Instant::now()).await.unwrap();
+        }
         assert_eq!(p.case().await.case.status, "resolved");
     });
 }

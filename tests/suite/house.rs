@@ -121,7 +121,11 @@ fn the_words_in_the_database_are_the_words_of_the_rules() {
     assert_eq!(checked("0003_fallout.sql", "status                  text"), words(&cases));
     let severities = Severity::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
     assert_eq!(checked("0003_fallout.sql", "severity                text"), words(&severities));
-    let actions = ActionState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    // One is added to whatever the list is by then.
+    let added = fs::read_to_string(root().join("migrations/0025_gate_and_verification.sql")).unwrap();
+    let added = added.split("or status = ''").nth(1).unwrap().split('\'').next().unwrap();
+    assert_eq!(added, ActionState::Stopping.word());
+    let actions = ActionState::ALL.iter().map(|s| s.word()).filter(|word| *word != added).collect::<Vec<_>>();
     assert_eq!(checked("0020_actions.sql", "action_state_is_known check (status"), words(&actions));
     let clocks = fallout_core::sla::ClockState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
     assert_eq!(checked("0013_sla.sql", "kind            text"), words(&clocks));

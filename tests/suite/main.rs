@@ -24,5 +24,6 @@ mod relay_killed;
 mod reports;
 mod rules;
 mod scenarios;
+mod stopping;
 mod tenancy;
 mod unblock;

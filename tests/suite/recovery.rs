@@ -76,8 +76,7 @@ fn a_retry_repeats_the_intent_unless_it_was_rejected_and_resolves_the_case() {
         for (order, step, generation) in rows {
             s.until(order, Standing::Completed).await?;
             assert_eq!(generations(s, order, step), [generation], "{order}");
-            let case = s.case(&cases[order]).await?.case;
-            assert_eq!(case.status, "resolved", "{order}");
+            s.resolved(&cases[order]).await?;
             let expected =
                 [CaseEvent::ActionRequested, CaseEvent::ActionStarted, CaseEvent::ActionCompleted, CaseEvent::Resolved];
             assert_eq!(events(s, &cases[order], &RECOVERY).await, words(&expected), "{order}");
@@ -264,7 +263,7 @@ fn a_recovery_replayed_after_its_re_dispatch_meets_nobody() {
         let over = replay(s, &instance).await?;
         assert!(matches!(over, Correlation::NoMatch { .. }), "{over:?}");
         assert_eq!((s.attempts_at("replay", "bill"), generations(s, "replay", "bill")), (2, vec![2]));
-        assert_eq!(s.case(&case).await?.case.status, "resolved");
+        s.resolved(&case).await?;
         Ok(())
     });
 }

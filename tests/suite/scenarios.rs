@@ -181,6 +181,9 @@ fn force_close_with_authority() {
             attestation: None,
             outputs: Outputs::new(),
             impact: Some("the customer keeps the old tariff".into()),
+            evidence: Vec::new(),
+            check: false,
+            takeover: false,
         };
         let desk = s.setup.desk.clone();
         // While its order waits there, the case cannot just end.

@@ -6,7 +6,7 @@ use super::Action;
 use crate::words::words;
 
 words! {
-    /// The rows of the table of authority; who holds each is reference data.
+    /// The rows of the table of authority, and what the program needs beside them; who holds each is reference data.
     Authority {
         ViewCase = "view_case",
         AssignCase = "assign_case",
@@ -17,6 +17,8 @@ words! {
         CompensateStep = "compensate_step",
         ForceClose = "force_close",
         ModifyProcess = "modify_process",
+        /// Beside the action's own: to call the outcome of a dead worker's attempt unknown before it is found by itself.
+        TakeOver = "take_over",
     }
 }
 
@@ -74,6 +76,7 @@ words! {
         NewBaseline = "the order runs on the new baseline",
         StepRerouted = "the step is done by the other route",
         EffectUndone = "the effect is gone where it was made",
+        SaidOutside = "a lookup shows it, or a named person says so",
         /// Nothing is verified; the case says so.
         Nothing = "nothing",
     }
@@ -151,6 +154,7 @@ pub(super) fn declaration(action: Action) -> &'static Declaration {
         Action::CompensateStep => &COMPENSATE,
         Action::CancelOrder => &CANCEL,
         Action::ForceClose => &FORCE_CLOSE,
+        Action::ResolveOutside => &RESOLVE_OUTSIDE,
     }
 }
 
@@ -382,6 +386,27 @@ const FORCE_CLOSE: Declaration = Declaration {
     relay: Relay::Nothing,
     transitions: Transitions { step: "as it is", item: "as it is", order: "as it is" },
     expected: Expected::Nothing,
+    missing: None,
+};
+
+const RESOLVE_OUTSIDE: Declaration = Declaration {
+    action: Action::ResolveOutside,
+    name: "resolve-outside",
+    meaning: "End the case by what was done outside.",
+    guard: "No order waits at the case's step, and no attempt is open. It is attested what there is now, with a reference; \
+            nothing that is proven is contradicted.",
+    authority: Authority::SkipStep,
+    does: "Keeps what was done, its reference and its evidence under the name of who says so. Where the downstream has a lookup \
+           it is asked whether it is so, else the word of that person is the verification; the case says which.",
+    does_not: "Move the order or the engine. Send an effect. Free an order that waits: that is resume, skip or cancel.",
+    wants: Wants::Anything,
+    reversible: Reversible::ByAnother,
+    contact: Contact::Reads,
+    customer: "The delay ends.",
+    approval: Approval::One,
+    relay: Relay::Nothing,
+    transitions: Transitions { step: "as it is", item: "as it is", order: "as it is" },
+    expected: Expected::SaidOutside,
     missing: None,
 };
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Attestation};
+use super::{Action, Attestation, catalogue::Authority};
 use crate::{ids::CaseNumber, step::Outputs};
 
 /// A reason is a few sentences; what is longer belongs into a ticket that it names.
@@ -33,6 +33,15 @@ pub struct RecoveryCommand {
     /// What a force close means for the customer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impact: Option<String>,
+    /// Files of the case that show it, by their SHA-256.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence: Vec<String>,
+    /// Where it is unknown whether the effect exists: ask the downstream first, and decide on its answer.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub check: bool,
+    /// The worker of an open attempt is dead: its attempt counts as unknown first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub takeover: bool,
 }
 
 /// Where the sender believes that the case belongs; refused where it does not.
@@ -92,6 +101,12 @@ impl RecoveryCommand {
         serde_json::from_slice(text).map_err(|e| Malformed::NotACommand(e.to_string()))
     }
 
+    /// Every right that whoever gives it must have.
+    pub fn authorities(&self, action: Action) -> Vec<Authority> {
+        let takes_over = self.takeover.then_some(Authority::TakeOver);
+        std::iter::once(action.declaration().authority).chain(takes_over).collect()
+    }
+
     /// The case and the action it names, once everything in it is of the right kind.
     pub fn check(&self) -> Result<(CaseNumber, Action), Malformed> {
         let target = self.target.clone().unwrap_or_default();
@@ -109,6 +124,7 @@ impl RecoveryCommand {
         target.line_id.as_deref().map_or(Ok(()), |line| bounded("target.lineId", line, KEY_CHARS_MAX))?;
         prose("reason", &self.reason)?;
         self.impact.as_deref().map_or(Ok(()), |impact| prose("impact", impact))?;
+        self.evidence.iter().try_for_each(|hash| key("evidence", hash))?;
         if self.outputs.len() > OUTPUTS_MAX {
             return Err(Malformed::TooManyOutputs);
         }

@@ -62,6 +62,8 @@ pub struct Asked<'a> {
     pub outputs: &'a Outputs,
     /// What a force close means for the customer.
     pub impact: Option<&'a str>,
+    /// Where it is unknown whether the effect exists: ask the downstream, and then decide.
+    pub check: bool,
 }
 
 /// What an accepted action does before anything is sent.
@@ -71,10 +73,14 @@ pub enum Accepted {
     Correlate { settles: Option<Outcome> },
     /// The same where the model has no recovery branches: the parked task itself is handed out again.
     HandOut { settles: Option<Outcome> },
+    /// An exchange is under way: wait for its end, let nothing follow it, and ask again then.
+    Stop,
     /// The effect was undone outside: no message, the record is enough.
     RecordUndone,
-    /// Ask the downstream about this attempt.
+    /// Ask the downstream about this attempt; what is asked for beside that is decided on its answer.
     Check(AttemptId),
+    /// What was done outside is kept, and read or taken at its word; `settles` is what was unknown until now.
+    SaidOutside { settles: Option<Outcome> },
     /// Nothing of the order changes; the case ends.
     EndCase,
 }
@@ -91,20 +97,40 @@ pub fn guard(action: Action, target: &Target<'_>, asked: &Asked<'_>) -> Result<A
     if action == Action::ForceClose {
         return force_close(target, asked);
     }
+    if action == Action::ResolveOutside {
+        return resolve_outside(target, asked);
+    }
     let Some(step) = &target.step else { return Err(Refusal::NoStep) };
     if target.is_undo {
         return undo(action, asked.attested);
     }
-    // Whatever else is known: a sender is at work.
-    if step.facts.attempts.iter().any(AttemptFacts::is_open) {
-        return Err(Refusal::AttemptOpen);
-    }
+    let open = step.facts.attempts.iter().any(AttemptFacts::is_open);
+    let taken = step.facts.gate.is_some() || step.facts.stop.is_some() || target.case == CaseState::Recovering;
     match step.facts.state {
-        StepState::Parked if step.facts.gate.is_some() || target.case == CaseState::Recovering => {
-            Err(Refusal::ActionUnderWay)
-        }
+        // Whatever else is known: a sender is at work.
+        StepState::Parked if open => Err(Refusal::AttemptOpen),
+        StepState::Parked | StepState::Running if taken => Err(Refusal::ActionUnderWay),
         StepState::Parked => parked(declared, step, asked, target.now),
+        StepState::Running if declared.needs_branch() => at_work(declared, step, asked, target.now),
+        _ if open => Err(Refusal::AttemptOpen),
         state => Err(Refusal::NotParked(state)),
+    }
+}
+
+/// Between two tries the step is as good as parked. While one is under way, or asked about, nobody can say what comes of it.
+fn at_work(
+    declared: &Declaration,
+    step: &OnStep<'_>,
+    asked: &Asked<'_>,
+    now: DateTime<Utc>,
+) -> Result<Accepted, Refusal> {
+    // The task of a model without branches is handed out again by itself.
+    has_branch(declared, step)?;
+    match join(&step.facts.attempts) {
+        Joined::Open(_) if asked.attested.is_some() => Err(Refusal::AttemptOpen),
+        Joined::Open(_) => possible(declared, step, asked).map(|()| Accepted::Stop),
+        Joined::Unresolved(..) => Err(Refusal::NotParked(StepState::Running)),
+        Joined::Settled(..) | Joined::Nothing => parked(declared, step, asked, now),
     }
 }
 
@@ -126,13 +152,51 @@ fn undoing(action: Action, attested: Option<&Attestation>) -> Result<(), Refusal
     }
 }
 
+/// What was done outside frees no order that waits.
+fn resolve_outside(target: &Target<'_>, asked: &Asked<'_>) -> Result<Accepted, Refusal> {
+    if target.case == CaseState::Recovering {
+        return Err(Refusal::ActionUnderWay);
+    }
+    if target.is_undo {
+        return Err(Refusal::OnlySkip(Action::ResolveOutside));
+    }
+    if let Some(step) = &target.step {
+        not_waiting(step)?;
+    }
+    let said = asked.attested.ok_or(Refusal::NotAttested)?;
+    let settles = match target.step.as_ref().map(|step| (step, join(&step.facts.attempts))) {
+        Some((step, Joined::Unresolved(..))) => Some(attest(step, said, asked.outputs)?.1),
+        Some((_, Joined::Settled(_, Outcome::Success { .. }))) if !said.applied => {
+            return Err(Refusal::NothingToAttest);
+        }
+        _ => None,
+    };
+    Ok(Accepted::SaidOutside { settles })
+}
+
+fn not_waiting(step: &OnStep<'_>) -> Result<(), Refusal> {
+    let facts = step.facts;
+    if facts.attempts.iter().any(AttemptFacts::is_open) {
+        return Err(Refusal::AttemptOpen);
+    }
+    if facts.gate.is_some() || facts.stop.is_some() {
+        return Err(Refusal::ActionUnderWay);
+    }
+    match facts.state {
+        StepState::Parked if !step.is_gone => Err(Refusal::StillParked),
+        state if state.is_live() => Err(Refusal::AtWork(state)),
+        _ => Ok(()),
+    }
+}
+
 /// A step that waits for a recovery always has a case, so its case cannot just end.
 fn force_close(target: &Target<'_>, asked: &Asked<'_>) -> Result<Accepted, Refusal> {
     if let Some(step) = &target.step {
         if step.facts.attempts.iter().any(AttemptFacts::is_open) {
             return Err(Refusal::AttemptOpen);
         }
-        if step.facts.gate.is_some() || target.case == CaseState::Recovering {
+        let taken = step.facts.gate.is_some() || step.facts.stop.is_some();
+        if taken || target.case == CaseState::Recovering {
             return Err(Refusal::ActionUnderWay);
         }
         if step.facts.state == StepState::Parked && !step.is_gone && !target.is_undo {
@@ -152,19 +216,19 @@ fn parked(
     now: DateTime<Utc>,
 ) -> Result<Accepted, Refusal> {
     let action = declared.action;
+    if declared.wants == Wants::Unknown {
+        return check(step);
+    }
     let runs_again = matches!(action, Action::RetryStep | Action::ResumeWorkflow);
     // A model without any branch leaves its parked token at the task, which the engine can hand out again.
     let hand_out = runs_again && step.branches.is_empty();
-    if declared.needs_branch() && !step.branches.contains(action.word()) && !hand_out {
-        return Err(Refusal::NoBranch(action));
+    if !hand_out {
+        has_branch(declared, step)?;
     }
-    match declared.wants {
-        Wants::Unknown => return check(step),
-        // What is begun for an order that is being cancelled would only have to be undone; undoing goes on.
-        Wants::Absent if step.facts.order_cancelled && step.facts.undoes.is_none() => {
-            return Err(Refusal::OrderCancelled);
-        }
-        _ => {}
+    in_time(declared, step)?;
+    if let (Joined::Unresolved(attempt, _), None, true) = (join(&step.facts.attempts), asked.attested, asked.check) {
+        possible(declared, step, asked)?;
+        return if step.op.lookup.is_some() { Ok(Accepted::Check(attempt.id)) } else { Err(Refusal::NoLookup) };
     }
     let (known, settles) = known(declared, step, asked, now)?;
     match (declared.wants, known) {
@@ -174,12 +238,7 @@ fn parked(
         (_, Known::Recognised) if hand_out => return Err(Refusal::OutcomeUnknown),
         _ => {}
     }
-    if action == Action::CompensateStep && step.op.undone_by().is_none() {
-        return Err(Refusal::NoUndo(step.op.undone_by_hand().to_owned()));
-    }
-    if matches!(action, Action::SkipStep | Action::CompensateStep) {
-        outputs_given(step, asked.outputs)?;
-    }
+    possible(declared, step, asked)?;
     if step.facts.undoes.is_some() {
         undoing(action, asked.attested)?;
     }
@@ -191,6 +250,34 @@ fn parked(
         _ if hand_out => Ok(Accepted::HandOut { settles }),
         _ => Ok(Accepted::Correlate { settles }),
     }
+}
+
+/// What is begun for an order that is being cancelled would only have to be undone; undoing goes on.
+fn in_time(declared: &Declaration, step: &OnStep<'_>) -> Result<(), Refusal> {
+    let cancelled = step.facts.order_cancelled && step.facts.undoes.is_none();
+    if declared.wants == Wants::Absent && cancelled { Err(Refusal::OrderCancelled) } else { Ok(()) }
+}
+
+fn has_branch(declared: &Declaration, step: &OnStep<'_>) -> Result<(), Refusal> {
+    let action = declared.action;
+    if declared.needs_branch() && !step.branches.contains(action.word()) {
+        Err(Refusal::NoBranch(action))
+    } else {
+        Ok(())
+    }
+}
+
+/// What holds whatever becomes of the effect.
+fn possible(declared: &Declaration, step: &OnStep<'_>, asked: &Asked<'_>) -> Result<(), Refusal> {
+    let action = declared.action;
+    in_time(declared, step)?;
+    if action == Action::CompensateStep && step.op.undone_by().is_none() {
+        return Err(Refusal::NoUndo(step.op.undone_by_hand().to_owned()));
+    }
+    if matches!(action, Action::SkipStep | Action::CompensateStep) {
+        outputs_given(step, asked.outputs)?;
+    }
+    Ok(())
 }
 
 /// What a lookup could still find out.

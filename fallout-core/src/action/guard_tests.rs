@@ -36,6 +36,7 @@ fn guarded_with(step: &StepFacts, branches: &[Action], is_undo: bool, action: Ac
         attested: said.map(|s| &s.0),
         outputs: said.map_or(&none, |s| &s.1),
         impact: Some("no service until May"),
+        check: false,
     };
     guard(action, &Target { is_undo, ..on(&op, step, &branches) }, &asked)
 }
@@ -173,10 +174,45 @@ fn an_action_under_way_keeps_every_other_out() {
 }
 
 #[test]
-fn only_a_parked_step_is_recovered() {
-    for state in StepState::ALL.iter().copied().filter(|s| *s != StepState::Parked) {
+fn only_a_parked_step_is_recovered_or_one_between_two_tries() {
+    use StepState as S;
+    for state in StepState::ALL.iter().copied().filter(|s| ![S::Parked, S::Running].contains(s)) {
         check(&step(state, settled()), BUILT.map(|action| (action, None, Err(Refusal::NotParked(state)))));
     }
+}
+
+/// The outcome of the last try, `None` while it is open; what is asked for; what the guard says.
+#[test]
+fn a_step_at_work_is_stopped_after_its_exchange_and_taken_between_two_tries() {
+    let at_work = |last| step(StepState::Running, attempts([Some(technical()), last]));
+    let asking = Err(Refusal::NotParked(StepState::Running));
+    let rows = [
+        (None, RETRY, None, Ok(Accepted::Stop)),
+        (None, RESUME, None, Ok(Accepted::Stop)),
+        (None, CANCEL, None, Ok(Accepted::Stop)),
+        (None, SKIP, None, missing_id()),
+        (None, RETRY, not_applied(), Err(Refusal::AttemptOpen)),
+        (None, Action::ReconcileStep, None, Err(Refusal::AttemptOpen)),
+        (None, Action::ForceClose, None, Err(Refusal::AttemptOpen)),
+        (Some(technical()), RETRY, None, ok()),
+        (Some(technical()), RESUME, None, Err(Refusal::NotApplied)),
+        (Some(technical()), CANCEL, None, ok()),
+        (Some(unknown()), RETRY, None, asking.clone()),
+        (Some(unknown()), RETRY, not_applied(), asking.clone()),
+        (Some(unknown()), Action::ReconcileStep, None, asking),
+    ];
+    for (last, action, attested, expected) in rows {
+        let facts = at_work(last.clone());
+        assert_eq!(guarded(&facts, action, attested.as_ref()), expected, "{last:?} {action}");
+        let waited_for = StepFacts { stop: Some(action_id(7)), ..facts };
+        let second = guarded(&waited_for, action, attested.as_ref());
+        let force_close = action == Action::ForceClose;
+        assert!(force_close || second == Err(Refusal::ActionUnderWay), "{action}: {second:?}");
+    }
+    let cancelled = StepFacts { order_cancelled: true, ..at_work(None) };
+    check(&cancelled, [(RETRY, None, Err(Refusal::OrderCancelled)), (CANCEL, None, Ok(Accepted::Stop))]);
+    let answer = guarded_with(&at_work(None), &[CANCEL], false, RETRY, None);
+    assert_eq!(answer, Err(Refusal::NoBranch(RETRY)));
 }
 
 fn settled() -> Vec<AttemptFacts> {
@@ -221,7 +257,7 @@ fn a_key_that_is_recognised_is_no_proof_to_hand_a_task_out_by() {
     let op = keyed();
     let step = parked([Some(replayable())]);
     let none = Outputs::new();
-    let asked = Asked { attested: None, outputs: &none, impact: None };
+    let asked = Asked { attested: None, outputs: &none, impact: None, check: false };
     let answer = |branches: &BTreeSet<String>| guard(RETRY, &on(&op, &step, branches), &asked);
     assert_eq!(answer(&all_branches()), ok());
     assert_eq!(answer(&BTreeSet::new()), Err(Refusal::OutcomeUnknown));
@@ -248,7 +284,11 @@ fn an_effect_is_taken_back_alone_only_by_the_call_that_its_operation_names() {
     let branches = [Action::CompensateStep.word().to_owned()].into();
     let answer = |op: &Operation, outcome: Outcome, outputs: &Outputs| {
         let step = parked([Some(outcome)]);
-        guard(Action::CompensateStep, &on(op, &step, &branches), &Asked { attested: None, outputs, impact: None })
+        guard(
+            Action::CompensateStep,
+            &on(op, &step, &branches),
+            &Asked { attested: None, outputs, impact: None, check: false },
+        )
     };
     assert_eq!(answer(&called, success(), &outputs()), ok());
     assert_eq!(answer(&called, success(), &Outputs::new()), missing_id());
@@ -282,7 +322,7 @@ fn a_skip_of_what_is_proven_not_applied_needs_the_outputs_and_no_attestation() {
 }
 
 fn plainly(action: Action, op: &Operation, step: &StepFacts, outputs: &Outputs) -> Answer {
-    let asked = Asked { attested: None, outputs, impact: None };
+    let asked = Asked { attested: None, outputs, impact: None, check: false };
     guard(action, &on(op, step, &all_branches()), &asked)
 }
 
@@ -295,7 +335,7 @@ fn without_a_lookup_the_same_key_may_ask_again_while_it_is_kept() {
     let rows = rows.into_iter().chain([(unknown(), 1, Err(Refusal::OutcomeUnknown))]);
     for (outcome, now, expected) in rows {
         let (op, step, branches) = (keyed(), parked([Some(outcome.clone())]), all_branches());
-        let asked = Asked { attested: None, outputs: &NOTHING, impact: None };
+        let asked = Asked { attested: None, outputs: &NOTHING, impact: None, check: false };
         let target = Target { now: at(now), ..on(&op, &step, &branches) };
         assert_eq!(guard(RETRY, &target, &asked), expected, "{outcome:?} at {now}");
         for action in [RESUME, SKIP, CANCEL] {
@@ -328,7 +368,7 @@ fn reconciling_needs_a_lookup_and_something_unknown() {
     }
     // It asks no branch of the model and does not mind a cancelled order: it only reads.
     let cancelled = StepFacts { order_cancelled: true, ..parked([Some(unknown())]) };
-    let asked = Asked { attested: None, outputs: &NOTHING, impact: None };
+    let asked = Asked { attested: None, outputs: &NOTHING, impact: None, check: false };
     let none = BTreeSet::new();
     assert!(guard(Action::ReconcileStep, &on(&looked_up, &cancelled, &none), &asked).is_ok());
 }
@@ -363,7 +403,7 @@ fn a_step_that_nothing_waits_for_any_more_cannot_run_again() {
         let branches = all_branches();
         let mut target = on(&op, step, &branches);
         target.step.as_mut().unwrap().is_gone = true;
-        let asked = Asked { attested: None, outputs: &outputs(), impact: None };
+        let asked = Asked { attested: None, outputs: &outputs(), impact: None, check: false };
         assert_eq!(guard(action, &target, &asked), expected, "{action}");
     }
 }
@@ -393,7 +433,7 @@ fn an_expired_result_of_an_earlier_step_names_the_step_that_renews_it() {
     {
         let mut target = on(&op, step, &branches);
         target.step.as_mut().unwrap().expired = Some(ended.clone());
-        let answer = guard(action, &target, &Asked { attested: None, outputs: &outputs(), impact: None });
+        let answer = guard(action, &target, &Asked { attested: None, outputs: &outputs(), impact: None, check: false });
         let Expired { step, output, until } = ended.clone();
         let expected = if refused { Err(Refusal::Expired { step, output, until }) } else { ok() };
         assert_eq!(answer, expected, "{action}: only what sends uses it");
@@ -410,7 +450,7 @@ fn a_force_close_needs_its_impact_and_a_step_that_no_order_waits_at() {
         let on_step =
             step.map(|(facts, is_gone)| OnStep { op: &op, facts, branches: &branches, is_gone, expired: None });
         let target = Target { case, is_undo: false, step: on_step, now: at(100) };
-        guard(Action::ForceClose, &target, &Asked { attested: None, outputs: &NOTHING, impact })
+        guard(Action::ForceClose, &target, &Asked { attested: None, outputs: &NOTHING, impact, check: false })
     };
     let (waits, done) = (parked([Some(unknown())]), step(StepState::Done, attempts([Some(success())])));
     let open = step(StepState::Running, attempts([None]));
@@ -432,11 +472,15 @@ fn a_force_close_needs_its_impact_and_a_step_that_no_order_waits_at() {
 }
 
 #[test]
-fn a_case_without_a_step_takes_only_a_force_close() {
+fn a_case_without_a_step_is_force_closed_or_resolved_by_a_word_and_takes_nothing_else() {
     let target = Target { case: CaseState::Classified, is_undo: false, step: None, now: at(0) };
-    let asked = Asked { attested: None, outputs: &NOTHING, impact: Some("none") };
+    let asked = Asked { attested: None, outputs: &NOTHING, impact: Some("none"), check: false };
     for action in Action::ALL.iter().copied().filter(|a| a.declaration().is_built()) {
-        let expected = if action == Action::ForceClose { Ok(Accepted::EndCase) } else { Err(Refusal::NoStep) };
+        let expected = match action {
+            Action::ForceClose => Ok(Accepted::EndCase),
+            Action::ResolveOutside => Err(Refusal::NotAttested),
+            _ => Err(Refusal::NoStep),
+        };
         assert_eq!(guard(action, &target, &asked), expected, "{action}");
     }
 }
@@ -444,7 +488,7 @@ fn a_case_without_a_step_takes_only_a_force_close() {
 #[test]
 fn a_case_that_is_being_recovered_or_waits_for_approval_takes_no_other_action() {
     let (op, step, branches) = (keyed(), parked([Some(technical())]), all_branches());
-    let asked = Asked { attested: None, outputs: &outputs(), impact: None };
+    let asked = Asked { attested: None, outputs: &outputs(), impact: None, check: false };
     for action in BUILT {
         for (case, refusal) in
             [(CaseState::Recovering, Refusal::ActionUnderWay), (CaseState::AwaitingApproval, Refusal::ApprovalUnderWay)]
@@ -511,7 +555,7 @@ mod together {
             let step = StepFacts { order_cancelled: cancelled, ..parked(history.clone()) };
             let branches = all_branches();
             let attested = said.map(|applied| Attestation { applied, reference: "T".into() });
-            let asked = Asked { attested: attested.as_ref(), outputs: &outputs(), impact: Some("none") };
+            let asked = Asked { attested: attested.as_ref(), outputs: &outputs(), impact: Some("none"), check: false };
             let action = Action::ALL[which];
             let target = Target { now: at(now), ..on(&op, &step, &branches) };
             let Ok(accepted) = guard(action, &target, &asked) else { return Ok(()) };
@@ -532,5 +576,68 @@ mod together {
                 prop_assert!(present || attested);
             }
         }
+    }
+}
+
+#[test]
+fn what_was_done_outside_frees_no_order_that_waits() {
+    let action = Action::ResolveOutside;
+    let said_outside = |settles| Ok(Accepted::SaidOutside { settles });
+    let stranded = |history: Vec<Option<Outcome>>| (step(StepState::Parked, attempts(history)), true);
+    let at = |state, history: Vec<Option<Outcome>>| (step(state, attempts(history)), false);
+    use StepState as S;
+    let rows = [
+        (at(S::Done, vec![Some(success())]), applied(), said_outside(None)),
+        (at(S::Done, vec![Some(success())]), not_applied(), Err(Refusal::NothingToAttest)),
+        (at(S::Done, vec![Some(success())]), None, Err(Refusal::NotAttested)),
+        (at(S::Cancelled, vec![Some(technical())]), applied(), said_outside(None)),
+        (stranded(vec![Some(unknown())]), applied(), said_outside(Some(success()))),
+        (stranded(vec![Some(unknown())]), not_applied(), said_outside(Some(attested_absence()))),
+        (stranded(vec![Some(unknown())]), said(true, Outputs::new()), missing_id()),
+        (at(S::Parked, vec![Some(technical())]), not_applied(), Err(Refusal::StillParked)),
+        (at(S::Running, vec![Some(technical())]), applied(), Err(Refusal::AtWork(S::Running))),
+        (at(S::Running, vec![None]), applied(), Err(Refusal::AttemptOpen)),
+    ];
+    let op = with_lookup(keyed());
+    for ((facts, is_gone), attested, expected) in rows {
+        let branches = BTreeSet::new();
+        let none = Outputs::new();
+        let asked = Asked {
+            attested: attested.as_ref().map(|s| &s.0),
+            outputs: attested.as_ref().map_or(&none, |s| &s.1),
+            impact: None,
+            check: false,
+        };
+        let mut target = on(&op, &facts, &branches);
+        target.step = target.step.map(|step| OnStep { is_gone, ..step });
+        assert_eq!(guard(action, &target, &asked), expected, "{} {:?}", facts.state, facts.attempts);
+        let recovering = Target { case: CaseState::Recovering, ..target };
+        assert_eq!(guard(action, &recovering, &asked), Err(Refusal::ActionUnderWay));
+    }
+    let stepless = Target { case: CaseState::Classified, is_undo: false, step: None, now: crate::fixtures::at(1) };
+    let (said, outputs) = applied().unwrap();
+    let asked = Asked { attested: Some(&said), outputs: &outputs, impact: None, check: false };
+    assert_eq!(guard(action, &stepless, &asked), said_outside(None));
+}
+
+#[test]
+fn where_the_outcome_is_unknown_the_downstream_is_asked_first_if_that_is_wanted() {
+    let (looked_up, asked_nobody) = (with_lookup(keyed()), keyed());
+    let checks = || Ok(Accepted::Check(crate::ids::AttemptId(uuid::Uuid::from_u128(1))));
+    let lost = parked([Some(unknown())]);
+    let known = parked([Some(technical())]);
+    let rows = [
+        (&looked_up, &lost, RETRY, None, checks()),
+        (&looked_up, &lost, RESUME, None, checks()),
+        (&looked_up, &lost, SKIP, None, missing_id()),
+        // What is said goes before what could be asked, and what is known is not asked about.
+        (&looked_up, &lost, RETRY, not_applied(), settles(attested_absence())),
+        (&looked_up, &known, RETRY, None, ok()),
+        (&asked_nobody, &lost, RETRY, None, Err(Refusal::NoLookup)),
+    ];
+    for (op, facts, action, attested, expected) in rows {
+        let (branches, none) = (all_branches(), Outputs::new());
+        let asked = Asked { attested: attested.as_ref().map(|s| &s.0), outputs: &none, impact: None, check: true };
+        assert_eq!(guard(action, &on(op, facts, &branches), &asked), expected, "{action} {:?}", facts.attempts);
     }
 }

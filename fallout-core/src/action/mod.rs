@@ -7,6 +7,7 @@ pub mod check;
 pub mod command;
 pub mod guard;
 mod refusal;
+pub mod stopping;
 
 use serde::{Deserialize, Serialize};
 
@@ -30,6 +31,8 @@ words! {
         CompensateStep = "COMPENSATE_STEP",
         CancelOrder = "CANCEL_ORDER",
         ForceClose = "FORCE_CLOSE",
+        /// Beside the eleven of the specification: what people did outside ends the case.
+        ResolveOutside = "RESOLVE_OUTSIDE",
     }
 }
 
@@ -43,6 +46,8 @@ impl Action {
 words! {
     /// How far an action has come.
     ActionState {
+        /// An exchange of its step is under way: nothing follows it, and at its end the guard is asked again.
+        Stopping = "stopping",
         /// A downstream is asked first; the desk decides on its answer.
         Checking = "checking",
         /// Nothing is done before a second person has agreed.

@@ -9,17 +9,25 @@ use crate::step::StepState;
 pub enum Refusal {
     #[error("{}", not_built(*.0))]
     NotBuilt(Action),
-    #[error("an attempt is still open; wait until it has ended and try again")]
+    #[error(
+        "an attempt is still open; wait until it has ended and try again, or take the step over once its sender is gone (--takeover)"
+    )]
     AttemptOpen,
+    #[error("no attempt is open: there is nothing to take over; leave --takeover out")]
+    NothingToTakeOver,
+    #[error("its sender may be at work until {}; only then can the step be taken over", .0.format("%Y-%m-%d %H:%M:%S UTC"))]
+    SenderAtWork(DateTime<Utc>),
     #[error("another action has reserved the step; wait until it has taken effect")]
     ActionUnderWay,
     #[error("an action of this case waits for a second person; see fallout case show")]
     ApprovalUnderWay,
     #[error("the step is {0}, not parked; there is nothing to recover")]
     NotParked(StepState),
-    #[error("the case belongs to no step; only a force close ends it")]
+    #[error("the case belongs to no step; only a force close, or what was done outside, ends it")]
     NoStep,
-    #[error("whether the effect exists is unknown; find out, then add --attest applied|not-applied --reference TEXT")]
+    #[error(
+        "whether the effect exists is unknown; add --check to have the downstream asked first, or find out and add --attest applied|not-applied --reference TEXT"
+    )]
     OutcomeUnknown,
     #[error(
         "whether the effect exists is unknown, and the downstream keeps the key no longer: the same request could make it twice; find out, then add --attest applied|not-applied --reference TEXT"
@@ -65,6 +73,10 @@ pub enum Refusal {
         "the order still waits at this step and would wait for ever without a case; cancel, skip or resume it, or leave the case unresolved"
     )]
     StillParked,
+    #[error("say what there is now and where that can be seen: --attest applied|not-applied --reference TEXT")]
+    NotAttested,
+    #[error("the step is {0} and goes on by itself; what it does next is not known yet")]
+    AtWork(StepState),
     #[error("a force close needs --impact TEXT: what the customer has and has not, and what it costs")]
     NoImpact,
 }
@@ -75,6 +87,8 @@ impl Refusal {
         match self {
             Refusal::NotBuilt(_) => "not_built",
             Refusal::AttemptOpen => "attempt_open",
+            Refusal::NothingToTakeOver => "nothing_to_take_over",
+            Refusal::SenderAtWork(_) => "sender_at_work",
             Refusal::ActionUnderWay => "action_under_way",
             Refusal::ApprovalUnderWay => "approval_under_way",
             Refusal::NotParked(_) => "not_parked",
@@ -96,6 +110,8 @@ impl Refusal {
             Refusal::NoUndo(_) => "no_undo",
             Refusal::OnlySkip(_) => "only_skip",
             Refusal::StillParked => "still_parked",
+            Refusal::NotAttested => "not_attested",
+            Refusal::AtWork(_) => "at_work",
             Refusal::NoImpact => "no_impact",
         }
     }

@@ -42,11 +42,14 @@ pub fn next(state: CaseState, event: CaseEvent) -> Result<CaseState, IllegalTran
         (S::AwaitingApproval, E::ApprovalGranted | E::ApprovalRefused | E::ActionWithdrawn) => Ok(S::InProgress),
 
         // Recovery, and the proof that it helped.
-        (_, E::ActionRequested) if people => Ok(S::Recovering),
+        (_, E::ActionRequested) if people || state == S::Verifying => Ok(S::Recovering),
+        // The step is at work, and goes on as it would have until what is under way has ended.
+        (_, E::StopRequested | E::ActionRefused) if people || state == S::Verifying => Ok(state),
         (S::Recovering, E::ActionStarted | E::ActionCompleted) => Ok(S::Verifying),
         (S::Verifying, E::ActionCompleted) => Ok(S::Verifying),
         (S::Recovering | S::Verifying, E::ActionFailed) => Ok(S::Classified),
         (S::Recovering, E::ActionWithdrawn | E::Reconciled) => Ok(S::Classified),
+        (_, E::ActionWithdrawn) if people || state == S::Verifying => Ok(state),
         (_, E::Cleared) if people => Ok(S::Verifying),
         (S::Resolved | S::Closed, E::VerifyAgain) => Ok(S::Verifying),
         (S::Verifying, E::Resolved) => Ok(S::Resolved),

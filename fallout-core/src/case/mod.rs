@@ -94,6 +94,10 @@ words! {
         ApprovalGranted = "FalloutApprovalGranted",
         ApprovalRefused = "FalloutApprovalRefused",
         ActionRequested = "FalloutRecoveryActionRequested",
+        /// Its step is at work: the action waits for the end of what is under way, which nothing follows.
+        StopRequested = "FalloutStopRequested",
+        /// What was under way has ended, and over what is known now the action is not allowed.
+        ActionRefused = "FalloutRecoveryActionRefused",
         /// The action's effect was seen in the engine.
         ActionStarted = "FalloutRecoveryActionStarted",
         ActionCompleted = "FalloutRecoveryActionCompleted",
@@ -142,6 +146,8 @@ words! {
         Cleared = "CLEARED",
         /// A person undid the effect outside and attested it.
         UndoneOutside = "UNDONE_OUTSIDE",
+        /// People did outside what was missing.
+        ResolvedOutside = "RESOLVED_OUTSIDE",
     }
 }
 
@@ -160,6 +166,7 @@ impl Resolution {
             A::RerouteStep => Resolution::Rerouted,
             A::CompensateStep => Resolution::Compensated,
             A::CancelOrder => Resolution::Cancelled,
+            A::ResolveOutside => Resolution::ResolvedOutside,
             A::ForceClose => return None,
         })
     }

@@ -66,12 +66,15 @@ impl Model {
             E::SeverityChanged | E::SlaAtRisk | E::SlaBreached | E::CustomerTold => !over,
             E::DataCorrected | E::JoinedProblem | E::Classified | E::Escalated => !over,
             E::Assigned | E::Taken | E::HandedOver => !over && self.classified,
-            E::Waiting | E::LeftUnresolved | E::ApprovalRequested | E::ActionRequested | E::Cleared => people,
+            E::Waiting | E::LeftUnresolved | E::ApprovalRequested | E::Cleared => people,
+            E::ActionRequested | E::StopRequested | E::ActionRefused => {
+                people || !over && self.pending == Pending::Proof
+            }
             E::WaitEnded => !over && matches!(self.pending, Pending::Wait | Pending::Review),
             E::ApprovalGranted | E::ApprovalRefused => !over && self.pending == Pending::Approval,
             E::ActionStarted => !over && self.pending == Pending::Action,
             E::ActionCompleted | E::ActionFailed => !over && matches!(self.pending, Pending::Action | Pending::Proof),
-            E::ActionWithdrawn => !over && matches!(self.pending, Pending::Action | Pending::Approval),
+            E::ActionWithdrawn => people || !over && self.pending != Pending::Nothing && self.classified,
             E::Reconciled => !over && self.pending == Pending::Action,
             E::Resolved => !over && self.pending == Pending::Proof,
             E::ClosedAfterVerification => self.end == Some(CaseState::Resolved),
@@ -105,6 +108,7 @@ impl Model {
             E::ActionWithdrawn if self.pending == Pending::Approval => {
                 (self.pending, self.hands) = (Pending::Nothing, Hands::AtWork);
             }
+            E::ActionWithdrawn if self.pending != Pending::Action => {}
             E::ActionFailed | E::ActionWithdrawn | E::Reconciled => {
                 (self.pending, self.hands) = (Pending::Nothing, Hands::Nobody)
             }

@@ -2,7 +2,7 @@
 
 use fallout_core::{
     action::{Action, ActionState},
-    case::{CaseEvent, CaseState, next},
+    case::{CaseEvent, next},
     command::{EngineCommand, RECOVERY_MESSAGE},
     dedup::Voice,
     ids::{ActionId, CaseId, CaseNumber, CommandId, OrderKey, SignalId, StepKey},
@@ -24,7 +24,6 @@ use uuid::Uuid;
 
 use crate::{
     Desk, DeskError,
-    lifecycle::{Fixed, resolve},
     placing::{Arrival, Where},
     work::Work,
 };
@@ -141,25 +140,6 @@ impl Work<'_> {
         if signals::told_before(&mut self.tx, &arrival.tenant, "fleet", said).await?.is_none() {
             self.desk.place(&mut self.tx, &arrival).await?;
         }
-        Ok(())
-    }
-
-    /// The step's success is recorded after an action: the case's verification.
-    pub async fn resolve_case(&mut self, why: &str) -> Result<(), DeskError> {
-        let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? else {
-            return Ok(());
-        };
-        if case.state != CaseState::Verifying {
-            event(&mut self.tx, &case, CaseEvent::SignalJoined, "desk", Some(why), &Value::Null).await?;
-            return Ok(());
-        }
-        if let Some(action) = self.step.last_action {
-            complete_action(&mut self.tx, &case, action, why).await?;
-        }
-        let fixed = self.fixed(&case).await?;
-        let fixed = Fixed { by: fixed.by.or_else(|| Some(why.to_owned())), ..fixed };
-        resolve(&mut self.tx, &mut case, &fixed, "desk", why).await?;
-        self.step.case = None;
         Ok(())
     }
 

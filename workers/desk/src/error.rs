@@ -51,6 +51,8 @@ pub enum DeskError {
     TooFar(DateTime<Utc>),
     #[error("{0}")]
     CannotLink(#[from] CannotLink),
+    #[error("{0}")]
+    Evidence(#[from] crate::evidence::NoEvidence),
     #[error("case {other} is open about the same trouble; work on that one instead of case {case}")]
     AnotherIsOpen { case: CaseNumber, other: CaseNumber },
     #[error("{0}")]

@@ -7,7 +7,7 @@ use fallout_core::{
     claim::StepFacts,
     decide::classification,
     ids::CaseNumber,
-    step::Outputs,
+    step::{Outputs, StepState},
 };
 use fallout_store::{actions, batch, cases::Case};
 
@@ -18,6 +18,14 @@ pub(crate) struct Surroundings {
     facts: StepFacts,
     is_gone: bool,
     expired: Option<fallout_core::action::Expired>,
+}
+
+impl Surroundings {
+    /// Of a step that an action has waited for: what counts is what is known of it.
+    pub fn if_parked(mut self) -> Surroundings {
+        self.facts.state = StepState::Parked;
+        self
+    }
 }
 
 impl Work<'_> {
@@ -61,7 +69,7 @@ impl Work<'_> {
 
 /// As if everything that a person has to say in words were said: whether the rest allows it.
 fn unsaid(outputs: &Outputs) -> Asked<'_> {
-    Asked { attested: None, outputs, impact: Some("to be said") }
+    Asked { attested: None, outputs, impact: Some("to be said"), check: false }
 }
 
 /// The same for a case that belongs to no step.

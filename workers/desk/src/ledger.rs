@@ -24,7 +24,7 @@ use uuid::Uuid;
 use crate::{Desk, DeskError, work::Work};
 
 /// A claim that is not possible now comes back after this.
-const SOON_MS: u64 = 1_000;
+pub(crate) const SOON_MS: u64 = 1_000;
 
 fn undoes(task: &TaskRef) -> bool {
     task.step.direction == Direction::Undo
@@ -189,6 +189,9 @@ impl Desk {
 impl Work<'_> {
     async fn claim(&mut self, task: &TaskRef, prepared: Option<Result<Prepared, String>>) -> Result<Claim, DeskError> {
         loop {
+            if let Some(claim) = self.end_of_stop().await? {
+                return Ok(claim);
+            }
             match decide_claim(self.op, &self.facts(), task.action, &self.situation()) {
                 Decision::Orphaned(attempt) => self.settle_orphan(attempt).await?,
                 Decision::Send { generation } => return self.open(task, generation, prepared).await,
@@ -206,7 +209,7 @@ impl Work<'_> {
                 Decision::Report(verdict) => return self.report(verdict).await,
                 Decision::Parked => return self.parked(task).await,
                 Decision::Withheld => {
-                    return Ok(self.withheld("an action has reserved the step", SOON_MS));
+                    return Ok(self.withheld("an action has reserved the step, or waits for it", SOON_MS));
                 }
             }
         }
@@ -321,10 +324,7 @@ impl Work<'_> {
     async fn conclude(mut self, attempt: AttemptId, news: bool) -> Result<Recorded, DeskError> {
         let recorded = match self.step.state {
             StepState::New | StepState::Running => match self.decide() {
-                Some(verdict) => {
-                    let case = self.apply(Some(attempt), &verdict).await?.or(self.step.case);
-                    Recorded { verdict: Some(verdict), case }
-                }
+                Some(verdict) => self.follow(Some(attempt), verdict).await?,
                 None => Recorded { verdict: None, case: None },
             },
             StepState::AwaitingCallback => self.callback(attempt).await?,
@@ -332,6 +332,7 @@ impl Work<'_> {
             _ => Recorded { verdict: None, case: self.step.case },
         };
         if self.step.state == StepState::Parked {
+            self.answer_stop().await?;
             self.answer_check().await?;
         }
         tracing::debug!(step = %self.step.key, attempt = %attempt, verdict = %json!(recorded.verdict), "recorded");

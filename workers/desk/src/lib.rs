@@ -17,6 +17,7 @@ mod closing;
 mod context;
 mod customer;
 mod error;
+mod evidence;
 mod guarding;
 mod intake;
 mod judging;
@@ -42,6 +43,7 @@ mod sla;
 mod taxonomy;
 mod tokens;
 mod unblock;
+mod verification;
 mod waiting;
 mod work;
 mod worklist;
@@ -60,12 +62,14 @@ pub use case_command::{CaseCommand, Stands};
 pub use closing::{CannotLink, Closing};
 pub use context::{EventTaken, LineView, OrderView};
 pub use error::DeskError;
+pub use evidence::{EVIDENCE_BYTES_MAX, EVIDENCE_FILES_MAX, File, Kept, NoEvidence};
 pub use fallout_store::shift::{Happened, Load, Note, ProblemLine};
 pub use fallout_store::{
     archive::Due,
     attempts::DueRead,
     cases::CaseLine,
     commands::Pending,
+    evidence::EvidenceLine,
     listen::Wakeups,
     modifications::Modification,
     orders::Run,
@@ -78,6 +82,7 @@ pub use fallout_store::{
     steps::{Parked, Step},
     taxonomy::VersionLine,
     tokens::Token,
+    verification::DueVerification,
 };
 pub use intake::{Accepted, PROCESS};
 pub use migrate::Moving;
@@ -87,7 +92,7 @@ pub use personal::Erased;
 pub use problems::ProblemDetail;
 pub use recovery::{Approved, NotRecovered, Plan, Recovery, Taken, Withdrawn};
 pub use shift::ShiftReport;
-pub use show::{ActionView, CaseDetail, Change, Known, LineContext, OrderContext};
+pub use show::{ActionView, CaseDetail, Change, Known, LineContext, OrderContext, UnderWay};
 pub use signals::Answer;
 pub use sla::{CaseClock, unknown_zones};
 pub use taxonomy::Loaded;

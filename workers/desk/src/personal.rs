@@ -9,6 +9,7 @@ use fallout_store::{
     StoreError, archive,
     cases::{self, Actor},
     context::{self, Erasure},
+    evidence,
 };
 use serde_json::json;
 use sha2::{Digest, Sha256};
@@ -75,6 +76,7 @@ impl Desk {
             archived_runs: i32::try_from(runs.len()).unwrap_or(i32::MAX),
         };
         context::erase(&mut tx, tenant, known.key, &erasure).await?;
+        evidence::erase(&mut tx, known.key).await?;
         // Into the sealed history, where there is one: that it was done and a hash, never what it was.
         for case in &of_order {
             let case = cases::by_id(&mut tx, CaseId(case.id)).await?;

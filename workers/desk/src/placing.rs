@@ -116,7 +116,8 @@ impl Desk {
         let standing = match (&active, &over) {
             (Some(case), _) => self.active(case, arrival),
             (None, Some(over)) => {
-                Standing::Over { state: over.state, order: cause_of(tx, arrival, scene, over).await? }
+                let comes_back = self.comes_back(tx, arrival, over).await?;
+                Standing::Over { state: over.state, order: cause_of(tx, arrival, scene, over).await?, comes_back }
             }
             (None, None) => Standing::Nothing,
         };
@@ -161,7 +162,8 @@ impl Desk {
             self.active(&case, arrival)
         } else {
             let told = told_before(tx, arrival, case.id).await?;
-            Standing::Over { state: case.state, order: order(None, None, told) }
+            // Nothing tells that it came after; it is verified again.
+            Standing::Over { state: case.state, order: order(None, None, told), comes_back: false }
         };
         let stood = Stood { id: case.id, active: case.state.is_active().then_some(case) };
         self.act(tx, arrival, standing, Some(stood), &arrival.at, None).await
@@ -206,8 +208,33 @@ impl Desk {
                 let case = cases::by_id(tx, stood.id).await?;
                 self.verify_again(tx, arrival, case, scene).await
             }
+            (Decision::Reopen, Some(stood)) => {
+                let case = cases::by_id(tx, stood.id).await?;
+                self.came_back(tx, arrival, case).await
+            }
             _ => self.open(tx, arrival, at, scene).await,
         }
+    }
+
+    /// The same trouble, soon after it was resolved.
+    async fn comes_back(&self, tx: &mut Tx, arrival: &Arrival, over: &Over) -> Result<bool, DeskError> {
+        let Some(resolved_at) = over.resolved_at.filter(|_| over.classification == arrival.signal.kind) else {
+            return Ok(false);
+        };
+        Ok(self.catalogue.verification.comes_back(resolved_at, tx.now().await?))
+    }
+
+    /// What resolved it did not last.
+    async fn came_back(&self, tx: &mut Tx, arrival: &Arrival, mut case: Case) -> Result<Placed, DeskError> {
+        let state = SignalState::Reopened;
+        self.attach(tx, arrival, &case, state).await?;
+        let why = format!("it came back soon after it was resolved: {}", arrival.signal.reason);
+        event(tx, &case, CaseEvent::Reopened, "desk", Some(&why), &json!({ "was": case.state })).await?;
+        move_case(tx, &mut case, CaseEvent::Reopened).await?;
+        cases::count_verification_failure(tx, case.id).await?;
+        let finding = self.finding(&case.tenant, &arrival.detection)?;
+        cases::set_finding(tx, case.id, &finding).await?;
+        Ok(Placed { state, number: case.number })
     }
 
     /// Keeps the signal with this case, and tells of it on the timeline.
@@ -240,7 +267,7 @@ impl Desk {
             None => "it belongs to no step, so nothing can prove the resolution again".to_owned(),
         };
         if holds {
-            resolve(tx, &mut case, &Fixed { how: None, by: None }, "desk", &why).await?;
+            resolve(tx, &mut case, &Fixed { how: None, by: None, proof: None }, "desk", &why).await?;
         } else {
             event(tx, &case, CaseEvent::Reopened, "desk", Some(&why), &Value::Null).await?;
             move_case(tx, &mut case, CaseEvent::Reopened).await?;

@@ -4,7 +4,7 @@ use fallout_core::{
     action::{Action, ActionState},
     case::CaseEvent,
     ids::{ActionId, CommandId, RunId},
-    step::{Outputs, StepState},
+    step::StepState,
 };
 use fallout_store::{actions, cases, commands, commands::Pending, orders, steps};
 use serde_json::json;
@@ -12,6 +12,7 @@ use serde_json::json;
 use crate::{
     Desk, DeskError,
     cases::{event, fail_action, move_case},
+    recovery::{returns_to, to_where_it_was},
     work::Work,
 };
 
@@ -109,11 +110,14 @@ impl Desk {
 impl Work<'_> {
     /// The action that has the gate had no effect: the step waits for another.
     pub(crate) async fn free_gate(&mut self, action: ActionId, why: &str) -> Result<(), DeskError> {
-        self.step.gate = None;
-        self.stand(StepState::Parked, &Outputs::new(), None).await?;
+        let goes_on = self.leave_gate().await?;
         if let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? {
             fail_action(&mut self.tx, &case, action, why).await?;
             move_case(&mut self.tx, &mut case, CaseEvent::ActionFailed).await?;
+            if goes_on {
+                let was = actions::by_id(&mut self.tx, action).await?.case_was;
+                to_where_it_was(&mut self.tx, &mut case, returns_to(was, goes_on)).await?;
+            }
         }
         Ok(())
     }
@@ -121,12 +125,18 @@ impl Work<'_> {
     /// The action that has the gate is seen to have taken effect: a new epoch begins.
     pub(crate) async fn start_action(&mut self) -> Result<(), DeskError> {
         let Some(action) = self.step.gate else { return Ok(()) };
+        if self.step.stop.take().is_some() {
+            self.overtake(action).await?;
+        }
         self.step.epoch += 1;
         self.step.last_action = Some(action);
         let outputs = self.step.outputs.clone();
         // A step that goes on runs; one that the action ends is moved on by its caller.
         self.stand(StepState::Running, &outputs, None).await?;
         actions::set_state(&mut self.tx, action, ActionState::Started, &json!({ "epoch": self.step.epoch })).await?;
+        let taken = actions::by_id(&mut self.tx, action).await?.action;
+        let verify_by = self.now + self.desk.catalogue().verification.within(taken, &self.op.name);
+        actions::set_verify_by(&mut self.tx, action, verify_by).await?;
         if let Some(mut case) = cases::active_of_step(&mut self.tx, self.step.key).await? {
             move_case(&mut self.tx, &mut case, CaseEvent::ActionStarted).await?;
             event(&mut self.tx, &case, CaseEvent::ActionStarted, "desk", None, &json!({ "action": action })).await?;

@@ -17,6 +17,7 @@ use fallout_core::{
     outcome::Outcome,
     step::{Ending, Outputs, StepState},
     task::TaskRef,
+    verification::Verification,
 };
 use fallout_store::{
     StoreError, Tx,
@@ -30,6 +31,7 @@ use uuid::Uuid;
 use crate::{
     Desk, DeskError,
     cases::{Detection, event, move_case},
+    verification::Proof,
     work::Work,
 };
 
@@ -88,7 +90,8 @@ impl Desk {
         {
             event(&mut work.tx, &case, CaseEvent::Cleared, "relay", Some(how), &Value::Null).await?;
             move_case(&mut work.tx, &mut case, CaseEvent::Cleared).await?;
-            work.resolve_case(how).await?;
+            let proof = Proof { how: Verification::Machine, by: "the engine".to_owned() };
+            work.resolved(case, proof, how).await?;
         }
         work.commit().await
     }
@@ -184,7 +187,7 @@ impl Work<'_> {
             _ => return Ok(()),
         };
         let attempt = self.attempts.last().map(|a| a.id);
-        self.apply(attempt, &verdict).await?;
+        self.follow(attempt, verdict).await?;
         Ok(())
     }
 

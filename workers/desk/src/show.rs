@@ -3,16 +3,20 @@
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
-    action::{Action, Declaration},
+    action::{Action, ActionState, Declaration},
     case::CaseState,
     customer::CustomerStatus,
-    ids::CaseNumber,
+    ids::{ActionId, CaseId, CaseNumber},
     order::items,
     outcome::Outcome,
 };
 use fallout_store::{
-    Tx, attempts,
+    Tx,
+    actions::{self, StoredAction},
+    approvals::{self, Approval},
+    attempts,
     cases::{self, CaseLine, EventLine},
+    evidence::{self, EvidenceLine},
     show::{self, Fields, ProblemOf, RelatedCase, SignalLine, StepLine},
     steps,
 };
@@ -47,6 +51,10 @@ pub struct CaseDetail {
     pub signals: Vec<SignalLine>,
     pub signals_received: i64,
     pub attempts: Vec<AttemptView>,
+    /// Files that prove what was done outside.
+    pub evidence: Vec<EvidenceLine>,
+    /// What was asked for and has not taken effect.
+    pub under_way: Option<UnderWay>,
     /// Actions that can be taken now, and why the others cannot.
     pub actions: Vec<ActionView>,
     pub related: Vec<RelatedCase>,
@@ -103,6 +111,19 @@ pub struct Known {
     pub at: DateTime<Utc>,
 }
 
+/// An action that waits: for the end of an exchange, an answer, a second person or the engine.
+#[derive(Clone, Debug, Serialize)]
+pub struct UnderWay {
+    pub action: ActionId,
+    #[serde(rename = "type")]
+    pub kind: Action,
+    pub state: ActionState,
+    pub requested_by: String,
+    pub reason: String,
+    /// What a second person has to decide on.
+    pub approval: Option<Approval>,
+}
+
 /// What may be done, and what a person has to know before they choose it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ActionView {
@@ -150,6 +171,8 @@ impl Desk {
             last_change: last_change(&timeline),
             known: self.known(&mut tx, line.business_key.as_deref()).await?,
             related: show::related(&mut tx, case.id).await?,
+            evidence: evidence::of_case(&mut tx, case.id).await?,
+            under_way: under_way(&mut tx, case.id).await?,
             attempts: Vec::new(),
             actions: Vec::new(),
             case: line,
@@ -200,6 +223,23 @@ impl Desk {
 /// A resolved case waits for what was learnt from it.
 fn next_command(case: &cases::Case) -> Option<String> {
     (case.state == CaseState::Resolved).then(|| format!("fallout case close {} --root-cause TEXT", case.number))
+}
+
+async fn under_way(tx: &mut Tx, case: CaseId) -> Result<Option<UnderWay>, DeskError> {
+    let waits = |action: &StoredAction| !action.state.is_over() && action.state != ActionState::Started;
+    let Some(action) = actions::of_case(tx, case).await?.into_iter().rfind(waits) else { return Ok(None) };
+    let approval = match action.state {
+        ActionState::AwaitingApproval => approvals::of_action(tx, action.id).await?,
+        _ => None,
+    };
+    Ok(Some(UnderWay {
+        action: action.id,
+        kind: action.action,
+        state: action.state,
+        requested_by: action.requested_by,
+        reason: action.reason,
+        approval,
+    }))
 }
 
 /// What the last try and the step's end prove about the effect.

@@ -106,6 +106,7 @@ impl<'a> Work<'a> {
             state: self.step.state,
             epoch: self.step.epoch,
             gate: self.step.gate,
+            stop: self.step.stop,
             outputs: self.step.outputs.clone(),
             rejected_code: self.step.rejected_code.clone(),
             case: self.step.case,
@@ -126,9 +127,13 @@ impl<'a> Work<'a> {
 
     /// The sender of an open attempt is certainly gone: anything may have happened.
     pub async fn settle_orphan(&mut self, attempt: AttemptId) -> Result<(), DeskError> {
+        self.settle_lost(attempt, "nobody reported by the end of the sender's time").await
+    }
+
+    pub async fn settle_lost(&mut self, attempt: AttemptId, why: &str) -> Result<(), DeskError> {
         let evidence = Evidence::of(Phase::Unproven);
         let outcome = classify(self.op, &evidence, &Err("an answer".into()), false);
-        let detail = json!({ "reached": "unproven", "why": "nobody reported by the end of the sender's time" });
+        let detail = json!({ "reached": "unproven", "why": why });
         attempts::append_evidence(&mut self.tx, &self.step.identity.tenant, attempt, Source::Crash, &detail).await?;
         attempts::set_outcome(&mut self.tx, attempt, &outcome, None).await?;
         self.reload().await
@@ -203,7 +208,7 @@ impl<'a> Work<'a> {
         Ok(None)
     }
 
-    async fn park(
+    pub async fn park(
         &mut self,
         attempt: Option<AttemptId>,
         code: &str,
@@ -229,7 +234,7 @@ impl<'a> Work<'a> {
         Ok(case)
     }
 
-    /// Writes where the step stands now; epoch, gate and last action stay as they are in `self.step`.
+    /// Writes where the step stands now; epoch, gate, stop and last action stay as they are in `self.step`.
     pub async fn stand(
         &mut self,
         state: StepState,
@@ -240,6 +245,7 @@ impl<'a> Work<'a> {
             state,
             epoch: self.step.epoch,
             gate: self.step.gate.filter(|_| state == StepState::Parked),
+            stop: self.step.stop,
             last_action: self.step.last_action,
             outputs,
             rejected_code: rejected,

@@ -70,6 +70,10 @@ async fn before(world: &Arc<World>, call: &Call, fault: &Fault) -> Option<Reply>
             sleep(*delay).await;
             None
         }
+        Behaviour::UnavailableLate { delay } => {
+            sleep(*delay).await;
+            Some(answer::failed(StatusCode::SERVICE_UNAVAILABLE, "not now"))
+        }
         Behaviour::UnavailableBefore => Some(answer::failed(StatusCode::SERVICE_UNAVAILABLE, "not now")),
         Behaviour::TimeoutBefore => Some(Reply::Silence),
         Behaviour::CutBefore => Some(Reply::Cut),

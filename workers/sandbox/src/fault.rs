@@ -19,6 +19,10 @@ pub enum Behaviour {
     },
     /// 503, nothing is applied.
     UnavailableBefore,
+    /// Waits, then answers 503; nothing is applied.
+    UnavailableLate {
+        delay: Duration,
+    },
     /// Applies, then answers 500.
     ErrorAfter,
     /// Never answers, nothing is applied.
@@ -59,6 +63,7 @@ impl Behaviour {
             Self::Slow { .. } => "slow",
             Self::Reject { .. } => "reject",
             Self::UnavailableBefore => "unavailable_before",
+            Self::UnavailableLate { .. } => "unavailable_late",
             Self::ErrorAfter => "error_after",
             Self::TimeoutBefore => "timeout_before",
             Self::TimeoutAfter => "timeout_after",

@@ -102,6 +102,7 @@ impl<'t> Reader<'t> {
         };
         match value.get_ref().as_str().unwrap_or_default() {
             "slow" => Some(Behaviour::Slow { delay: self.required_millis(table, "ms", value)? }),
+            "unavailable_late" => Some(Behaviour::UnavailableLate { delay: self.required_millis(table, "ms", value)? }),
             "reject" => Some(Behaviour::Reject { code: self.required_code(table, value)? }),
             "accepted" => {
                 let after = self.required_millis(table, "after_ms", value)?;
@@ -211,7 +212,7 @@ impl<'t> Reader<'t> {
     /// A field that the behaviour does not look at is a misunderstanding, and a silent one.
     fn refuse_unused(&mut self, table: &DeTable<'t>, fault: &Fault) {
         let used: &[&str] = match fault.behaviour {
-            Behaviour::Slow { .. } => &["ms"],
+            Behaviour::Slow { .. } | Behaviour::UnavailableLate { .. } => &["ms"],
             Behaviour::Reject { .. } => &["code"],
             Behaviour::Accepted { .. } => &["after_ms", "code"],
             _ => &[],
@@ -241,5 +242,5 @@ fn whole_number(value: &Value<'_>) -> Option<u64> {
 
 fn behaviours() -> String {
     let plain = PLAIN.iter().map(Behaviour::name);
-    plain.chain(["slow", "reject", "accepted"]).collect::<Vec<_>>().join(", ")
+    plain.chain(["slow", "unavailable_late", "reject", "accepted"]).collect::<Vec<_>>().join(", ")
 }

@@ -177,6 +177,14 @@ pub async fn is_stranded(tx: &mut Tx, step: StepKey, external_task_id: &str) -> 
     Ok(found.fetch_one(tx.conn()).await?)
 }
 
+/// By then its step has settled and was read.
+pub async fn set_verify_by(tx: &mut Tx, id: ActionId, at: DateTime<Utc>) -> Result<(), StoreError> {
+    sqlx::query!("update fallout_recovery_action set verify_by = $2 where id = $1", id.0, at)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
 pub async fn set_state(tx: &mut Tx, id: ActionId, state: ActionState, result: &Value) -> Result<(), StoreError> {
     sqlx::query!(
         "update fallout_recovery_action set status = $2, result_payload = $3,

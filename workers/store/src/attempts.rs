@@ -189,6 +189,15 @@ pub async fn append_evidence(
     Ok(())
 }
 
+/// Who attested what became of it.
+pub async fn attested_by(tx: &mut Tx, attempt: AttemptId) -> Result<Option<String>, StoreError> {
+    let who = sqlx::query_scalar!(
+        r#"select principal as "principal!" from evidence where attempt_id = $1 and source = 'attestation' order by id desc limit 1"#,
+        attempt.0
+    );
+    Ok(who.fetch_optional(tx.conn()).await?)
+}
+
 /// What the attempt came to so far; `settled` once it is definite.
 pub async fn set_outcome(
     tx: &mut Tx,

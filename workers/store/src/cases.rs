@@ -113,7 +113,9 @@ pub async fn set_state(tx: &mut Tx, case: &Case, state: CaseState) -> Result<(),
         "update fallout_case set status = $3, version = version + 1, updated_at = now(), resolved_at = null, closed_at = null,
                 waiting_for = null, wait_reason = null, wait_until = null, unresolved_reason = null, review_at = null,
                 duplicate_of = null, resolution_code = case when $3 = 'verifying' then resolution_code end,
-                fixing_action = case when $3 = 'verifying' then fixing_action end
+                fixing_action = case when $3 = 'verifying' then fixing_action end,
+                verification = case when $3 = 'verifying' then verification end,
+                verified_by = case when $3 = 'verifying' then verified_by end
          where id = $1 and version = $2",
         case.id.0,
         case.version,
@@ -123,6 +125,14 @@ pub async fn set_state(tx: &mut Tx, case: &Case, state: CaseState) -> Result<(),
         1 => Ok(()),
         _ => Err(StoreError::Stale("the case")),
     }
+}
+
+/// A proof was asked for and not given.
+pub async fn count_verification_failure(tx: &mut Tx, id: CaseId) -> Result<(), StoreError> {
+    sqlx::query!("update fallout_case set verification_failures = verification_failures + 1 where id = $1", id.0)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
 }
 
 /// What to do now, where that is known better than when the case was classified.

@@ -17,6 +17,7 @@ pub mod context;
 pub mod customer;
 pub mod definitions;
 mod error;
+pub mod evidence;
 mod join_one;
 pub mod lifecycle;
 pub mod listen;
@@ -39,6 +40,7 @@ pub mod steps;
 pub mod taxonomy;
 pub mod tokens;
 mod tx;
+pub mod verification;
 pub mod worklist;
 
 pub use error::StoreError;

@@ -4,25 +4,30 @@ use chrono::{DateTime, Utc};
 use fallout_core::{
     case::{Resolution, WaitsFor},
     ids::CaseId,
+    verification::Verification,
 };
 
 use crate::{StoreError, Tx, cases::Case};
 
-/// Proven. Without a resolution it is what resolved it before.
+/// Proven. Without a resolution it is what resolved it before, and so is how that is known.
 pub async fn resolve(
     tx: &mut Tx,
     case: &Case,
     resolution: Option<Resolution>,
     fixed_by: Option<&str>,
+    known: Option<(Verification, &str)>,
 ) -> Result<(), StoreError> {
     let done = sqlx::query!(
         "update fallout_case set status = 'resolved', resolved_at = now(), resolution_code = coalesce($3, resolution_code),
-                fixing_action = coalesce($4, fixing_action), version = version + 1, updated_at = now()
+                fixing_action = coalesce($4, fixing_action), verification = coalesce($5, verification),
+                verified_by = coalesce($6, verified_by), version = version + 1, updated_at = now()
          where id = $1 and version = $2",
         case.id.0,
         case.version,
         resolution.map(Resolution::word),
         fixed_by,
+        known.map(|(how, _)| how.word()),
+        known.map(|(_, by)| by),
     );
     one(done.execute(tx.conn()).await?.rows_affected())
 }
@@ -160,7 +165,7 @@ pub struct ForceClose<'a> {
 pub async fn force_close(tx: &mut Tx, case: &Case, close: &ForceClose<'_>) -> Result<(), StoreError> {
     let done = sqlx::query!(
         "update fallout_case set status = 'force_closed', closed_at = now(), force_close_reason = $3, force_close_authority = $4,
-                force_close_impact = $5, force_closed_by = $6, force_close_approved_by = $7, version = version + 1, updated_at = now()
+                force_close_impact = $5, force_closed_by = $6, force_close_approved_by = $7, verification = 'none', verified_by = $7, version = version + 1, updated_at = now()
          where id = $1 and version = $2",
         case.id.0,
         case.version,

@@ -1,5 +1,6 @@
 //! Where a signal belongs: its order, its step in the ledger, and the cases that stand there.
 
+use chrono::{DateTime, Utc};
 use fallout_core::{
     case::CaseState,
     dedup::Position,
@@ -106,6 +107,8 @@ pub struct Over {
     pub state: CaseState,
     /// Where the history of its step stood when it was resolved.
     pub resolved: Option<Position>,
+    pub classification: String,
+    pub resolved_at: Option<DateTime<Utc>>,
     /// What it was linked to, instead of being solved.
     pub duplicate_of: Option<CaseId>,
 }
@@ -118,10 +121,11 @@ pub async fn of_step(tx: &mut Tx, tenant: &str, step: StepKey) -> Result<Option<
                   (select i.idempotency_key from intent i where i.step_id = s.id order by i.generation desc limit 1) as reference,
                   a.id as "case_id?", a.case_number as "case_number?", a.status as "status?", a.classification_code, a.version as "version?",
                   p.id as "over_id?", p.case_number as "over_number?", p.status as "over_status?", p.resolved_epoch, p.resolved_attempt,
-                  p.duplicate_of as "duplicate_of?"
+                  p.duplicate_of as "duplicate_of?", p.classification_code as "over_code?", p.resolved_at as "resolved_at?"
            from step s join order_run r on r.id = s.order_run_id join product_order o on o.id = r.order_id
            left join fallout_case a on a.step_id = s.id and a.status not in ('resolved', 'closed', 'force_closed', 'duplicate')
-           left join lateral (select c.id, c.case_number, c.status, c.resolved_epoch, c.resolved_attempt, c.duplicate_of
+           left join lateral (select c.id, c.case_number, c.status, c.resolved_epoch, c.resolved_attempt, c.duplicate_of,
+                      c.classification_code, c.resolved_at
                from fallout_case c where a.id is null and c.step_id = s.id order by c.created_at desc limit 1) p on true
            where s.id = $1 and s.tenant_id = $2"#,
         step.0,
@@ -144,7 +148,17 @@ pub async fn of_step(tx: &mut Tx, tenant: &str, step: StepKey) -> Result<Option<
         (Some(id), Some(case_number), Some(status)) => {
             let (resolved_epoch, resolved_attempt, duplicate_of) =
                 (r.resolved_epoch, r.resolved_attempt, r.duplicate_of);
-            Some(Over::try_from(Row { id, case_number, status, resolved_epoch, resolved_attempt, duplicate_of })?)
+            let (classification_code, resolved_at) = (r.over_code, r.resolved_at);
+            Some(Over::try_from(Row {
+                id,
+                case_number,
+                status,
+                resolved_epoch,
+                resolved_attempt,
+                duplicate_of,
+                classification_code,
+                resolved_at,
+            })?)
         }
         _ => None,
     };
@@ -173,7 +187,8 @@ pub async fn of_step(tx: &mut Tx, tenant: &str, step: StepKey) -> Result<Option<
 pub async fn of_key(tx: &mut Tx, tenant: &str, key: &str) -> Result<Option<Over>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select c.id, c.case_number, c.status, c.resolved_epoch, c.resolved_attempt, c.duplicate_of
+        "select c.id, c.case_number, c.status, c.resolved_epoch, c.resolved_attempt, c.duplicate_of, c.classification_code,
+                c.resolved_at
          from case_alias a join fallout_case c on c.id = a.fallout_case_id
          where a.tenant_id = $1 and a.match_key = $2
          order by c.status in ('resolved', 'closed', 'force_closed', 'duplicate'), c.created_at desc limit 1",
@@ -191,7 +206,8 @@ pub async fn original(tx: &mut Tx, case: CaseId) -> Result<Over, StoreError> {
                select id, duplicate_of from fallout_case where id = $1
                union all
                select c.id, c.duplicate_of from linked l join fallout_case c on c.id = l.duplicate_of)
-           select c.id, c.case_number, c.status, c.resolved_epoch, c.resolved_attempt, c.duplicate_of
+           select c.id, c.case_number, c.status, c.resolved_epoch, c.resolved_attempt, c.duplicate_of, c.classification_code,
+                  c.resolved_at
            from linked l join fallout_case c on c.id = l.id where l.duplicate_of is null"#,
         case.0,
     );
@@ -205,6 +221,8 @@ struct Row {
     resolved_epoch: Option<i32>,
     resolved_attempt: Option<i32>,
     duplicate_of: Option<uuid::Uuid>,
+    classification_code: Option<String>,
+    resolved_at: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<Row> for Over {
@@ -215,6 +233,8 @@ impl TryFrom<Row> for Over {
             number: parse_number(&r.case_number)?,
             state: r.status.parse()?,
             resolved: r.resolved_epoch.map(|epoch| Position { epoch, attempt: r.resolved_attempt }),
+            classification: r.classification_code.unwrap_or_default(),
+            resolved_at: r.resolved_at,
             duplicate_of: r.duplicate_of.map(CaseId),
         })
     }

@@ -28,6 +28,10 @@ pub struct Fields {
     pub review_at: Option<DateTime<Utc>>,
     pub resolution_code: Option<String>,
     pub fixing_action: Option<String>,
+    /// How it is known that it is resolved (machine, attested, none), and from where or whom.
+    pub verification: Option<String>,
+    pub verified_by: Option<String>,
+    pub verification_failures: i32,
     pub root_cause: Option<String>,
     pub preventive_follow_up: Option<String>,
     pub resolved_at: Option<DateTime<Utc>>,
@@ -41,7 +45,7 @@ pub async fn fields(tx: &mut Tx, case: CaseId) -> Result<Fields, StoreError> {
         Fields,
         r#"select c.source, c.source_event_id, c.root_process_instance_id, c.affected_line_ids, c.waiting_for, c.wait_reason,
                   c.wait_until, c.unresolved_reason, c.review_at, c.resolution_code, c.fixing_action, c.root_cause,
-                  c.preventive_follow_up, c.resolved_at, c.closed_at, d.case_number as "duplicate_of?"
+                  c.preventive_follow_up, c.verification, c.verified_by, c.verification_failures, c.resolved_at, c.closed_at, d.case_number as "duplicate_of?"
            from fallout_case c left join fallout_case d on d.id = c.duplicate_of where c.id = $1"#,
         case.0,
     );

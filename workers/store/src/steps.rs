@@ -21,6 +21,8 @@ pub struct Step {
     pub state: StepState,
     pub epoch: i32,
     pub gate: Option<ActionId>,
+    /// The action that asked for the step while it was at work.
+    pub stop: Option<ActionId>,
     pub last_action: Option<ActionId>,
     /// What the engine's variable held when the task was last fetched.
     pub seen_action: Option<ActionId>,
@@ -55,6 +57,7 @@ struct Row {
     state: String,
     epoch: i32,
     gate: Option<uuid::Uuid>,
+    stop: Option<uuid::Uuid>,
     last_action_id: Option<uuid::Uuid>,
     seen_action_id: Option<uuid::Uuid>,
     handled_codes: Vec<String>,
@@ -92,6 +95,7 @@ impl TryFrom<Row> for Step {
             state: r.state.parse()?,
             epoch: r.epoch,
             gate: r.gate.map(ActionId),
+            stop: r.stop.map(ActionId),
             last_action: r.last_action_id.map(ActionId),
             seen_action: r.seen_action_id.map(ActionId),
             handled_codes: r.handled_codes,
@@ -168,7 +172,7 @@ pub async fn find(tx: &mut Tx, key: StepKey) -> Result<Option<Step>, StoreError>
     let row = sqlx::query_as!(
         Row,
         r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
-                  s.epoch, s.gate, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
+                  s.epoch, s.gate, s.stop, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
                   r.lost_from, r.lost_to, s.restored_to,
                   (select c.case_number from fallout_case c where c.step_id = s.id
@@ -185,7 +189,7 @@ pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
         r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
-                  s.epoch, s.gate, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
+                  s.epoch, s.gate, s.stop, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
                   r.lost_from, r.lost_to, s.restored_to,
                   (select c.case_number from fallout_case c where c.step_id = s.id
@@ -203,6 +207,7 @@ pub struct Standing<'a> {
     pub state: StepState,
     pub epoch: i32,
     pub gate: Option<ActionId>,
+    pub stop: Option<ActionId>,
     pub last_action: Option<ActionId>,
     pub outputs: &'a Outputs,
     pub rejected_code: Option<&'a str>,
@@ -211,10 +216,10 @@ pub struct Standing<'a> {
 /// Writes the step's standing; `from` fences it: the row is held, but a rule that read another state is a bug.
 pub async fn set(tx: &mut Tx, key: StepKey, from: StepState, to: &Standing<'_>) -> Result<(), StoreError> {
     let done = sqlx::query!(
-        "update step set state = $3, epoch = $4, gate = $5, last_action_id = $6, outputs = $7, rejected_code = $8, updated_at = now()
+        "update step set state = $3, epoch = $4, gate = $5, last_action_id = $6, outputs = $7, rejected_code = $8, stop = $9, updated_at = now()
          where id = $1 and state = $2",
         key.0, from.word(), to.state.word(), to.epoch, to.gate.map(|g| g.0), to.last_action.map(|a| a.0),
-        Json(to.outputs) as _, to.rejected_code,
+        Json(to.outputs) as _, to.rejected_code, to.stop.map(|a| a.0),
     );
     match done.execute(tx.conn()).await?.rows_affected() {
         1 => Ok(()),

@@ -17,6 +17,7 @@ mod retention;
 mod seal;
 mod signals;
 mod sla;
+mod verify;
 mod waits;
 
 use std::{str::FromStr, sync::Arc};
@@ -140,10 +141,12 @@ pub enum Controller {
     Retention,
     /// Ends requests for approval that nobody decided in time.
     Approvals,
+    /// Reads what cases wait for before they are resolved.
+    Verify,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 12] = [
+    pub const ALL: [Controller; 13] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
@@ -156,6 +159,7 @@ impl Controller {
         Controller::Waits,
         Controller::Retention,
         Controller::Approvals,
+        Controller::Verify,
     ];
 
     pub fn name(self) -> &'static str {
@@ -172,6 +176,7 @@ impl Controller {
             Controller::Waits => "waits",
             Controller::Retention => "retention",
             Controller::Approvals => "approvals",
+            Controller::Verify => "verify",
         }
     }
 }
@@ -214,6 +219,7 @@ impl Ticker {
             Controller::Waits => waits::tick(&self.watch).await,
             Controller::Retention => retention::tick(&self.watch, &mut self.retention).await,
             Controller::Approvals => approvals::tick(&self.watch).await,
+            Controller::Verify => verify::tick(&self.watch).await,
         }
     }
 }

@@ -275,9 +275,12 @@ impl Desk {
         let ask = Ask::new(pending.tenant, &pending.stored.requested_by, &command)?;
         let (mut tx, accepted) = self.allowed_now(tx, &pending.case, &ask).await?;
         move_case(&mut tx, &mut pending.case, CaseEvent::ApprovalGranted).await?;
-        let state = if matches!(accepted, Accepted::Check(_)) { ActionState::Checking } else { ActionState::Requested };
-        actions::set_state(&mut tx, pending.stored.id, state, &Value::Null).await?;
-        let Some(step) = pending.case.step else { return Ok(tx) };
+        actions::set_state(&mut tx, pending.stored.id, take::begins(&accepted), &Value::Null).await?;
+        let Some(step) = pending.case.step else {
+            let action = pending.stored.id;
+            take::perform_without_step(&mut tx, &mut pending.case, action, &ask, &accepted).await?;
+            return Ok(tx);
+        };
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
         work.perform(&mut pending.case, pending.stored.id, &ask, accepted).await?;

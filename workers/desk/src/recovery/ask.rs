@@ -66,7 +66,7 @@ impl<'a> Ask<'a> {
     }
 
     pub fn asked(&self) -> Asked<'_> {
-        Asked { attested: self.attestation(), outputs: &self.command.outputs, impact: self.command.impact.as_deref() }
+        asked(&self.command)
     }
 
     /// The same for another case of the order: what is said about this step's effect says nothing about theirs.
@@ -76,6 +76,7 @@ impl<'a> Ask<'a> {
         command.idempotency_key = format!("{}/{case}", self.key());
         command.target = None;
         command.attestation = None;
+        command.check = false;
         command.outputs.clear();
         let hash = hash(case, self.action, &command);
         Ask { case, command, hash, ..*self }
@@ -102,6 +103,16 @@ impl<'a> Ask<'a> {
     }
 }
 
+/// What is given with it.
+pub(super) fn asked(command: &RecoveryCommand) -> Asked<'_> {
+    Asked {
+        attested: command.attestation.as_ref(),
+        outputs: &command.outputs,
+        impact: command.impact.as_deref(),
+        check: command.check,
+    }
+}
+
 async fn whereabouts(tx: &mut Tx, case: &Case) -> Result<CommandTarget, DeskError> {
     if let Some(step) = case.step {
         let at = steps::get(tx, step).await?.identity;
@@ -113,7 +124,7 @@ async fn whereabouts(tx: &mut Tx, case: &Case) -> Result<CommandTarget, DeskErro
 
 /// Of what the command says, in one form, however it was spelt.
 fn hash(case: CaseNumber, action: Action, command: &RecoveryCommand) -> String {
-    let content = json!([
+    let mut content = json!([
         "v1",
         case.to_string(),
         action,
@@ -124,6 +135,12 @@ fn hash(case: CaseNumber, action: Action, command: &RecoveryCommand) -> String {
         command.outputs,
         command.impact,
     ]);
+    if let Some(parts) = content.as_array_mut() {
+        parts.extend(command.check.then(|| "check".into()));
+        parts.extend(command.takeover.then(|| "takeover".into()));
+        // What was not there before leaves the hashes of then as they are.
+        parts.extend((!command.evidence.is_empty()).then(|| json!({ "evidence": command.evidence })));
+    }
     Sha256::digest(content.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -5,9 +5,12 @@ mod approve;
 mod ask;
 mod audit;
 mod check;
+mod outside;
 mod plan;
 mod refused;
+mod stop;
 mod take;
+mod takeover;
 mod withdraw;
 
 use fallout_core::{
@@ -30,7 +33,9 @@ pub(crate) use approve::issuer;
 pub(crate) use ask::Ask;
 pub use plan::Plan;
 pub use refused::NotRecovered;
+pub(crate) use stop::returns_to;
 pub use withdraw::Withdrawn;
+pub(crate) use withdraw::to_where_it_was;
 
 use crate::{Desk, DeskError, sla::hold, work::Work};
 
@@ -73,6 +78,9 @@ impl Recovery<'_> {
             attestation: self.attestation.clone(),
             outputs: self.outputs.clone(),
             impact: None,
+            evidence: Vec::new(),
+            check: false,
+            takeover: false,
         }
     }
 }
@@ -132,6 +140,7 @@ impl Desk {
     ) -> Result<(Tx, Taken), DeskError> {
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
+        let case = work.take_over(case, ask).await?;
         let mut taken = work.take(case, ask).await?;
         if ask.action == Action::CancelOrder {
             let run = work.run.id;

@@ -37,7 +37,10 @@ impl Desk {
             }
             Some(step) => {
                 let step = steps::get(&mut tx, step).await?;
-                Work::on(self, tx, step).await?.accepts(&case, &ask).await?
+                let mut work = Work::on(self, tx, step).await?;
+                // Written where nobody sees it: the transaction is never committed.
+                let case = work.take_over(case.clone(), &ask).await?;
+                work.accepts(&case, &ask).await?
             }
         };
         let declaration = ask.action.declaration();
@@ -53,6 +56,14 @@ fn changes(ask: &Ask<'_>, stands: CaseState, accepted: &Accepted) -> Result<Vec<
         return Ok(vec![
             format!("the case goes from {stands} to {waits}"),
             "a second person is asked to agree to exactly this command".into(),
+        ]);
+    }
+    if *accepted == Accepted::Stop {
+        return Ok(vec![
+            "the exchange under way runs to its end and is recorded; no retry and no lookup follows it".into(),
+            "then everything is checked again over what is known by then: the action has the step, or is refused and \
+             the step goes on"
+                .into(),
         ]);
     }
     let recovering = next(stands, CaseEvent::ActionRequested)?;
@@ -75,7 +86,16 @@ fn changes(ask: &Ask<'_>, stands: CaseState, accepted: &Accepted) -> Result<Vec<
             changes.push("the effect counts as undone, by your word; the case is resolved".into())
         }
         Accepted::Check(_) => changes.push("the downstream is asked; its answer settles the step or is told".into()),
-        Accepted::EndCase => {}
+        Accepted::SaidOutside { settles } => {
+            if let Some(outcome) = settles {
+                changes.push(format!("what was unknown is settled as {}, by your word", outcome.word()));
+            }
+            changes.push(
+                "the downstream is asked whether it is so; where it cannot be, the case is resolved by your word"
+                    .into(),
+            );
+        }
+        Accepted::EndCase | Accepted::Stop => {}
     }
     changes.push(format!("verified when: {}", declaration.expected));
     Ok(changes)

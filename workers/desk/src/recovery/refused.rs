@@ -62,6 +62,7 @@ pub(super) fn name(e: &DeskError) -> Option<&'static str> {
         DeskError::KeyReused(_) => "key_reused",
         DeskError::NoReason => "no_reason",
         DeskError::NoReference => "no_reference",
+        DeskError::Evidence(_) => "no_evidence",
         _ => return None,
     })
 }

@@ -7,6 +7,7 @@ use fallout_core::{
     ids::{ActionId, AttemptId, CaseNumber, CommandId},
     outcome::Outcome,
     step::{Outputs, StepState},
+    verification::Verification,
 };
 use fallout_store::{
     Tx,
@@ -18,13 +19,14 @@ use fallout_store::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{Taken, approve, ask::Ask, withdraw};
+use super::{Taken, approve, ask::Ask, outside, withdraw};
 use crate::{
     Desk, DeskError,
     case_command::{Entry, told},
     cases::{complete_action, move_case},
     guarding::guarded_without_step,
     lifecycle::{Fixed, resolve},
+    verification::Proof,
     work::Work,
 };
 
@@ -36,12 +38,34 @@ pub(super) async fn without_step(
     ask: &Ask<'_>,
 ) -> Result<(Tx, Taken), DeskError> {
     let now = tx.now().await?;
-    guarded_without_step(&case, ask.action, &ask.asked(), now)?;
+    let accepted = guarded_without_step(&case, ask.action, &ask.asked(), now)?;
     let taken = match ask.action.declaration().approval {
         Approval::SecondPerson => approve::request(desk, &mut tx, &mut case, ask, json!({})).await?,
-        Approval::One => return Err(Refusal::NoStep.into()),
+        Approval::One => {
+            let action = store(&mut tx, &case, ask, json!({}), begins(&accepted)).await?;
+            perform_without_step(&mut tx, &mut case, action, ask, &accepted).await?;
+            Taken { action, repeated: false, also: Vec::new(), approval: None }
+        }
     };
     Ok((tx, taken))
+}
+
+/// What can be done for a case that belongs to no step.
+pub(super) async fn perform_without_step(
+    tx: &mut Tx,
+    case: &mut Case,
+    action: ActionId,
+    ask: &Ask<'_>,
+    accepted: &Accepted,
+) -> Result<(), DeskError> {
+    if !matches!(accepted, Accepted::SaidOutside { .. }) {
+        return Err(Refusal::NoStep.into());
+    }
+    let payload = json!({ "action": action, "type": ask.action, "attestation": ask.command.attestation });
+    let event = CaseEvent::ActionRequested;
+    told(tx, case, &Entry { by: ask.principal.into(), event, reason: Some(ask.reason()), payload }).await?;
+    move_case(tx, case, event).await?;
+    outside::without_step(tx, case, action, ask).await
 }
 
 /// The action with everything that was asked, and its entry in the timeline.
@@ -81,7 +105,7 @@ impl Work<'_> {
             let at = self.whereabouts();
             return approve::request(self.desk, &mut self.tx, &mut case, ask, at).await;
         }
-        let state = if matches!(accepted, Accepted::Check(_)) { ActionState::Checking } else { ActionState::Requested };
+        let state = begins(&accepted);
         let at = self.whereabouts();
         let action = store(&mut self.tx, &case, ask, at, state).await?;
         self.perform(&mut case, action, ask, accepted).await?;
@@ -107,29 +131,47 @@ impl Work<'_> {
         accepted: Accepted,
     ) -> Result<(), DeskError> {
         let payload = json!({ "action": action, "type": ask.action, "attestation": ask.command.attestation });
-        let entry =
-            Entry { by: ask.principal.into(), event: CaseEvent::ActionRequested, reason: Some(ask.reason()), payload };
+        let event = if accepted == Accepted::Stop { CaseEvent::StopRequested } else { CaseEvent::ActionRequested };
+        let entry = Entry { by: ask.principal.into(), event, reason: Some(ask.reason()), payload };
         told(&mut self.tx, case, &entry).await?;
-        move_case(&mut self.tx, case, CaseEvent::ActionRequested).await?;
         match accepted {
-            Accepted::Correlate { settles } => {
-                let command = self.correlation(action, ask);
-                self.reserve(action, ask, settles, &command).await
-            }
-            Accepted::HandOut { settles } => {
-                let command = self.hand_out(action);
-                self.reserve(action, ask, settles, &command).await
-            }
+            Accepted::Stop => return self.ask_to_stop(action).await,
+            _ => move_case(&mut self.tx, case, event).await?,
+        }
+        match accepted {
+            Accepted::Correlate { settles } => self.correlate(action, ask, settles).await,
+            Accepted::HandOut { settles } => self.hand_out_again(action, ask, settles).await,
             Accepted::RecordUndone => self.record_undone(case, action, ask).await,
+            Accepted::SaidOutside { settles } => self.said_outside(case, action, ask, settles).await,
             Accepted::Check(attempt) => self.ask_downstream(attempt).await,
             // Ended by its approval only.
-            Accepted::EndCase => Err(Refusal::ApprovalUnderWay.into()),
+            Accepted::EndCase | Accepted::Stop => Err(Refusal::ApprovalUnderWay.into()),
         }
     }
 
     /// The lookups controller reads next what the action is about.
     async fn ask_downstream(&mut self, attempt: AttemptId) -> Result<(), DeskError> {
         Ok(attempts::set_next_read(&mut self.tx, attempt, Some(self.now)).await?)
+    }
+
+    pub(super) async fn correlate(
+        &mut self,
+        action: ActionId,
+        ask: &Ask<'_>,
+        settles: Option<Outcome>,
+    ) -> Result<(), DeskError> {
+        let command = self.correlation(action, ask);
+        self.reserve(action, ask, settles, &command).await
+    }
+
+    pub(super) async fn hand_out_again(
+        &mut self,
+        action: ActionId,
+        ask: &Ask<'_>,
+        settles: Option<Outcome>,
+    ) -> Result<(), DeskError> {
+        let command = self.hand_out(action);
+        self.reserve(action, ask, settles, &command).await
     }
 
     /// What the token's variable held when its task was last claimed: an action is taken by whoever still holds that.
@@ -170,6 +212,8 @@ impl Work<'_> {
         if let (Some(outcome), Some(said)) = (settles, ask.attestation()) {
             self.attest(ask.principal, said, &outcome).await?;
         }
+        // Without the action it would go on.
+        self.step.stop = self.step.state.is_live().then_some(action);
         self.step.gate = Some(action);
         // A skip's outputs count from here on: the engine goes on to later steps before anyone can tell us that it did.
         let none = Outputs::new();
@@ -180,7 +224,12 @@ impl Work<'_> {
     }
 
     /// Every unresolved attempt of the generation is about the same key, so what is attested settles all of them.
-    async fn attest(&mut self, principal: &str, said: &Attestation, outcome: &Outcome) -> Result<(), DeskError> {
+    pub(super) async fn attest(
+        &mut self,
+        principal: &str,
+        said: &Attestation,
+        outcome: &Outcome,
+    ) -> Result<(), DeskError> {
         let detail = json!(said);
         let unresolved: Vec<_> = self.attempts.iter().filter(|a| a.is_unresolved()).map(|a| a.id).collect();
         for attempt in unresolved {
@@ -200,7 +249,8 @@ impl Work<'_> {
         steps::set_undone(&mut self.tx, self.step.key).await?;
         move_case(&mut self.tx, case, CaseEvent::ActionStarted).await?;
         complete_action(&mut self.tx, case, action, "attested as undone outside").await?;
-        let fixed = Fixed { how: Some(Resolution::UndoneOutside), by: Some(action.to_string()) };
+        let proof = Some(Proof { how: Verification::Attested, by: ask.principal.to_owned() });
+        let fixed = Fixed { how: Some(Resolution::UndoneOutside), by: Some(action.to_string()), proof };
         resolve(&mut self.tx, case, &fixed, "desk", ask.reason()).await
     }
 
@@ -228,14 +278,21 @@ impl Work<'_> {
         if action.state != ActionState::Requested || !commands::withdraw(&mut self.tx, action.id, why).await? {
             return Ok(false);
         }
-        self.open_gate().await?;
-        withdraw::taken_back(&mut self.tx, case, &action, Actor::System("desk"), why).await?;
+        let goes_on = self.leave_gate().await?;
+        withdraw::taken_back(&mut self.tx, case, &action, goes_on, Actor::System("desk"), why).await?;
         Ok(true)
     }
+}
 
-    /// The step waits for another action; what it was given is gone.
-    pub(super) async fn open_gate(&mut self) -> Result<(), DeskError> {
-        self.step.gate = None;
-        self.stand(StepState::Parked, &Outputs::new(), None).await
+/// Where an action stands at first.
+pub(super) fn begins(accepted: &Accepted) -> ActionState {
+    match accepted {
+        Accepted::Check(_) => ActionState::Checking,
+        Accepted::Stop => ActionState::Stopping,
+        Accepted::Correlate { .. }
+        | Accepted::HandOut { .. }
+        | Accepted::RecordUndone
+        | Accepted::SaidOutside { .. }
+        | Accepted::EndCase => ActionState::Requested,
     }
 }

@@ -16,7 +16,7 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{NotRecovered, audit};
+use super::{NotRecovered, audit, returns_to};
 use crate::{Desk, DeskError, cases::move_case, sla::hold, work::Work};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,17 +60,25 @@ impl Desk {
         if stored.state == ActionState::Withdrawn {
             return Ok(Withdrawn { action, case: case.number, state: case.state, already: true });
         }
+        let (mut goes_on, mut waits) = (false, false);
         match (stored.action, stored.state) {
             (Action::CancelOrder, state) if !state.is_over() => return Err(NotRecovered::CancelStands.into()),
             (_, ActionState::Requested) if commands::withdraw(&mut tx, action, reason).await? => {
-                tx = self.free(tx, &case).await?;
+                (tx, goes_on) = self.free(tx, &case).await?;
+            }
+            (_, ActionState::Stopping) => {
+                tx = self.go_on_as_before(tx, &case).await?;
+                waits = true;
             }
             (_, ActionState::Requested) => return Err(NotRecovered::Sent(action).into()),
             (_, ActionState::Checking) => {}
             (_, ActionState::AwaitingApproval) => void(&mut tx, action).await?,
             (_, state) => return Err(NotRecovered::NotWithdrawable(action, state).into()),
         }
-        taken_back(&mut tx, &mut case, &stored, Actor::User(principal), reason).await?;
+        match waits {
+            true => told_back(&mut tx, &case, &stored, Actor::User(principal), reason).await?,
+            false => taken_back(&mut tx, &mut case, &stored, goes_on, Actor::User(principal), reason).await?,
+        }
         let asked =
             audit::Asked::about(tenant, "withdraw", principal, case.number.to_string(), action.to_string(), reason);
         audit::accepted(&mut tx, &asked, action, false).await?;
@@ -78,11 +86,23 @@ impl Desk {
         Ok(Withdrawn { action, case: case.number, state: case.state, already: false })
     }
 
-    async fn free(&self, mut tx: Tx, case: &Case) -> Result<Tx, DeskError> {
+    /// Whether the step goes on as it would have.
+    async fn free(&self, mut tx: Tx, case: &Case) -> Result<(Tx, bool), DeskError> {
+        let Some(step) = case.step else { return Ok((tx, false)) };
+        let step = steps::lock(&mut tx, step).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        let goes_on = work.leave_gate().await?;
+        Ok((work.tx, goes_on))
+    }
+
+    /// What is under way was never interrupted.
+    async fn go_on_as_before(&self, mut tx: Tx, case: &Case) -> Result<Tx, DeskError> {
         let Some(step) = case.step else { return Ok(tx) };
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
-        work.open_gate().await?;
+        work.step.stop = None;
+        let (state, outputs) = (work.step.state, work.step.outputs.clone());
+        work.stand(state, &outputs, None).await?;
         Ok(work.tx)
     }
 }
@@ -99,19 +119,27 @@ pub(super) async fn taken_back(
     tx: &mut Tx,
     case: &mut Case,
     action: &StoredAction,
+    goes_on: bool,
     by: Actor<'_>,
     why: &str,
 ) -> Result<(), DeskError> {
+    told_back(tx, case, action, by, why).await?;
+    move_case(tx, case, CaseEvent::ActionWithdrawn).await?;
+    to_where_it_was(tx, case, returns_to(action.case_was, goes_on)).await
+}
+
+async fn told_back(tx: &mut Tx, case: &Case, action: &StoredAction, by: Actor<'_>, why: &str) -> Result<(), DeskError> {
     actions::set_state(tx, action.id, ActionState::Withdrawn, &json!({ "why": why })).await?;
     let payload = json!({ "action": action.id, "type": action.action });
-    cases::append_event(tx, Uuid::now_v7(), case, CaseEvent::ActionWithdrawn, by, Some(why), &payload).await?;
-    move_case(tx, case, CaseEvent::ActionWithdrawn).await?;
-    to_its_people(tx, case, action.case_was).await
+    Ok(cases::append_event(tx, Uuid::now_v7(), case, CaseEvent::ActionWithdrawn, by, Some(why), &payload).await?)
 }
 
 /// Nobody loses a case by asking for something: who had it has it again.
 pub(super) async fn to_its_people(tx: &mut Tx, case: &mut Case, was: Option<CaseState>) -> Result<(), DeskError> {
-    let back = was.map_or(CaseState::Classified, CaseState::returns_to);
+    to_where_it_was(tx, case, returns_to(was, false)).await
+}
+
+pub(crate) async fn to_where_it_was(tx: &mut Tx, case: &mut Case, back: CaseState) -> Result<(), DeskError> {
     if case.state == CaseState::Classified && back != case.state {
         cases::set_state(tx, case, back).await?;
         case.state = back;

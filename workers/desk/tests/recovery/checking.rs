@@ -1,7 +1,7 @@
 //! Reconciling: the downstream is asked, and what it says is on the case.
 
 use fallout_core::{
-    action::{Action, ActionState},
+    action::{Action, ActionState, command::RecoveryCommand},
     case::{CaseEvent, CaseState},
     lookup::Said,
     step::Outputs,
@@ -60,4 +60,35 @@ async fn a_check_without_an_answer_ends_by_name_and_leaves_the_case_to_its_peopl
     assert_eq!(back.state, CaseState::Classified);
     house.read(attempt, found()).await;
     assert_eq!(house.state(case).await, CaseState::Classified, "what is found later is found all the same");
+}
+
+#[tokio::test]
+async fn an_action_on_an_unknown_outcome_goes_on_when_the_downstream_says_what_it_needs() {
+    let mut house = House::new(|_| {}).await;
+    let check = |case, action, key: &str| RecoveryCommand { check: true, ..command(case, action, key) };
+    let (case, attempt) = house.unknown("there").await;
+    house.give(&check(case, Action::RetryStep, "k-1")).await.unwrap();
+    assert_eq!(house.desk.actions(TENANT, case).await.unwrap()[0].state, ActionState::Checking);
+    house.read(attempt, found()).await;
+    let action = house.desk.actions(TENANT, case).await.unwrap().remove(0);
+    assert_eq!((action.state, action.result.unwrap()["refusal"].as_str()), (ActionState::Failed, Some("applied")));
+    let detail = house.desk.case(TENANT, case).await.unwrap();
+    assert_eq!(detail.case.recommended_action.as_deref(), Some("RESUME_WORKFLOW"));
+    assert_eq!(house.state(case).await, CaseState::Classified);
+
+    let (case, attempt) = house.unknown("also-there").await;
+    house.give(&check(case, Action::ResumeWorkflow, "k-2")).await.unwrap();
+    house.read(attempt, found()).await;
+    let action = house.desk.actions(TENANT, case).await.unwrap().remove(0);
+    assert_eq!((action.state, house.state(case).await), (ActionState::Requested, CaseState::Recovering));
+    let sent = house.desk.take_commands(10).await.unwrap();
+    assert_eq!(sent.iter().filter(|c| c.command.kind() == "recover").count(), 1, "the relay has it");
+
+    let (case, attempt) = house.unknown("silent").await;
+    house.give(&check(case, Action::RetryStep, "k-3")).await.unwrap();
+    for _ in 0..4 {
+        house.read(attempt, Said::Nothing { why: "HTTP 503".into() }).await;
+    }
+    assert_eq!(house.desk.actions(TENANT, case).await.unwrap()[0].state, ActionState::Failed);
+    assert_eq!(house.state(case).await, CaseState::Classified);
 }

@@ -229,6 +229,9 @@ pub fn command(case: CaseNumber, action: Action, key: &str) -> RecoveryCommand {
         attestation: None,
         outputs: Outputs::new(),
         impact: None,
+        evidence: Vec::new(),
+        check: false,
+        takeover: false,
     }
 }
 

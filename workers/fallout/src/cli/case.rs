@@ -1,6 +1,7 @@
 //! `fallout case list | show | open | recover | severity | take | …`: what an operator uses instead of Cockpit.
 
 mod bulk;
+mod evidence;
 pub mod list;
 mod open;
 mod people;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 
 use clap::Subcommand;
 use fallout_core::ids::CaseNumber;
-use fallout_desk::{Desk, DeskError, NotRecovered};
+use fallout_desk::{Desk, DeskError, NoEvidence, NotRecovered};
 
 use super::Context;
 use crate::{codes::Failure, exit::Exit};
@@ -45,6 +46,7 @@ pub enum Command {
     #[command(flatten)]
     Actions(recover::Command),
     Severity(severity::Args),
+    Evidence(evidence::Args),
     #[command(flatten)]
     People(people::Command),
 }
@@ -59,6 +61,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         Command::People(command) => people::run(command, &desk, context).await?,
         Command::Open(args) => open::run(args, &desk, context).await?,
         Command::Severity(args) => severity::run(args, &desk, context).await?,
+        Command::Evidence(args) => evidence::run(args, &desk, context).await?,
         Command::Recover(args) => recover::run(args, &desk, context).await?,
         Command::Actions(command) => recover::decide(command, &desk, context).await?,
     }
@@ -102,6 +105,8 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
         DeskError::Recovery(NotRecovered::Malformed(_)) => "FO-060",
         DeskError::Recovery(NotRecovered::NoSuchApproval(_) | NotRecovered::NotApprovable(_)) => "FO-062",
         DeskError::Recovery(_) => "FO-061",
+        DeskError::Evidence(NoEvidence::NotThere { .. } | NoEvidence::Several(_)) => "FO-091",
+        DeskError::Evidence(_) => "FO-090",
         DeskError::StaleVersion { .. } => "FO-043",
         DeskError::NotAllowed(_) => "FO-044",
         DeskError::BadText(_)

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Run the controllers: relay, lookups, gone-tasks, signals, cancellations, orders, seal, sla, problems, waits, retention,
-/// approvals
+/// approvals, verify
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this one

@@ -84,6 +84,8 @@ pub const CODES: &[Code] = codes![
     "FO-073" Usage,
     "FO-080" Refused,
     "FO-081" Usage,
+    "FO-090" Usage,
+    "FO-091" Missing,
     "FO-101" Missing,
     "FO-102" Refused,
     "FO-103" Refused,

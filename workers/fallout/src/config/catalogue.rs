@@ -10,6 +10,7 @@ use fallout_bpmn::TopicCodes;
 use fallout_core::{
     authority::Authorities, catalogue::Catalogue, check::Finding, customer::CustomerPolicy, operation::Operation,
     personal::PersonalData, problem::ProblemRules, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
+    verification::VerificationRules,
 };
 use serde::de::DeserializeOwned;
 
@@ -27,6 +28,7 @@ const SLA: (&str, &str) = ("config/sla.toml", shipped::SLA);
 const PROBLEMS: (&str, &str) = ("config/problems.toml", shipped::PROBLEMS);
 const PERSONAL_DATA: (&str, &str) = ("config/personal-data.toml", shipped::PERSONAL_DATA);
 const AUTHORITY: (&str, &str) = ("config/authority.toml", shipped::AUTHORITY);
+const VERIFICATION: (&str, &str) = ("config/verification.toml", shipped::VERIFICATION);
 
 /// A file as (name for messages, content).
 pub(super) type NamedText = (String, String);
@@ -67,6 +69,7 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let checked = |personal: &PersonalData| personal.check(&severity);
     let personal = reference(&settings.personal_data, PERSONAL_DATA, checked, &mut problems);
     let authority = reference(&settings.authority, AUTHORITY, Authorities::check, &mut problems);
+    let verification = reference(&settings.verification, VERIFICATION, VerificationRules::check, &mut problems);
     let texts = if paths.is_empty() {
         folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems)
     } else {
@@ -81,6 +84,7 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
             sla,
             problems: rules,
             authority,
+            verification,
             personal,
             ..Default::default()
         },
@@ -90,6 +94,10 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     };
     texts.iter().for_each(|(file, text)| read.take(file, text));
     read.pair(paths.is_empty());
+    if paths.is_empty() {
+        let unknown = read.catalogue.verification.unknown(|op| read.catalogue.operation(op).is_some());
+        read.problems.extend(unknown.into_iter().map(|what| Problem::new(VERIFICATION.0, what)));
+    }
     let beside = read.catalogue.beside_their_step();
     let tenants = settings.tenants.display().to_string();
     read.problems.extend(beside.into_iter().map(|what| Problem::new(&tenants, what)));

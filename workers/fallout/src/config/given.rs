@@ -13,7 +13,7 @@ const OTHERS: [&str; 2] = ["FALLOUT_CONFIG", "FALLOUT_LOG"];
 /// Well-known names of two settings.
 const ALIASES: [(&str, &str); 2] = [("DATABASE_URL", "database.url"), ("CAMUNDA_URL", "engine.url")];
 /// Settings that name a file or folder.
-const PATHS: [&str; 12] = [
+const PATHS: [&str; 13] = [
     "catalogue.operations",
     "catalogue.taxonomy",
     "catalogue.tenants",
@@ -21,6 +21,7 @@ const PATHS: [&str; 12] = [
     "catalogue.personal_data",
     "catalogue.severity",
     "catalogue.authority",
+    "catalogue.verification",
     "catalogue.sla",
     "catalogue.problems",
     "catalogue.models",

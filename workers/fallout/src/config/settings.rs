@@ -43,6 +43,7 @@ pub struct CatalogueSettings {
     pub problems: PathBuf,
     pub personal_data: PathBuf,
     pub authority: PathBuf,
+    pub verification: PathBuf,
     pub models: PathBuf,
 }
 

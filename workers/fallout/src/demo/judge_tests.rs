@@ -27,6 +27,7 @@ fn step(line: &str, name: &str, state: StepState) -> StepView {
         state,
         epoch: 0,
         gate: None,
+        stop: None,
         last_action: None,
         seen_action: None,
         handled_codes: Vec::new(),

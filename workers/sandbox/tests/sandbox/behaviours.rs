@@ -36,6 +36,7 @@ async fn each_behaviour_shows_the_client_and_the_book_what_its_name_says() {
         ("behaviour = 'slow'\nms = 20", "201", 1, "completed"),
         ("behaviour = 'reject'\ncode = 'PRODUCT_NOT_AVAILABLE'", "422", 0, "404"),
         ("behaviour = 'unavailable_before'", "503", 0, "404"),
+        ("behaviour = 'unavailable_late'\nms = 20", "503", 0, "404"),
         ("behaviour = 'error_after'", "500", 1, "completed"),
         ("behaviour = 'timeout_before'", "timeout", 0, "404"),
         ("behaviour = 'timeout_after'", "timeout", 1, "completed"),

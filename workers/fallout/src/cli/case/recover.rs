@@ -17,7 +17,7 @@ use fallout_core::{
 use fallout_desk::{Approved, Desk, DeskError, NotRecovered, Plan, Taken, Withdrawn};
 use uuid::Uuid;
 
-use super::{principal, told};
+use super::{evidence, principal, told};
 use crate::{cli::Context, cli::action::find, codes::Failure};
 
 /// Choose how a case goes on
@@ -28,17 +28,19 @@ Examples:
   fallout case recover fc-13 --action resume --reason 'service is there' --attest applied --reference INC-881 --output serviceId=S-77
   fallout case recover fc-14 --action cancel --reason 'customer withdrew' --dry-run
   fallout case recover fc-15 --action force-close --reason 'CHG-7' --impact 'the old tariff stays until May'
+  fallout case recover fc-16 --action resolve-outside --reason 'made by hand' --attest applied --reference INC-9 --evidence scan.pdf
   fallout case recover --command command.json
 
 `fallout action list` shows every action. A step whose outcome is unknown needs an attestation: applied allows resume,
-not-applied allows retry; or ask the downstream: --action reconcile. An attestation is kept as evidence under your name.
-While an attempt is still open, every action is refused: wait for its end.")]
+not-applied allows retry; or ask the downstream: --action reconcile, or --check to have it asked and the action done if it fits. An attestation is kept as evidence under your name.
+An action on a step that is at work waits for the end of the exchange: nothing follows that, and then it is checked again.
+Where the worker is dead: --takeover, once its time is over; the outcome is unknown from then on.")]
 pub struct Args {
     /// Case number, e.g. fc-100001
     #[arg(required_unless_present = "command", conflicts_with = "command")]
     pub id: Option<String>,
     /// The whole command as JSON, from a file or `-` for standard input (docs/ACTIONS.md)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "reason", "attest", "outputs", "impact", "idempotency_key"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "reason", "attest", "outputs", "impact", "evidence", "check", "takeover", "idempotency_key"])]
     pub command: Option<PathBuf>,
     /// What to do, e.g. retry; see `fallout action list`
     #[arg(long, value_name = "ACTION", required_unless_present = "command")]
@@ -49,6 +51,9 @@ pub struct Args {
     /// What you found out about the effect outside
     #[arg(long, value_enum, requires = "reference")]
     pub attest: Option<Attest>,
+    /// A file that shows it, kept with the case; may be repeated (at most 1 MiB each)
+    #[arg(long, value_name = "FILE")]
+    pub evidence: Vec<PathBuf>,
     /// Where the proof can be found: a ticket, a mail, a screen
     #[arg(long, value_name = "TEXT", requires = "attest")]
     pub reference: Option<String>,
@@ -58,6 +63,12 @@ pub struct Args {
     /// What a force close means for the customer
     #[arg(long, value_name = "TEXT")]
     pub impact: Option<String>,
+    /// The outcome is unknown: have the downstream asked first, and decide on its answer
+    #[arg(long, conflicts_with = "attest")]
+    pub check: bool,
+    /// The worker of the open attempt is dead: call its outcome unknown now, then do this
+    #[arg(long)]
+    pub takeover: bool,
     /// Makes the command safe to repeat: the same key with the same content is answered, not done again
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
@@ -118,6 +129,11 @@ pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<(
         let plan = desk.plan(tenant, &principal, &command).await.map_err(told)?;
         context.out.data(&plan, || planned(&plan))?;
         return Ok(());
+    }
+    let mut command = command;
+    for file in &args.evidence {
+        let kept = evidence::add(desk, tenant, &principal, &command.fallout_case_id, file, None).await?;
+        command.evidence.push(kept.sha256);
     }
     let taken = desk.command(tenant, &principal, &command).await.map_err(told)?;
     context.out.data(&taken, || taken_text(&command.fallout_case_id, &taken))?;
@@ -184,6 +200,9 @@ fn from_flags(args: &Args, principal: &str) -> anyhow::Result<RecoveryCommand> {
         attestation,
         outputs: args.outputs.iter().map(text).collect(),
         impact: args.impact.clone(),
+        evidence: Vec::new(),
+        check: args.check,
+        takeover: args.takeover,
     })
 }
 

@@ -6,7 +6,10 @@ mod ledger;
 use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
-use fallout_core::{action::catalogue::Contact, decide::classification};
+use fallout_core::{
+    action::{ActionState, catalogue::Contact},
+    decide::classification,
+};
 use fallout_desk::{ActionView, CaseDetail, Desk};
 use fallout_store::actions::StoredAction;
 
@@ -75,6 +78,8 @@ pub fn text(detail: &CaseDetail, taken: &[StoredAction]) -> String {
     ledger::attempts(&mut out, &detail.attempts);
     signals(&mut out, detail);
     timeline(&mut out, detail, taken);
+    evidence(&mut out, detail);
+    under_way(&mut out, detail);
     actions(&mut out, detail);
     related(&mut out, detail);
     out
@@ -127,6 +132,12 @@ fn standing(out: &mut String, detail: &CaseDetail) {
         let by = fields.fixing_action.as_ref().map(|by| format!(", by {by}")).unwrap_or_default();
         row(out, "resolution", &format!("{code}{by}{when}"));
     }
+    if let Some(how) = &fields.verification {
+        row(out, "verified", &format!("{how}, by {}", fields.verified_by.as_deref().unwrap_or("-")));
+    }
+    if fields.verification_failures > 0 {
+        row(out, "not verified", &format!("{} times so far", fields.verification_failures));
+    }
     maybe(out, "root cause", fields.root_cause.as_deref());
     maybe(out, "follow-up", fields.preventive_follow_up.as_deref());
     maybe(out, "closed", fields.closed_at.map(at).as_deref());
@@ -173,6 +184,50 @@ fn timeline(out: &mut String, detail: &CaseDetail, taken: &[StoredAction]) {
         let said = format!("{} by {}: {}", change.event, change.by, change.reason);
         let _ = writeln!(out, "  last reason given, for the audit: {}", plain(&said));
     }
+}
+
+fn evidence(out: &mut String, detail: &CaseDetail) {
+    if detail.evidence.is_empty() {
+        return;
+    }
+    let _ = writeln!(out, "\nEvidence (fallout case evidence get {} SHA256)", detail.case.case_number);
+    for file in &detail.evidence {
+        let hash: String = file.sha256.chars().take(12).collect();
+        let erased = if file.erased_at.is_some() { ", erased" } else { "" };
+        let _ = writeln!(
+            out,
+            "  {hash}  {}  {}, {} bytes, by {} {}{erased}",
+            plain(&file.name),
+            plain(&file.media_type),
+            file.size_bytes,
+            plain(&file.added_by),
+            at(file.added_at)
+        );
+    }
+}
+
+/// What waits, for what, and the commands that go on with it or end it.
+fn under_way(out: &mut String, detail: &CaseDetail) {
+    let Some(waits) = &detail.under_way else { return };
+    let _ = writeln!(out, "\nUnder way");
+    row(out, "action", &format!("{}, asked for by {}: {}", action_name(waits.kind), waits.requested_by, waits.reason));
+    let state = match waits.state {
+        ActionState::Stopping => "waits for the end of the exchange, and is then checked again over what is known",
+        ActionState::Checking => "the downstream is asked",
+        ActionState::AwaitingApproval => "waits for a second person",
+        _ => "accepted; its effect is not seen yet",
+    };
+    row(out, "state", state);
+    if let Some(approval) = &waits.approval {
+        row(
+            out,
+            "who agrees",
+            &format!("another person, with a token of their own (FALLOUT_TOKEN), until {}", at(approval.expires_at)),
+        );
+        row(out, "agree", &format!("fallout case approve {} --reason TEXT", approval.id));
+        row(out, "refuse", &format!("fallout case refuse-approval {} --reason TEXT", approval.id));
+    }
+    row(out, "take back", &format!("fallout case withdraw {} --reason TEXT", waits.action));
 }
 
 fn actions(out: &mut String, detail: &CaseDetail) {

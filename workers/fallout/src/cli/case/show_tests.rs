@@ -2,7 +2,7 @@
 
 use chrono::DateTime;
 use fallout_core::{
-    action::{Action, ActionState},
+    action::{Action, ActionState, approval::ApprovalState},
     authority::Authorities,
     case::Severity,
     customer::CustomerStatus,
@@ -11,8 +11,9 @@ use fallout_core::{
     severity::{Derived, Factor, Reason, Source},
     step::Outputs,
 };
-use fallout_desk::{AttemptView, CaseClock, CaseLine, Change, Judgement, Known, LineContext, OrderContext};
+use fallout_desk::{AttemptView, CaseClock, CaseLine, Change, Judgement, Known, LineContext, OrderContext, UnderWay};
 use fallout_store::{
+    approvals::Approval,
     cases::EventLine,
     show::{Fields, ProblemOf, RelatedCase, SignalLine},
 };
@@ -71,6 +72,8 @@ fn case(classification: &str) -> CaseDetail {
         timeline_entries: 0,
         signals: Vec::new(),
         signals_received: 0,
+        evidence: Vec::new(),
+        under_way: None,
         attempts: Vec::new(),
         actions: vec![view(Action::RetryStep, None)],
         related: Vec::new(),
@@ -295,4 +298,39 @@ fn a_case_is_told_whole() {
     detail.related = vec![related("fc-9", "same order"), related("fc-13", "same problem")];
     let expected = include_str!("show_expected.txt");
     assert_eq!(text(&detail, &[]), expected, "{}", text(&detail, &[]));
+}
+
+#[test]
+fn what_waits_for_a_second_person_is_shown_with_the_commands_that_decide_it() {
+    let id = Uuid::from_u128(7);
+    let approval = Approval {
+        id,
+        tenant: "t".into(),
+        action: ActionId(Uuid::from_u128(8)),
+        case: CaseId(Uuid::nil()),
+        command_hash: String::new(),
+        case_version: 3,
+        requester: "local:ann".into(),
+        state: ApprovalState::Requested,
+        expires_at: DateTime::UNIX_EPOCH,
+    };
+    let waits = UnderWay {
+        action: approval.action,
+        kind: Action::ForceClose,
+        state: ActionState::AwaitingApproval,
+        requested_by: "local:ann".into(),
+        reason: "CHG-7".into(),
+        approval: Some(approval),
+    };
+    let detail = CaseDetail { under_way: Some(waits), ..case("DEFECT") };
+    let expected = "\
+Under way
+  action        force-close, asked for by local:ann: CHG-7
+  state         waits for a second person
+  who agrees    another person, with a token of their own (FALLOUT_TOKEN), until 1970-01-01 00:00:00 UTC
+  agree         fallout case approve 00000000-0000-0000-0000-000000000007 --reason TEXT
+  refuse        fallout case refuse-approval 00000000-0000-0000-0000-000000000007 --reason TEXT
+  take back     fallout case withdraw 00000000-0000-0000-0000-000000000008 --reason TEXT
+";
+    assert!(text(&detail, &[]).contains(expected), "{}", text(&detail, &[]));
 }
