@@ -132,3 +132,54 @@ fn an_action_that_was_given_before_the_order_was_cancelled_begins_nothing_any_mo
         s.resolved(&case).await
     });
 }
+
+/// Where an order can be when it is cancelled from outside, and how it ends: whatever waits is taken along, whatever is under
+/// way settles, and only what is unknown, or past the point of no return, stays for people.
+#[test]
+fn a_cancellation_from_outside_arrives_at_each_place() {
+    use Standing::{Cancelled, Parked};
+    let rows = [
+        // waits behind its task, for the message of a recovery
+        ("rejected", "validate", "behaviour = 'reject'; code = 'ADDRESS_NOT_SERVICEABLE'", Parked, Cancelled),
+        // waits at its task
+        ("defect", "reserve", "behaviour = 'bad_request'", Parked, Cancelled),
+        ("rejected-line", "provision", "behaviour = 'reject'; code = 'PRODUCT_NOT_AVAILABLE'", Parked, Cancelled),
+        ("billing", "bill", "behaviour = 'reject'; code = 'BILLING_ACCOUNT_INVALID'", Parked, Cancelled),
+        ("credentials", "authorize", "behaviour = 'unauthorised'", Parked, Cancelled),
+        // nobody knows whether its effect exists
+        ("unknown", "provision", "behaviour = 'accepted_never'", Parked, Parked),
+        // past the point of no return
+        ("too-late-2", "notify", "behaviour = 'bad_request'", Parked, Parked),
+        // in the middle of an exchange, and while a result is awaited
+        ("slow", "reserve", "attempt = '1'; behaviour = 'slow'; ms = 1500", Standing::Moving, Cancelled),
+        ("slow-line", "provision", "attempt = '1'; behaviour = 'slow'; ms = 1500", Standing::Moving, Cancelled),
+        ("awaited", "provision", "attempt = '1'; behaviour = 'accepted'; after_ms = 2000", Standing::Moving, Cancelled),
+    ];
+    let faults: String = rows.iter().map(|(order, step, what, ..)| fault(order, step, what)).collect();
+    scenario("outside-each", &faults, async |s| {
+        s.start();
+        for (order, step, _, stands, _) in rows {
+            s.accept(vec![simple(order)]).await?;
+            match stands {
+                Parked => s.until(order, Parked).await?,
+                _ => s.wait("it is under way", async || Ok(s.attempts_at(order, step) == 1)).await?,
+            }
+            send(s, order).await?;
+        }
+        for (order, step, _, _, ends) in rows {
+            s.wait(&format!("{order} was answered"), async || {
+                let refused = reached(s, order, "cancelRefused").await?;
+                Ok(reached(s, order, "cancelAccepted").await? + refused == 1)
+            })
+            .await?;
+            s.until(order, ends).await?;
+            let exists: Vec<_> = s.book()?.into_iter().filter(|e| e.order == order && e.direction == "do").collect();
+            let undone = s.book()?.into_iter().filter(|e| e.order == order && e.direction == "undo").count();
+            match ends {
+                Cancelled => assert_eq!(undone, exists.len(), "{order}: everything that was made is taken back"),
+                _ => assert_eq!(undone, 0, "{order}: nothing is taken back at {step}"),
+            }
+        }
+        Ok(())
+    });
+}

@@ -16,6 +16,7 @@ mod house;
 mod interventions;
 mod lines;
 mod modification;
+mod older_model;
 mod orders;
 mod processes;
 mod program;

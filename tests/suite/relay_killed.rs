@@ -492,9 +492,9 @@ fn an_incident_of_the_engine_bears_the_number_of_its_case_once() {
                 let incident = incident_of(s, order).await?.context("it is there")?;
                 let step = s.step(order, "", "bare").await?.context("it is parked")?.step.key;
                 let signal = NewSignal {
-                    source: "incidents".into(),
+                    source: "engine".into(),
                     event: incident.id.clone(),
-                    finding: Finding::Classification("WORKFLOW_INCIDENT".into()),
+                    finding: Finding::Code("failedExternalTask".into()),
                     place: Place { step: Some(step), ..Place::default() },
                     cause: Cause { incident_id: Some(incident.id), ..Cause::default() },
                     occurred_at: None,

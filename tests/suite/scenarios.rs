@@ -8,6 +8,7 @@ use fallout_core::{
     action::{Action, ActionState, Refusal, command::RecoveryCommand},
     case::CaseEvent,
     command::CALLBACK_MESSAGE,
+    signal::{Cause, Finding, NewSignal, Place},
     step::{Outputs, StepState},
 };
 use fallout_tests::{
@@ -16,7 +17,7 @@ use fallout_tests::{
     scenario,
 };
 
-use crate::{engine::root, recovery::refused};
+use crate::recovery::refused;
 
 const LINES: &[LineOf] = &[("1", "add", &[]), ("2", "add", &["1"]), ("3", "modify", &[])];
 
@@ -189,12 +190,24 @@ fn force_close_with_authority() {
         // While its order waits there, the case cannot just end.
         let early = desk.command(&s.tenant, "local:test", &command("early")).await;
         assert_eq!(refused(early), Some(Refusal::StillParked));
-        s.setup.engine.delete_process_instance(&root(s, "force").await?).await?;
-        s.wait("nothing waits for the step any more", async || {
-            Ok(desk.command(&s.tenant, "local:test", &command("late")).await.is_ok())
-        })
-        .await?;
-        let asked = desk.command(&s.tenant, "local:test", &command("late")).await?;
+        s.retry("force").await?;
+        s.until("force", Standing::Completed).await?;
+        s.resolved(&case).await?;
+
+        // What belongs to no step has no other end.
+        let signal = NewSignal {
+            source: "reconciliation".into(),
+            event: "force-1".into(),
+            finding: Finding::Classification("ORDER_STUCK".into()),
+            place: Place { order: Some("force".into()), ..Place::default() },
+            cause: Cause::default(),
+            occurred_at: None,
+            reason: "the tariff of the order owner is another".into(),
+            payload: serde_json::Value::Null,
+        };
+        let case = desk.signal(&s.tenant, &signal).await?.case.expect("a case is open").to_string();
+        let command = RecoveryCommand { fallout_case_id: case.clone(), ..command("late") };
+        let asked = desk.command(&s.tenant, "local:test", &command).await?;
         let approval = asked.approval.expect("a second person is asked");
         assert!(desk.approve(&s.tenant, "local:test", approval, "fine").await.is_err(), "never by the same person");
         desk.approve(&s.tenant, "token:second", approval, "seen").await?;

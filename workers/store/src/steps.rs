@@ -259,25 +259,29 @@ pub struct Parked {
     pub step: StepKey,
     pub external_task_id: String,
     pub process_instance_id: String,
-    pub at: Place,
+    /// Which token of the instance is its own, where others may wait beside it.
+    pub at: Option<Place>,
 }
 
 /// Parked steps that no action has and that were not looked at for a while.
 pub async fn quiet_parked(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<Parked>, StoreError> {
     let rows = sqlx::query!(
-        "select id, external_task_id, process_instance_id, line_id, step_code, direction from step
-         where state = 'parked' and gate is null and updated_at < now() - make_interval(secs => $1)
-         order by updated_at limit $2",
+        r#"select s.id, s.external_task_id, s.process_instance_id, s.line_id, s.step_code, s.direction,
+                  coalesce(d.embedded ? s.activity_id, false) as "embedded!"
+           from step s left join definition d using (process_definition_id)
+           where s.state = 'parked' and s.gate is null and s.updated_at < now() - make_interval(secs => $1)
+           order by s.updated_at limit $2"#,
         seconds,
         limit,
     );
     let rows = rows.fetch_all(tx.conn()).await?.into_iter();
     let parked = rows.map(|r| {
+        let place = Place { line: r.line_id, step: r.step_code, direction: r.direction.parse()? };
         Ok(Parked {
             step: StepKey(r.id),
             external_task_id: r.external_task_id,
             process_instance_id: r.process_instance_id,
-            at: Place { line: r.line_id, step: r.step_code, direction: r.direction.parse()? },
+            at: r.embedded.then_some(place),
         })
     });
     parked.collect()

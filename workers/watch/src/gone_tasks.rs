@@ -25,7 +25,7 @@ async fn ask_for_parked(watch: &Watch, parked: &Parked) -> Result<(), WatchError
     let Parked { step, external_task_id: task, process_instance_id: instance, at } = parked;
     let step = *step;
     if watch.engine.external_task(task).await?.is_some()
-        || place::waiting(watch, instance, RECOVERY_MESSAGE, at).await?.is_some()
+        || place::one_waiting(watch, instance, RECOVERY_MESSAGE, at.as_ref()).await?.is_some()
     {
         return Ok(watch.desk.task_seen(step).await?);
     }

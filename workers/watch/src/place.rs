@@ -29,6 +29,19 @@ pub(crate) async fn waiting(
     Ok(executions.into_iter().find_map(find))
 }
 
+/// The same where it need not be said whose token is meant: whoever waits there is the step's.
+pub(crate) async fn one_waiting(
+    watch: &Watch,
+    instance: &str,
+    message: &str,
+    at: Option<&Place>,
+) -> Result<Option<Execution>, WatchError> {
+    match at {
+        Some(at) => Ok(waiting(watch, instance, message, at).await?.map(|(execution, _)| execution)),
+        None => Ok(watch.engine.executions(instance, message).await?.into_iter().next()),
+    }
+}
+
 /// What an execution sees: the nearest scope goes before those around it.
 struct Scope<'a> {
     path: Vec<&'a ActivityInstance>,

@@ -1,6 +1,6 @@
 //! Showing a case in Cockpit where its token waits.
 
-use fallout_camunda::{EngineError, Execution, IncidentQuery};
+use fallout_camunda::{EngineError, IncidentQuery};
 use fallout_core::{
     command::{INCIDENT_TYPE, Place},
     ids::{CaseNumber, StepKey},
@@ -64,7 +64,7 @@ pub(super) async fn show(
         }
         return Ok(Sent::Again(pause_s(tries), "the rejection is not reported yet".into()));
     }
-    let Some(execution) = waiting(watch, instance, message, at).await? else {
+    let Some(execution) = place::one_waiting(watch, instance, message, at).await? else {
         return Ok(Sent::Done(Some("nobody waits there any more".into())));
     };
     watch.point(Point::BeforeSend, pending);
@@ -75,17 +75,5 @@ pub(super) async fn show(
         Err(e @ EngineError::Away { .. }) => Err(e.into()),
         Err(e) if tries <= MISSES_MAX => Ok(Sent::Again(pause_s(tries), e.to_string())),
         Err(e) => Ok(Sent::Failed(e.to_string())),
-    }
-}
-
-async fn waiting(
-    watch: &Watch,
-    instance: &str,
-    message: &str,
-    at: Option<&Place>,
-) -> Result<Option<Execution>, WatchError> {
-    match at {
-        Some(at) => Ok(place::waiting(watch, instance, message, at).await?.map(|(execution, _)| execution)),
-        None => Ok(watch.engine.executions(instance, message).await?.into_iter().next()),
     }
 }

@@ -4,7 +4,7 @@ use fallout_desk::Desk;
 
 use crate::cli::{
     Context,
-    case::{principal, told},
+    case::{recover::identity, told},
 };
 
 /// Move the parked steps of an order to the newest version of their model
@@ -27,7 +27,8 @@ pub struct Migrate {
 
 pub async fn run(args: &Migrate, desk: &Desk, context: &Context) -> anyhow::Result<()> {
     let tenant = &context.settings.tenant.id;
-    let asked = desk.migrate_order(tenant, &principal(), &args.order, &args.reason).await.map_err(told)?;
+    let principal = identity(desk, tenant).await?;
+    let asked = desk.migrate_order(tenant, &principal, &args.order, &args.reason).await.map_err(told)?;
     context.out.data(&asked, || {
         let count = asked.instances.len();
         match asked.already {
