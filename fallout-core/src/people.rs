@@ -58,7 +58,7 @@ impl Group<'_> {
         self.members.is_empty() || self.role(principal).is_some()
     }
 
-    fn is_led_by(&self, principal: &str) -> bool {
+    pub fn is_led_by(&self, principal: &str) -> bool {
         self.role(principal) == Some(Role::Lead)
     }
 

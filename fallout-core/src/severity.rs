@@ -121,6 +121,17 @@ impl SeverityRules {
         Derived { severity, base, reasons }
     }
 
+    /// The value of an order, in the currency of the thresholds, read as the factor of it is; `None`: not known.
+    pub fn order_value(&self, document: &Value, now: DateTime<Utc>) -> Option<f64> {
+        let rule = self.factors.iter().find(|rule| rule.factor == Factor::OrderValue)?;
+        let at = Circumstances::of_order(document, now);
+        let told = rule.sources.iter().map(|source| at.values(source)).find(|values| !values.is_empty())?;
+        let worth: Option<Vec<f64>> =
+            told.iter().map(|value| source::number(rule.measure, value, now, &self.exchange).0).collect();
+        // Of several amounts the largest, as for the severity; with one that cannot be read, none is known to be it.
+        worth?.into_iter().reduce(f64::max)
+    }
+
     /// Beyond how many affected orders nothing changes any more, so that nobody counts further.
     pub fn orders_that_matter(&self) -> i64 {
         let of_count = self.factors.iter().filter(|f| f.sources.contains(&Source::Case(CaseFact::AffectedOrders)));

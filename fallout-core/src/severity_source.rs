@@ -66,7 +66,19 @@ pub struct Circumstances<'a> {
     pub now: DateTime<Utc>,
 }
 
-impl Circumstances<'_> {
+impl<'a> Circumstances<'a> {
+    /// Nothing but an order.
+    pub(super) fn of_order(document: &'a Value, now: DateTime<Utc>) -> Circumstances<'a> {
+        Circumstances {
+            document: Some(document),
+            external_system: "",
+            category: "",
+            affected_orders: 0,
+            opened_at: now,
+            now,
+        }
+    }
+
     /// Everything that a source tells; nothing when it is silent.
     pub(super) fn values(&self, source: &Source) -> Vec<Value> {
         match source {

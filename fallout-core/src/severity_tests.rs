@@ -214,3 +214,21 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_value_of_an_order_is_its_largest_amount_and_unknown_where_one_cannot_be_read() {
+    let rules = shipped();
+    let price = |amounts: &[(f64, &str)]| {
+        let price =
+            |(value, unit): &(f64, &str)| json!({ "price": { "dutyFreeAmount": { "value": value, "unit": unit } } });
+        json!({ "orderTotalPrice": amounts.iter().map(price).collect::<Vec<_>>() })
+    };
+    let rows = [
+        (price(&[(10.0, "EUR"), (100.0, "USD")]), Some(90.0)),
+        (price(&[(10.0, "EUR"), (100.0, "XYZ")]), None),
+        (json!({}), None),
+    ];
+    for (document, expected) in rows {
+        assert_eq!(rules.order_value(&document, DateTime::UNIX_EPOCH), expected, "{document}");
+    }
+}

@@ -17,6 +17,7 @@ use fallout_core::{
     ids::CaseNumber,
     order::Order,
     step::{Outputs, StepState},
+    token::TokenScope,
 };
 use fallout_desk::{CaseDetail, CaseLine, DeskError, PROCESS, Recovery, RunView, StepView, Taken};
 use fallout_sandbox::{Book, Effect, FaultScript, Sandbox, SandboxOptions};
@@ -162,7 +163,7 @@ impl<'a> Scenario<'a> {
         Ok(self.setup.desk.case(&self.tenant, number.parse()?).await?)
     }
 
-    /// A recovery as an operator would command it.
+    /// A recovery as an operator would command it; where a second person has to agree, one does.
     pub async fn recover(
         &self,
         case: &str,
@@ -172,7 +173,22 @@ impl<'a> Scenario<'a> {
     ) -> Result<Taken, DeskError> {
         let key = uuid::Uuid::now_v7().to_string();
         let attestation = attest.map(|applied| Attestation { applied, reference: "TICKET-1".into() });
-        self.setup.desk.recover(&Recovery { attestation, outputs, ..self.command(case, action, &key) }).await
+        let taken =
+            self.setup.desk.recover(&Recovery { attestation, outputs, ..self.command(case, action, &key) }).await?;
+        if let Some(approval) = taken.approval {
+            let second = self.person("second").await?;
+            self.setup.desk.approve(&self.tenant, &second, approval, "the scenario agrees").await?;
+        }
+        Ok(taken)
+    }
+
+    /// Somebody with a token that an administrator made.
+    pub async fn person(&self, name: &str) -> Result<String, DeskError> {
+        let desk = &self.setup.desk;
+        match desk.add_token(&self.tenant, "local:keys", name, &[TokenScope::CasesAct], None).await {
+            Ok(_) | Err(DeskError::TokenExists(_)) => Ok(format!("token:{name}")),
+            Err(e) => Err(e),
+        }
     }
 
     /// The command of a recovery, to be changed before it is given.

@@ -19,6 +19,10 @@ words! {
         ModifyProcess = "modify_process",
         /// Beside the action's own: to call the outcome of a dead worker's attempt unknown before it is found by itself.
         TakeOver = "take_over",
+        /// Beyond the table: what people do with a case beside recovering it.
+        WorkCase = "work_case",
+        /// And who says who may what.
+        Administer = "administer",
     }
 }
 

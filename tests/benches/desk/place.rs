@@ -76,7 +76,10 @@ impl Place {
         store.close().await;
         let settings = settings.iter().map(|s| format!("{} {}", s.name, s.value)).collect::<Vec<_>>().join(", ");
         let cores = std::thread::available_parallelism().map_or(0, usize::from);
-        Ok(format!("PostgreSQL {} ({settings}, shared_buffers {BUFFERS}), all on the same {cores} cores", self.postgres.major()))
+        Ok(format!(
+            "PostgreSQL {} ({settings}, shared_buffers {BUFFERS}), all on the same {cores} cores",
+            self.postgres.major()
+        ))
     }
 
     /// As superuser, past the policies: what a bench finds there before it begins.

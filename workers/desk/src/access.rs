@@ -9,7 +9,7 @@ use fallout_store::{actions, attempts, cases, orders, orders::Run, steps, steps:
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{Desk, DeskError};
+use crate::{Desk, DeskError, authority::At};
 
 #[derive(Clone, Debug, Serialize)]
 pub struct AttemptView {
@@ -48,6 +48,7 @@ impl Desk {
     pub async fn actions(&self, tenant: &str, number: CaseNumber) -> Result<Vec<actions::StoredAction>, DeskError> {
         let mut tx = self.tenant(tenant).await?;
         let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
+        tx = self.visible(tx, tenant, At::Case(case.id, &number.to_string())).await?;
         Ok(actions::of_case(&mut tx, case.id).await?)
     }
 
@@ -76,13 +77,15 @@ impl Desk {
 
     /// Every run of a tenant, without its steps.
     pub async fn runs(&self, tenant: &str) -> Result<Vec<Run>, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.visible(tx, tenant, At::Tenant).await?;
         Ok(orders::of_tenant(&mut tx, tenant).await?)
     }
 
     /// Every run of a tenant with what the ledger knows of its steps.
     pub async fn ledger(&self, tenant: &str) -> Result<Vec<RunView>, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.visible(tx, tenant, At::Tenant).await?;
         let mut views = Vec::new();
         for run in orders::of_tenant(&mut tx, tenant).await? {
             let keys = attempts::keys_of_run(&mut tx, run.id).await?;

@@ -1,13 +1,13 @@
 //! Retention: the ledger of order runs that ended long ago goes, a tombstone per step stays.
 
 use chrono::Duration;
-use fallout_core::ids::RunId;
+use fallout_core::{action::catalogue::Authority, ids::RunId};
 use fallout_store::{
-    StoreError,
+    StoreError, Tx,
     archive::{self, Due},
 };
 
-use crate::{Desk, DeskError};
+use crate::{Desk, DeskError, authority::At};
 
 /// What became of one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,14 +27,14 @@ impl Desk {
         after: Option<RunId>,
         limit: i64,
     ) -> Result<Vec<Due>, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let mut tx = self.keeper(tenant).await?;
         let due = archive::due(&mut tx, tenant, age, after, limit).await?;
         tx.commit().await?;
         Ok(due)
     }
 
     pub async fn archive(&self, tenant: &str, run: RunId) -> Result<Archived, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let mut tx = self.keeper(tenant).await?;
         match archive::archive_run(&mut tx, run).await {
             Ok(steps) => {
                 tx.commit().await?;
@@ -42,6 +42,15 @@ impl Desk {
             }
             Err(StoreError::Refused(why, _)) => Ok(Archived::Kept(why)),
             Err(e) => Err(e.into()),
+        }
+    }
+
+    /// Who archives gives roles too; without a viewer it is the program itself.
+    async fn keeper(&self, tenant: &str) -> Result<Tx, DeskError> {
+        let tx = self.tenant(tenant).await?;
+        match &self.viewer {
+            Some(viewer) => self.authorised(tx, tenant, viewer, Authority::Administer, At::Tenant).await,
+            None => Ok(tx),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! One command for many cases: each in a transaction of its own, so that what one refuses does not undo the others.
 
-use fallout_core::{case::CaseEvent, ids::CaseNumber, people::text};
+use fallout_core::{action::catalogue::Authority, case::CaseEvent, ids::CaseNumber, people::text};
 use fallout_store::{Tx, cases, lifecycle};
 
 use crate::{
     Assignment, Desk, DeskError, Wait,
+    authority::At,
     case_command::{CaseCommand, Stands, goes},
 };
 
@@ -64,6 +65,8 @@ impl Desk {
         let ask = &CaseCommand { key: key.as_deref(), ..*ask };
         let mut tx = self.tenant(ask.tenant).await?;
         let case = cases::by_number(&mut tx, ask.tenant, ask.case).await?.ok_or(DeskError::NoSuchCase(ask.case))?;
+        let right = if let Bulk::Assign(_) = what { Authority::AssignCase } else { Authority::WorkCase };
+        self.may(&mut tx, ask.tenant, ask.principal, right, At::Case(case.id, &case.number.to_string())).await?;
         match self.asked_rightly(&mut tx, ask, &case).await {
             Err(DeskError::DoneBefore(stands)) => return Ok(stands),
             other => other?,

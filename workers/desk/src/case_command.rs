@@ -1,6 +1,7 @@
 //! What every command of a person about a case shares: who, which case, as of which version, and the answer.
 
 use fallout_core::{
+    action::catalogue::Authority,
     case::{CaseEvent, CaseState, next},
     ids::CaseNumber,
 };
@@ -12,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{Desk, DeskError, sla::hold};
+use crate::{Desk, DeskError, authority::At, sla::hold};
 
 /// A person's command about one case.
 #[derive(Clone, Copy, Debug)]
@@ -46,10 +47,17 @@ impl Stands {
 impl Desk {
     /// The case, ours until the transaction ends. A case of a step changes only under its step's lock.
     pub(crate) async fn held(&self, ask: &CaseCommand<'_>) -> Result<(Tx, Case), DeskError> {
+        self.held_for(ask, Authority::WorkCase).await
+    }
+
+    /// The same for what takes a right of its own.
+    pub(crate) async fn held_for(&self, ask: &CaseCommand<'_>, right: Authority) -> Result<(Tx, Case), DeskError> {
         let mut tx = self.tenant(ask.tenant).await?;
         let found = cases::by_number(&mut tx, ask.tenant, ask.case).await?.ok_or(DeskError::NoSuchCase(ask.case))?;
         hold(&mut tx, &found).await?;
         let case = cases::held(&mut tx, found.id).await?;
+        let number = case.number.to_string();
+        let mut tx = self.authorised(tx, ask.tenant, ask.principal, right, At::Case(case.id, &number)).await?;
         self.asked_rightly(&mut tx, ask, &case).await?;
         Ok((tx, case))
     }

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Desk, DeskError};
+use crate::{Desk, DeskError, authority::At};
 
 /// What became of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,7 +110,8 @@ impl Desk {
 
     /// An order with its lines, steps and cases, and how each stands.
     pub async fn order(&self, tenant: &str, order: &str) -> Result<OrderView, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.visible(tx, tenant, At::Order(order)).await?;
         let known = context::known(&mut tx, tenant, order, false).await?;
         let known = known.ok_or_else(|| DeskError::NoSuchOrder(order.to_owned()))?;
         let run = context::latest_run(&mut tx, known.key).await?;

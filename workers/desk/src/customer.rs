@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate};
 use fallout_core::{
+    action::catalogue::Authority,
     case::CaseEvent,
     customer::{CustomerStatus, OpenCase, OrderFacts, Progress},
     ids::CaseNumber,
@@ -14,7 +15,7 @@ use fallout_store::{
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Desk, DeskError};
+use crate::{Desk, DeskError, authority::At};
 
 /// TMF622 dates of an order, what was promised before what was wished.
 const PROMISED: [&str; 2] = ["expectedCompletionDate", "requestedCompletionDate"];
@@ -22,7 +23,8 @@ const PROMISED: [&str; 2] = ["expectedCompletionDate", "requestedCompletionDate"
 impl Desk {
     /// Over all open cases of the order, by the number that the customer knows.
     pub async fn customer_status(&self, tenant: &str, order: &str) -> Result<CustomerStatus, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.visible(tx, tenant, At::Order(order)).await?;
         let (status, _) = self.status_of(&mut tx, tenant, order).await?;
         tx.commit().await?;
         Ok(status)
@@ -36,7 +38,8 @@ impl Desk {
         principal: &str,
         channel: &str,
     ) -> Result<(CustomerStatus, Vec<CaseNumber>), DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.authorised(tx, tenant, principal, Authority::WorkCase, At::Order(order)).await?;
         let (status, open) = self.status_of(&mut tx, tenant, order).await?;
         let payload = json!({
             "channel": channel, "order": status.order, "status": status.status, "message": status.message,

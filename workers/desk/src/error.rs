@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use fallout_core::{
     action::Refusal,
+    authority::NotAuthorised,
     case::{IllegalTransition, Severity},
     ids::{CaseNumber, ModificationId, ProblemNumber},
     modification::NotModified,
@@ -11,7 +12,7 @@ use fallout_core::{
 };
 use fallout_store::StoreError;
 
-use crate::closing::CannotLink;
+use crate::{closing::CannotLink, roles::NotGranted};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DeskError {
@@ -41,6 +42,10 @@ pub enum DeskError {
     DoneBefore(crate::Stands),
     #[error("{0}")]
     NotAllowed(#[from] NotAllowed),
+    #[error("{0}")]
+    NotAuthorised(Box<NotAuthorised>),
+    #[error("{0}")]
+    NotGranted(#[from] NotGranted),
     #[error("{0}")]
     BadText(#[from] BadText),
     #[error("the taxonomy has no classification {0}")]
@@ -100,6 +105,12 @@ pub enum DeskError {
 impl From<StoreError> for DeskError {
     fn from(e: StoreError) -> Self {
         if e.is_away() { DeskError::Away(e) } else { DeskError::Store(e) }
+    }
+}
+
+impl From<NotAuthorised> for DeskError {
+    fn from(refused: NotAuthorised) -> Self {
+        DeskError::NotAuthorised(Box::new(refused))
     }
 }
 

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     Desk, DeskError,
     audit::hex,
+    authority::At,
     case_command::{CaseCommand, Entry, told},
 };
 use fallout_core::case::CaseEvent;
@@ -83,6 +84,7 @@ impl Desk {
     pub async fn evidence(&self, tenant: &str, number: CaseNumber) -> Result<Vec<EvidenceLine>, DeskError> {
         let mut tx = self.tenant(tenant).await?;
         let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
+        tx = self.visible(tx, tenant, At::Case(case.id, &number.to_string())).await?;
         Ok(evidence::of_case(&mut tx, case.id).await?)
     }
 
@@ -95,6 +97,7 @@ impl Desk {
     ) -> Result<(EvidenceLine, Vec<u8>), DeskError> {
         let mut tx = self.tenant(tenant).await?;
         let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
+        tx = self.visible(tx, tenant, At::Case(case.id, &number.to_string())).await?;
         let line = named(&mut tx, &case, hash).await?;
         let content = evidence::content(&mut tx, case.id, &line.sha256).await?;
         let content = content.ok_or_else(|| NoEvidence::Erased(line.sha256.clone()))?;

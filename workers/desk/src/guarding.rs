@@ -97,6 +97,7 @@ fn views(case: &Case, needed: &[&str], answer: impl Fn(Action) -> Result<Accepte
             action: *action,
             declaration: action.declaration(),
             required: None,
+            second_person: None,
             command: command(case.number, *action, answer.as_ref().err(), needed),
             refused: answer.err().map(|refusal| refusal.to_string()),
         })

@@ -7,6 +7,7 @@ mod access;
 mod archive;
 mod arrivals;
 mod audit;
+mod authority;
 mod batch;
 mod bulk;
 mod cancel;
@@ -34,6 +35,7 @@ mod problems;
 mod recovery;
 mod relay;
 mod restore;
+mod roles;
 mod settle;
 mod severity;
 mod shift;
@@ -70,6 +72,7 @@ pub use fallout_store::{
     cases::CaseLine,
     commands::Pending,
     evidence::EvidenceLine,
+    four_eyes::Switch,
     listen::Wakeups,
     modifications::Modification,
     orders::Run,
@@ -77,6 +80,7 @@ pub use fallout_store::{
     people::{ChangeLine, MemberLine},
     problems::{Problem, ProblemEntry},
     restore::Declared,
+    roles::{RefusalLine, RoleLine},
     severity::Judgement,
     signals::SignalLine,
     steps::{Parked, Step},
@@ -90,7 +94,8 @@ pub use modify::Modify;
 pub use people::Assignment;
 pub use personal::Erased;
 pub use problems::ProblemDetail;
-pub use recovery::{Approved, NotRecovered, Plan, Recovery, Taken, Withdrawn};
+pub use recovery::{Approved, FourEyesRules, NotRecovered, Plan, Recovery, Taken, Withdrawn};
+pub use roles::NotGranted;
 pub use shift::ShiftReport;
 pub use show::{ActionView, CaseDetail, Change, Known, LineContext, OrderContext, UnderWay};
 pub use signals::Answer;
@@ -106,11 +111,13 @@ pub use worklist::Page;
 pub struct Desk {
     store: Store,
     catalogue: Arc<Catalogue>,
+    /// Who reads; `None`: the program itself.
+    viewer: Option<Arc<str>>,
 }
 
 impl Desk {
     pub fn new(store: Store, catalogue: Arc<Catalogue>) -> Self {
-        Desk { store, catalogue }
+        Desk { store, catalogue, viewer: None }
     }
 
     pub fn catalogue(&self) -> &Catalogue {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use fallout_core::{
-    action::Refusal,
+    action::{Refusal, catalogue::Authority},
     attempt::AttemptFacts,
     case::CaseEvent,
     command::EngineCommand,
@@ -19,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     Desk, DeskError,
+    authority::At,
     case_command::{Entry, told},
 };
 
@@ -43,7 +44,8 @@ impl Desk {
         reason: &str,
     ) -> Result<Moving, DeskError> {
         let reason = text("the reason", reason)?;
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.authorised(tx, tenant, principal, Authority::ModifyProcess, At::Order(order)).await?;
         let known = context::known(&mut tx, tenant, order, false).await?;
         let known = known.ok_or_else(|| DeskError::NoSuchOrder(order.to_owned()))?;
         let run = context::latest_run(&mut tx, known.key).await?.filter(|run| run.ended_at.is_none());

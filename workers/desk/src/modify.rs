@@ -4,7 +4,10 @@
 use std::collections::BTreeSet;
 
 use fallout_core::{
-    action::approval::{ApprovalState, Deciding, NotApprovable, Request, may_grant},
+    action::{
+        approval::{ApprovalState, Deciding, NotApprovable, Request, may_grant},
+        catalogue::Authority,
+    },
     attempt::AttemptFacts,
     case::CaseEvent,
     command::EngineCommand,
@@ -25,7 +28,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Desk, DeskError, NotRecovered, recovery::issuer};
+use crate::{Desk, DeskError, NotRecovered, authority::At, tokens::persons};
 
 /// The newest requests of an order; there are few.
 const SHOWN: i64 = 50;
@@ -46,7 +49,9 @@ pub struct Modify<'a> {
 impl Desk {
     pub async fn modify_process(&self, ask: &Modify<'_>) -> Result<Modification, DeskError> {
         ask.answers.check()?;
-        let mut tx = self.tenant(ask.tenant).await?;
+        let tx = self.tenant(ask.tenant).await?;
+        let right = Authority::ModifyProcess;
+        let mut tx = self.authorised(tx, ask.tenant, ask.principal, right, At::Order(ask.order)).await?;
         let known = context::known(&mut tx, ask.tenant, ask.order, false).await?;
         let known = known.ok_or_else(|| DeskError::NoSuchOrder(ask.order.to_owned()))?;
         let run = context::latest_run(&mut tx, known.key).await?.filter(|run| run.ended_at.is_none());
@@ -86,7 +91,8 @@ impl Desk {
 
     /// Every modification that was asked of an order.
     pub async fn modifications(&self, tenant: &str, order: &str) -> Result<Vec<Modification>, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.visible(tx, tenant, At::Order(order)).await?;
         context::known(&mut tx, tenant, order, false).await?.ok_or_else(|| DeskError::NoSuchOrder(order.to_owned()))?;
         Ok(modifications::of_order(&mut tx, tenant, order, SHOWN).await?)
     }
@@ -132,12 +138,11 @@ impl Desk {
         let hash =
             hash(&asked, asked.resolved.as_deref().unwrap_or_default(), asked.before.as_deref().unwrap_or_default());
         let now = tx.now().await?;
-        let by = Deciding { principal, command_hash: &hash, case_version: 0, now };
-        may_grant(&request(&asked, now), &by).map_err(NotRecovered::from)?;
-        // A token that the requester made is the requester's own second face.
-        if issuer(&mut tx, tenant, principal).await?.as_deref() == Some(asked.requested_by.as_str()) {
-            return Err(NotRecovered::from(NotApprovable::SamePerson(asked.requested_by)).into());
-        }
+        let (is, requester_is) =
+            (persons(&mut tx, tenant, principal).await?, persons(&mut tx, tenant, &asked.requested_by).await?);
+        let by = Deciding { principal, is: &is, command_hash: &hash, case_version: 0, now };
+        may_grant(&request(&asked, &requester_is, now), &by).map_err(NotRecovered::from)?;
+        self.second_for(&mut tx, tenant, principal, &asked).await?;
         check_steps(&in_way(&mut tx, &asked.process_instance_id).await?).map_err(DeskError::NotModified)?;
         modifications::approve(&mut tx, id, principal, reason).await?;
         let (process_instance_id, moves) =
@@ -165,12 +170,26 @@ impl Desk {
         if !matches!(asked.state, ModificationState::Checking | ModificationState::AwaitingApproval) {
             return Err(NotRecovered::from(NotApprovable::Over(approval(asked.state))).into());
         }
+        if principal != asked.requested_by {
+            self.second_for(&mut tx, tenant, principal, &asked).await?;
+        }
         let why = format!("{principal} did not agree: {reason}");
         modifications::end(&mut tx, id, ModificationState::NotApproved, None, &why).await?;
         tell(&mut tx, &asked, Actor::User(principal), &format!("modification {id} is not made: {reason}")).await?;
         let stored = held(&mut tx, id).await?;
         tx.commit().await?;
         Ok(stored)
+    }
+
+    /// Whether somebody may agree to this, or refuse it.
+    async fn second_for(
+        &self,
+        tx: &mut Tx,
+        tenant: &str,
+        principal: &str,
+        asked: &Modification,
+    ) -> Result<(), DeskError> {
+        self.may_agree(tx, tenant, principal, Authority::ModifyProcess, At::Order(&asked.order)).await
     }
 
     pub async fn expired_modifications(&self, limit: i64) -> Result<Vec<ModificationId>, DeskError> {
@@ -297,10 +316,11 @@ fn hash(asked: &Modification, resolved: &[Move], before: &[Token]) -> String {
 }
 
 /// As the rule about second persons sees it. What it is bound to is the tokens, not the version of a case.
-fn request(asked: &Modification, now: chrono::DateTime<chrono::Utc>) -> Request<'_> {
+fn request<'a>(asked: &'a Modification, requester_is: &'a [String], now: chrono::DateTime<chrono::Utc>) -> Request<'a> {
     Request {
         state: approval(asked.state),
         requester: &asked.requested_by,
+        requester_is,
         command_hash: asked.content_hash.as_deref().unwrap_or_default(),
         case_version: 0,
         expires_at: asked.expires_at.unwrap_or(now),

@@ -1,18 +1,21 @@
 //! Who has a case: assigned, taken, handed over, escalated; and who belongs to which group.
 
 use fallout_core::{
+    action::catalogue::Authority,
     case::{CaseEvent, CaseState},
-    people::{Group, Member, NotAllowed, name, text},
+    people::{Group, Member, name, text},
 };
 use fallout_store::{
     Tx,
     cases::Case,
     people::{self, ChangeLine, MemberLine},
+    roles,
 };
 use serde_json::json;
 
 use crate::{
     Desk, DeskError,
+    authority::At,
     case_command::{CaseCommand, Entry, Stands, done, goes},
 };
 
@@ -52,7 +55,7 @@ impl Desk {
         let group = to.group.map(|group| name("the group", group)).transpose()?;
         let user = to.user.map(|user| name("the person", user)).transpose()?;
         let reason = to.reason.map(|reason| text("the reason", reason)).transpose()?;
-        let (mut tx, case) = self.held(ask).await?;
+        let (mut tx, case) = self.held_for(ask, Authority::AssignCase).await?;
         let state = goes(&case, CaseEvent::Assigned)?;
         let had = Owners::of(&mut tx, &case).await?;
         let group = group.or(had.group.as_deref());
@@ -144,8 +147,8 @@ impl Desk {
     ) -> Result<bool, DeskError> {
         let group = name("the group", group)?;
         name("the person", &member.principal)?;
-        let mut tx = self.tenant(tenant).await?;
-        may_change(&mut tx, tenant, principal, group).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.may_change(tx, tenant, principal, group).await?;
         let added = people::add_member(&mut tx, tenant, group, member, principal).await?;
         tx.commit().await?;
         Ok(added)
@@ -161,7 +164,7 @@ impl Desk {
     ) -> Result<bool, DeskError> {
         let mut tx = self.tenant(tenant).await?;
         if whom != principal {
-            may_change(&mut tx, tenant, principal, group).await?;
+            tx = self.may_change(tx, tenant, principal, group).await?;
         }
         let removed = people::remove_member(&mut tx, tenant, group, whom, principal).await?;
         tx.commit().await?;
@@ -183,8 +186,19 @@ impl Desk {
 /// More than a person reads.
 const CHANGES_SHOWN: i64 = 1_000;
 
-async fn may_change(tx: &mut Tx, tenant: &str, principal: &str, group: &str) -> Result<(), DeskError> {
-    let members = people::members(tx, tenant, group).await?;
-    let group = Group { name: group, members: &members };
-    group.may_be_changed_by(principal).map_err(|e: NotAllowed| e.into())
+impl Desk {
+    /// A group gives roles, so where these are asked for its leads change it, or who gives roles. Before, whoever may by the
+    /// group's own rule.
+    async fn may_change(&self, mut tx: Tx, tenant: &str, principal: &str, group: &str) -> Result<Tx, DeskError> {
+        let members = people::members(&mut tx, tenant, group).await?;
+        let group = Group { name: group, members: &members };
+        if group.is_led_by(principal) {
+            return Ok(tx);
+        }
+        if !roles::standing(&mut tx, tenant, principal).await?.enforced {
+            group.may_be_changed_by(principal)?;
+            return Ok(tx);
+        }
+        self.authorised(tx, tenant, principal, Authority::Administer, At::Group(group.name)).await
+    }
 }

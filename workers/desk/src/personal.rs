@@ -1,6 +1,7 @@
 //! Personal data of orders: kept apart, gone by age with their partition, or erased before that for one order.
 
 use fallout_core::{
+    action::catalogue::Authority,
     case::CaseEvent,
     ids::{CaseId, RunId},
     people,
@@ -15,7 +16,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Desk, DeskError, audit::hex};
+use crate::{Desk, DeskError, audit::hex, authority::At};
 
 /// Partitions ahead of this month, so that no intake has to make one.
 const MONTHS_AHEAD: i32 = 2;
@@ -43,7 +44,8 @@ impl Desk {
             return Err(DeskError::NoReason);
         }
         let reason = people::text("the reason", reason)?;
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.authorised(tx, tenant, principal, Authority::Administer, At::Order(order)).await?;
         let known = context::known(&mut tx, tenant, order, true).await?;
         let known = known.ok_or_else(|| DeskError::NoSuchOrder(order.to_owned()))?;
         if known.erased_at.is_some() {

@@ -2,14 +2,17 @@
 //! cases is one problem, told of once.
 
 use fallout_core::{
+    action::catalogue::Authority,
+    authority::Place,
     case::Severity,
     ids::{ProblemId, ProblemNumber},
-    people::{name, text},
+    people::{Group, name, text},
     problem::{Gathering, ProblemEvent, ProblemState},
 };
 use fallout_store::{
     Tx,
     cases::Actor,
+    people,
     problems::{self, NewProblem, Problem, ProblemEntry},
     sla,
 };
@@ -17,7 +20,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{Desk, DeskError};
+use crate::{Desk, DeskError, authority::At};
 
 /// Cases that join in one transaction: a storm is taken in piece by piece.
 const AT_ONCE: i64 = 500;
@@ -139,13 +142,16 @@ impl Desk {
     }
 
     pub async fn problems(&self, tenant: &str, only_open: bool, limit: i64) -> Result<Vec<Problem>, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
-        Ok(problems::list(&mut tx, tenant, only_open, limit).await?)
+        let tx = self.tenant(tenant).await?;
+        let (mut tx, sight) = self.sight(tx, tenant).await?;
+        let all = problems::list(&mut tx, tenant, only_open, limit).await?;
+        Ok(all.into_iter().filter(|problem| sight.covers(&Place::of_group(&problem.group))).collect())
     }
 
     pub async fn problem(&self, tenant: &str, number: ProblemNumber) -> Result<ProblemDetail, DeskError> {
         let mut tx = self.tenant(tenant).await?;
         let problem = problems::held(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchProblem(number))?;
+        tx = self.visible(tx, tenant, At::Group(&problem.group)).await?;
         let timeline = problems::timeline(&mut tx, problem.id).await?;
         Ok(ProblemDetail { problem, timeline })
     }
@@ -164,6 +170,10 @@ impl Desk {
         let mut tx = self.tenant(tenant).await?;
         let mut problem = open_one(&mut tx, tenant, number).await?;
         let had = (problem.group.clone(), problem.user.clone());
+        let takes = user == Some(principal) && group.is_none_or(|group| group == had.0);
+        let right = if takes { Authority::WorkCase } else { Authority::AssignCase };
+        tx = self.authorised(tx, tenant, principal, right, At::Group(&had.0)).await?;
+        may_have(&mut tx, &problem, principal, takes, group, user).await?;
         if let Some(group) = group.filter(|group| *group != problem.group) {
             (problem.group, problem.user) = (group.to_owned(), None);
         }
@@ -174,7 +184,7 @@ impl Desk {
             return Ok(false);
         }
         problems::keep(&mut tx, &problem).await?;
-        let event = if user == Some(principal) { ProblemEvent::Taken } else { ProblemEvent::Assigned };
+        let event = if takes { ProblemEvent::Taken } else { ProblemEvent::Assigned };
         let payload =
             json!({ "group": problem.group, "user": problem.user, "from": { "group": had.0, "user": had.1 } });
         problems::tell(&mut tx, Uuid::now_v7(), &problem, event, Actor::User(principal), None, &payload).await?;
@@ -192,10 +202,29 @@ impl Desk {
         let note = text("the note", note)?;
         let mut tx = self.tenant(tenant).await?;
         let problem = problems::held(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchProblem(number))?;
+        tx = self.authorised(tx, tenant, principal, Authority::WorkCase, At::Group(&problem.group)).await?;
         let by = Actor::User(principal);
         problems::tell(&mut tx, Uuid::now_v7(), &problem, ProblemEvent::Noted, by, Some(note), &Value::Null).await?;
         Ok(tx.commit().await?)
     }
+}
+
+/// By the rules of its group, as for a case: who takes it is in the group, who gives it to another leads it.
+async fn may_have(
+    tx: &mut Tx,
+    problem: &Problem,
+    principal: &str,
+    takes: bool,
+    group: Option<&str>,
+    user: Option<&str>,
+) -> Result<(), DeskError> {
+    let group = group.unwrap_or(&problem.group);
+    let members = people::members(tx, &problem.tenant, group).await?;
+    let group = Group { name: group, members: &members };
+    if takes {
+        return Ok(group.may_take(principal, problem.user.as_deref())?);
+    }
+    Ok(group.may_assign(principal, user)?)
 }
 
 async fn open_one(tx: &mut Tx, tenant: &str, number: ProblemNumber) -> Result<Problem, DeskError> {

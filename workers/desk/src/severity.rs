@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
+    action::catalogue::Authority,
     case::{CaseEvent, Severity},
     ids::CaseNumber,
     order::affected,
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     Desk, DeskError,
+    authority::At,
     cases::{Opening, event},
     sla::hold,
 };
@@ -110,6 +112,8 @@ impl Desk {
         }
         let mut tx = self.tenant(tenant).await?;
         let found = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
+        let at = number.to_string();
+        tx = self.authorised(tx, tenant, principal, Authority::WorkCase, At::Case(found.id, &at)).await?;
         hold(&mut tx, &found).await?;
         let mut case = cases::by_id(&mut tx, found.id).await?;
         if !case.state.is_active() {

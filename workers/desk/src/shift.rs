@@ -8,7 +8,7 @@ use fallout_store::{
 };
 use serde::Serialize;
 
-use crate::{Desk, DeskError};
+use crate::{Desk, DeskError, authority::At};
 
 /// As many as are talked about one by one.
 const NAMED: i64 = 10;
@@ -36,7 +36,8 @@ impl Desk {
         back: Duration,
         group: Option<&str>,
     ) -> Result<ShiftReport, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.visible(tx, tenant, group.map_or(At::Tenant, At::Group)).await?;
         let now = tx.now().await?;
         let since = now - back;
         let happened = shift::happened(&mut tx, tenant, since, group).await?;
@@ -64,7 +65,8 @@ impl Desk {
     }
 
     pub async fn workload(&self, tenant: &str, group: Option<&str>) -> Result<Vec<Load>, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.visible(tx, tenant, group.map_or(At::Tenant, At::Group)).await?;
         Ok(shift::workload(&mut tx, tenant, group).await?)
     }
 }

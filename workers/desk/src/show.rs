@@ -1,6 +1,8 @@
 //! Everything about one case, for whoever has to decide what becomes of it: what it is, whom it touches, what is proven at
 //! each downstream, what may be done now and why the rest may not.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use fallout_core::{
     action::{Action, ActionState, Declaration},
@@ -23,7 +25,7 @@ use fallout_store::{
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::{AttemptView, CaseClock, Desk, DeskError, guarding::actions_without_step, work::Work};
+use crate::{AttemptView, CaseClock, Desk, DeskError, authority::At, guarding::actions_without_step, work::Work};
 
 /// Everything that `case show` tells.
 #[derive(Clone, Debug, Serialize)]
@@ -135,6 +137,8 @@ pub struct ActionView {
     pub required: Option<String>,
     /// What to type for it, with words in capitals to be replaced; `None` where nothing that a person says would allow it.
     pub command: Option<String>,
+    /// Why it takes a second person here; `None`: one is enough.
+    pub second_person: Option<String>,
 }
 
 /// What a program reads of a timeline at once.
@@ -150,6 +154,7 @@ impl Desk {
         let mut tx = self.tenant(tenant).await?;
         let line = cases::line(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
         let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
+        tx = self.visible(tx, tenant, At::Case(case.id, &number.to_string())).await?;
         let (timeline, timeline_entries) = cases::timeline(&mut tx, case.id, entries).await?;
         let (signals, signals_received) = show::signals(&mut tx, case.id).await?;
         let fields = show::fields(&mut tx, case.id).await?;
@@ -183,6 +188,8 @@ impl Desk {
             signals_received,
             next: next_command(&case),
         };
+        let two = if case.state.is_active() { self.second_persons(&mut tx, &case).await? } else { BTreeMap::new() };
+        let lacking = self.lacking(&mut tx, &case).await?;
         let actions = match case.step {
             None if case.state.is_active() => actions_without_step(&case, detail.now),
             None => Vec::new(),
@@ -193,9 +200,15 @@ impl Desk {
                 if case.state.is_active() { work.actions(&case).await? } else { Vec::new() }
             }
         };
-        let required = |view: ActionView| ActionView {
-            required: self.catalogue.authority.required(view.action).map(str::to_owned),
-            ..view
+        let required = |view: ActionView| {
+            let lacks = lacking.get(&view.declaration.authority).cloned();
+            ActionView {
+                required: self.catalogue.authority.required(view.action).map(str::to_owned),
+                second_person: two.get(&view.action).cloned(),
+                command: view.command.filter(|_| lacks.is_none()),
+                refused: view.refused.or(lacks),
+                ..view
+            }
         };
         detail.actions = actions.into_iter().map(required).collect();
         Ok(detail)

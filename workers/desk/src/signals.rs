@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fallout_core::{
+    action::catalogue::Authority,
     command::EngineCommand,
     ids::{CaseNumber, CommandId, SignalId},
     signal::{NewSignal, SignalRefusal, SignalState},
@@ -18,6 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     Desk, DeskError,
+    authority::At,
     placing::{Arrival, Placed, said},
 };
 
@@ -45,6 +47,14 @@ async fn name_cases(tx: &mut Tx, tenant: &str, new: &[NewSignal], answers: &[Ans
 }
 
 impl Desk {
+    /// A person tells a trouble, about an order or beside any.
+    pub async fn open_by_hand(&self, tenant: &str, principal: &str, new: &NewSignal) -> Result<Answer, DeskError> {
+        let tx = self.tenant(tenant).await?;
+        let at = new.place.order.as_deref().map_or(At::Tenant, At::Order);
+        drop(self.authorised(tx, tenant, principal, Authority::WorkCase, at).await?);
+        self.signal(tenant, new).await
+    }
+
     /// One signal; see [`Self::signals`].
     pub async fn signal(&self, tenant: &str, new: &NewSignal) -> Result<Answer, DeskError> {
         let answers = self.signals(tenant, std::slice::from_ref(new)).await?;
@@ -210,7 +220,8 @@ impl Desk {
         only_refused: bool,
         limit: i64,
     ) -> Result<Vec<SignalLine>, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.visible(tx, tenant, At::Tenant).await?;
         let case = match case {
             Some(number) => {
                 let found = cases::by_number(&mut tx, tenant, number).await?;

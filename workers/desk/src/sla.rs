@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 
 use crate::{
     Desk, DeskError,
+    authority::At,
     cases::{Opening, event},
     severity::Weighed,
 };
@@ -156,6 +157,7 @@ impl Desk {
     pub async fn case_clock(&self, tenant: &str, number: CaseNumber) -> Result<CaseClock, DeskError> {
         let mut tx = self.tenant(tenant).await?;
         let case = cases::by_number(&mut tx, tenant, number).await?.ok_or(DeskError::NoSuchCase(number))?;
+        tx = self.visible(tx, tenant, At::Case(case.id, &number.to_string())).await?;
         let clock = self.clock_as_it_stands(&mut tx, case.id).await?;
         tx.commit().await?;
         Ok(clock)

@@ -1,12 +1,19 @@
 //! Tokens for the HTTP doors: made once, shown once, known by their hash.
 
 use chrono::Duration;
-use fallout_core::token::{Standing, TokenScope, name_problem};
-use fallout_store::tokens::{self, NewToken, Token};
+use fallout_core::{
+    action::{approval::LOCAL, catalogue::Authority},
+    people,
+    token::{Standing, TokenScope, name_problem},
+};
+use fallout_store::{
+    Tx,
+    tokens::{self, NewToken, Token},
+};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::{Desk, DeskError};
+use crate::{Desk, DeskError, authority::At};
 
 /// So that a token is recognised where it must not be: in a log, a repository, a mail.
 const PREFIX: &str = "fallout_";
@@ -42,6 +49,22 @@ impl Caller {
     }
 }
 
+/// As whom somebody is known, first; then everybody who could act in their place, having made their token.
+pub(crate) async fn persons(tx: &mut Tx, tenant: &str, principal: &str) -> Result<Vec<String>, DeskError> {
+    let Some(name) = principal.strip_prefix(PERSON) else {
+        return Ok(vec![principal.strip_prefix(LOCAL).unwrap_or(principal).to_owned()]);
+    };
+    let mut persons = Vec::new();
+    for (person, made_by) in tokens::makers(tx, tenant, name).await? {
+        persons.push(person);
+        persons.extend(made_by.strip_prefix(LOCAL).map(str::to_owned));
+    }
+    if persons.is_empty() {
+        persons.push(name.to_owned());
+    }
+    Ok(persons)
+}
+
 fn hash(secret: &str) -> [u8; 32] {
     Sha256::digest(secret).into()
 }
@@ -56,6 +79,19 @@ impl Desk {
         scopes: &[TokenScope],
         valid: Option<Duration>,
     ) -> Result<Made, DeskError> {
+        self.add_token_for(tenant, principal, (name, None), scopes, valid).await
+    }
+
+    /// The same for somebody who is not called as the token is: two tokens of one person are no two people.
+    pub async fn add_token_for(
+        &self,
+        tenant: &str,
+        principal: &str,
+        (name, person): (&str, Option<&str>),
+        scopes: &[TokenScope],
+        valid: Option<Duration>,
+    ) -> Result<Made, DeskError> {
+        let person = person.map(|person| people::name("the person", person)).transpose()?;
         if let Some(expected) = name_problem(name) {
             return Err(DeskError::TokenName { name: name.to_owned(), expected });
         }
@@ -65,12 +101,14 @@ impl Desk {
             id: Uuid::now_v7(),
             tenant,
             name,
+            person,
             hash: &hash(&secret),
             scopes,
             added_by: principal,
             valid_s: valid.map(|v| v.num_milliseconds() as f64 / 1_000.0),
         };
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.authorised(tx, tenant, principal, Authority::Administer, At::Tenant).await?;
         let token = tokens::insert(&mut tx, &new).await?.ok_or_else(|| DeskError::TokenExists(name.to_owned()))?;
         tx.commit().await?;
         Ok(Made { token, secret })
@@ -83,7 +121,8 @@ impl Desk {
 
     /// False: there is no such token, or it was revoked before.
     pub async fn revoke_token(&self, tenant: &str, principal: &str, name: &str) -> Result<bool, DeskError> {
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.authorised(tx, tenant, principal, Authority::Administer, At::Tenant).await?;
         let revoked = tokens::revoke(&mut tx, tenant, name, principal).await?;
         tx.commit().await?;
         Ok(revoked)

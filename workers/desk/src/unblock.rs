@@ -2,6 +2,7 @@
 //! token, so no recovery action can; the engine is told to go on, and who wanted that is kept.
 
 use fallout_core::{
+    action::catalogue::Authority,
     case::CaseEvent,
     command::EngineCommand,
     ids::{CaseNumber, CommandId},
@@ -14,6 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     Desk, DeskError,
+    authority::At,
     case_command::{Entry, told},
 };
 
@@ -36,7 +38,8 @@ impl Desk {
         reason: &str,
     ) -> Result<Unblocked, DeskError> {
         let reason = text("the reason", reason)?;
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let mut tx = self.authorised(tx, tenant, principal, Authority::RetrySafeStep, At::Order(order)).await?;
         let known = context::known(&mut tx, tenant, order, false).await?;
         let known = known.ok_or_else(|| DeskError::NoSuchOrder(order.to_owned()))?;
         let run = context::latest_run(&mut tx, known.key).await?.filter(|run| run.ended_at.is_none());

@@ -1,6 +1,10 @@
 //! Worklists: pages of cases by filter, and where each page ends.
 
+use std::cmp::Ordering;
+
+use chrono::{DateTime, Utc};
 use fallout_core::{
+    authority,
     case::Severity,
     worklist::{Asked, Cursor, Filter, LIMIT_MAX, Place, Refused, Search, Sort},
 };
@@ -42,16 +46,24 @@ impl Desk {
         self.check(tenant, &asked)?;
         // One more shows whether there is a next page.
         asked.limit += 1;
-        let mut tx = self.tenant(tenant).await?;
+        let tx = self.tenant(tenant).await?;
+        let (mut tx, sight) = self.sight(tx, tenant).await?;
         let mut problems = rows(&mut tx, tenant, filter).await?;
+        // Members of a problem that is not seen are rows of their own.
+        problems.retain(|problem| sight.covers(&authority::Place::of_group(&problem.group)));
         asked.hidden = problems.iter().map(|problem| problem.id).collect();
         if asked.after.is_some() {
             problems.clear();
         }
-        let counts = worklist::frequencies(&mut tx, tenant, filter).await?;
-        let search = Search::of(filter, &counts)?;
-        let mut cases = worklist::page(&mut tx, tenant, &asked, &search).await?;
+        let mut cases = Vec::new();
+        for filter in sight.narrowed(filter) {
+            let counts = worklist::frequencies(&mut tx, tenant, &filter).await?;
+            let search = Search::of(&filter, &counts)?;
+            let asked = Asked { filter, ..asked.clone() };
+            cases.push(worklist::page(&mut tx, tenant, &asked, &search).await?);
+        }
         tx.commit().await?;
+        let mut cases = merged(cases, sort);
         let more = cases.len() as i64 > limit;
         cases.truncate(usize::try_from(limit).unwrap_or_default());
         let last = cases.last().filter(|_| more).map(|case| place_of(case, sort)).transpose()?;
@@ -91,6 +103,28 @@ impl Desk {
         }
         cases.truncate(most);
         Ok(cases)
+    }
+}
+
+/// Pages of what somebody sees piece by piece, as one: each has its own index, and a case can be in several.
+fn merged(mut pages: Vec<Vec<CaseLine>>, sort: Sort) -> Vec<CaseLine> {
+    if pages.len() == 1 {
+        return pages.remove(0);
+    }
+    let mut cases: Vec<CaseLine> = pages.into_iter().flatten().collect();
+    cases.sort_by(|a, b| in_order(sort, a, b));
+    cases.dedup_by(|a, b| a.id == b.id);
+    cases
+}
+
+/// As the database orders them.
+fn in_order(sort: Sort, a: &CaseLine, b: &CaseLine) -> Ordering {
+    let due = |case: &CaseLine| case.sla_due_at.unwrap_or(DateTime::<Utc>::MAX_UTC);
+    match sort {
+        Sort::Severity => (&a.severity, a.created_at, a.id).cmp(&(&b.severity, b.created_at, b.id)),
+        Sort::Due => (due(a), a.id).cmp(&(due(b), b.id)),
+        Sort::Age => (a.created_at, a.id).cmp(&(b.created_at, b.id)),
+        Sort::Updated => (b.updated_at, b.id).cmp(&(a.updated_at, a.id)),
     }
 }
 

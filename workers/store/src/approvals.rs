@@ -19,6 +19,10 @@ pub struct NewApproval<'a> {
     pub command_hash: &'a str,
     pub case_version: i32,
     pub requester: &'a str,
+    /// As whom the requester is known.
+    pub person: &'a str,
+    /// Which rule asks for a second person.
+    pub why: &'a str,
     pub valid_s: f64,
 }
 
@@ -34,15 +38,19 @@ pub struct Approval {
     pub command_hash: String,
     pub case_version: i32,
     pub requester: String,
+    /// Which rule asks for a second person.
+    pub why: String,
     pub state: ApprovalState,
     pub expires_at: DateTime<Utc>,
 }
 
 impl Approval {
-    pub fn request(&self) -> Request<'_> {
+    /// `requester_is`: as whom the requester is known.
+    pub fn request<'a>(&'a self, requester_is: &'a [String]) -> Request<'a> {
         Request {
             state: self.state,
             requester: &self.requester,
+            requester_is,
             command_hash: &self.command_hash,
             case_version: self.case_version,
             expires_at: self.expires_at,
@@ -58,6 +66,7 @@ struct Row {
     command_hash: String,
     case_version: i32,
     requester: String,
+    why: String,
     state: String,
     expires_at: DateTime<Utc>,
 }
@@ -73,6 +82,7 @@ impl TryFrom<Row> for Approval {
             command_hash: r.command_hash,
             case_version: r.case_version,
             requester: r.requester,
+            why: r.why,
             state: r.state.parse()?,
             expires_at: r.expires_at,
         })
@@ -81,8 +91,9 @@ impl TryFrom<Row> for Approval {
 
 pub async fn insert(tx: &mut Tx, new: &NewApproval<'_>) -> Result<(), StoreError> {
     sqlx::query!(
-        "insert into approval (id, tenant_id, action_id, fallout_case_id, command_hash, case_version, requester, expires_at)
-         values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8))",
+        "insert into approval (id, tenant_id, action_id, fallout_case_id, command_hash, case_version, requester, expires_at,
+             requester_person, why)
+         values ($1, $2, $3, $4, $5, $6, $7, now() + make_interval(secs => $8), $9, $10)",
         new.id,
         new.tenant,
         new.action.0,
@@ -91,6 +102,8 @@ pub async fn insert(tx: &mut Tx, new: &NewApproval<'_>) -> Result<(), StoreError
         new.case_version,
         new.requester,
         new.valid_s,
+        new.person,
+        new.why,
     )
     .execute(tx.conn())
     .await?;
@@ -100,7 +113,7 @@ pub async fn insert(tx: &mut Tx, new: &NewApproval<'_>) -> Result<(), StoreError
 pub async fn find(tx: &mut Tx, tenant: &str, id: Uuid) -> Result<Option<Approval>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select id, tenant_id, action_id, fallout_case_id, command_hash, case_version, requester, state, expires_at
+        "select id, tenant_id, action_id, fallout_case_id, command_hash, case_version, requester, why, state, expires_at
          from approval where tenant_id = $1 and id = $2",
         tenant,
         id,
@@ -112,26 +125,28 @@ pub async fn find(tx: &mut Tx, tenant: &str, id: Uuid) -> Result<Option<Approval
 pub async fn of_action(tx: &mut Tx, action: ActionId) -> Result<Option<Approval>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select id, tenant_id, action_id, fallout_case_id, command_hash, case_version, requester, state, expires_at
+        "select id, tenant_id, action_id, fallout_case_id, command_hash, case_version, requester, why, state, expires_at
          from approval where action_id = $1",
         action.0,
     );
     row.fetch_optional(tx.conn()).await?.map(Approval::try_from).transpose()
 }
 
-/// Fenced by its state: decided once. `by` is who granted or refused it.
+/// Fenced by its state: decided once. `by` is who granted or refused it, with the person that they are known as.
 pub async fn decide(
     tx: &mut Tx,
     id: Uuid,
     state: ApprovalState,
-    by: Option<&str>,
+    by: Option<(&str, &str)>,
     reason: Option<&str>,
 ) -> Result<(), StoreError> {
     let done = sqlx::query!(
-        "update approval set state = $2, approver = $3, reason = $4, decided_at = now() where id = $1 and state = 'requested'",
+        "update approval set state = $2, approver = $3, approver_person = $4, reason = $5, decided_at = now()
+         where id = $1 and state = 'requested'",
         id,
         state.word(),
-        by,
+        by.map(|(principal, _)| principal),
+        by.map(|(_, person)| person),
         reason,
     );
     match done.execute(tx.conn()).await?.rows_affected() {

@@ -1,16 +1,17 @@
-//! The history as it is sealed and checked. Reads never go by what a tampered row says of itself alone.
+//! The history of cases and problems as it is sealed and checked. Reads never go by what a tampered row says of itself alone.
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::{StoreError, Tx, outbox::Place};
 
-/// One entry of a timeline with everything that its digest covers.
+/// One entry of a timeline, a case's or a problem's, with everything that its digest covers.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub id: Uuid,
     pub tenant: String,
-    pub case: Uuid,
+    /// The case, or the problem.
+    pub about: Uuid,
     pub event_type: String,
     pub actor_type: String,
     pub actor: Option<String>,
@@ -35,7 +36,7 @@ pub struct Seal {
 struct EntryRow {
     id: Uuid,
     tenant_id: String,
-    fallout_case_id: Uuid,
+    about: Uuid,
     event_type: String,
     actor_type: String,
     actor_id: Option<String>,
@@ -51,7 +52,7 @@ impl From<EntryRow> for Entry {
         Entry {
             id: r.id,
             tenant: r.tenant_id,
-            case: r.fallout_case_id,
+            about: r.about,
             event_type: r.event_type,
             actor_type: r.actor_type,
             actor: r.actor_id,
@@ -105,11 +106,20 @@ pub async fn tenants(tx: &mut Tx) -> Result<Vec<String>, StoreError> {
 pub async fn unsealed(tx: &mut Tx, tenant: &str, place: Place, limit: i64) -> Result<Vec<Entry>, StoreError> {
     let rows = sqlx::query_as!(
         EntryRow,
-        r#"select id, tenant_id, fallout_case_id, event_type, actor_type, actor_id, reason, payload::text as payload, created_at,
-                  tx::text::bigint as "tx!", position
-           from fallout_event
-           where tenant_id = $1 and (tx, position) > ($2::bigint::text::xid8, $3) and tx < pg_snapshot_xmin(pg_current_snapshot())
-           order by fallout_event.tx, position limit $4"#,
+        r#"select id as "id!", tenant_id as "tenant_id!", about as "about!", event_type as "event_type!", actor_type as "actor_type!",
+                  actor_id, reason, payload::text as payload, created_at as "created_at!", e.tx::text::bigint as "tx!",
+                  position as "position!"
+           from (
+               (select id, tenant_id, fallout_case_id as about, event_type, actor_type, actor_id, reason, payload, created_at, tx, position
+                from fallout_event
+                where tenant_id = $1 and (tx, position) > ($2::bigint::text::xid8, $3) and tx < pg_snapshot_xmin(pg_current_snapshot())
+                order by tx, position limit $4)
+               union all
+               (select id, tenant_id, problem_id, event_type, actor_type, actor_id, reason, payload, created_at, tx, position
+                from fallout_problem_event
+                where tenant_id = $1 and (tx, position) > ($2::bigint::text::xid8, $3) and tx < pg_snapshot_xmin(pg_current_snapshot())
+                order by tx, position limit $4)) e
+           order by e.tx, e.position limit $4"#,
         tenant,
         place.tx,
         place.position,
@@ -122,9 +132,14 @@ pub async fn unsealed(tx: &mut Tx, tenant: &str, place: Place, limit: i64) -> Re
 pub async fn entries(tx: &mut Tx, ids: &[Uuid]) -> Result<Vec<Entry>, StoreError> {
     let rows = sqlx::query_as!(
         EntryRow,
-        r#"select id, tenant_id, fallout_case_id, event_type, actor_type, actor_id, reason, payload::text as payload, created_at,
-                  tx::text::bigint as "tx!", position
-           from fallout_event where id = any($1)"#,
+        r#"select id as "id!", tenant_id as "tenant_id!", fallout_case_id as "about!", event_type as "event_type!",
+                  actor_type as "actor_type!", actor_id, reason, payload::text as payload, created_at as "created_at!",
+                  tx::text::bigint as "tx!", position as "position!"
+           from fallout_event where id = any($1)
+           union all
+           select id, tenant_id, problem_id, event_type, actor_type, actor_id, reason, payload::text, created_at,
+                  tx::text::bigint, position
+           from fallout_problem_event where id = any($1)"#,
         ids,
     );
     Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(Entry::from).collect())
@@ -139,10 +154,22 @@ pub async fn slipped_in(
     limit: i64,
 ) -> Result<Vec<Uuid>, StoreError> {
     let ids = sqlx::query_scalar!(
-        "select id from fallout_event
-         where tenant_id = $1 and (tx, position) > ($2::bigint::text::xid8, $3) and (tx, position) <= ($4::bigint::text::xid8, $5)
-           and id <> all($6) order by tx, position limit $7",
-        tenant, from.tx, from.position, seal.up_to.tx, seal.up_to.position, &seal.entries, limit,
+        r#"select id as "id!" from (
+             select id, tx, position from fallout_event
+             where tenant_id = $1 and (tx, position) > ($2::bigint::text::xid8, $3) and (tx, position) <= ($4::bigint::text::xid8, $5)
+               and id <> all($6)
+             union all
+             select id, tx, position from fallout_problem_event
+             where tenant_id = $1 and (tx, position) > ($2::bigint::text::xid8, $3) and (tx, position) <= ($4::bigint::text::xid8, $5)
+               and id <> all($6)) e
+           order by tx, position limit $7"#,
+        tenant,
+        from.tx,
+        from.position,
+        seal.up_to.tx,
+        seal.up_to.position,
+        &seal.entries,
+        limit,
     );
     Ok(ids.fetch_all(tx.conn()).await?)
 }
@@ -150,7 +177,9 @@ pub async fn slipped_in(
 /// How many entries no seal covers yet.
 pub async fn count_unsealed(tx: &mut Tx, tenant: &str, place: Place) -> Result<i64, StoreError> {
     let count = sqlx::query_scalar!(
-        r#"select count(*) as "count!" from fallout_event where tenant_id = $1 and (tx, position) > ($2::bigint::text::xid8, $3)"#,
+        r#"select (select count(*) from fallout_event where tenant_id = $1 and (tx, position) > ($2::bigint::text::xid8, $3))
+                + (select count(*) from fallout_problem_event where tenant_id = $1 and (tx, position) > ($2::bigint::text::xid8, $3))
+                as "count!""#,
         tenant,
         place.tx,
         place.position,

@@ -15,6 +15,8 @@ pub struct Token {
     #[serde(skip)]
     pub tenant: String,
     pub name: String,
+    /// Who acts with it.
+    pub person: String,
     pub scopes: Vec<TokenScope>,
     pub added_by: String,
     pub added_at: DateTime<Utc>,
@@ -29,6 +31,8 @@ pub struct NewToken<'a> {
     pub id: Uuid,
     pub tenant: &'a str,
     pub name: &'a str,
+    /// `None`: who is called as the token is.
+    pub person: Option<&'a str>,
     pub hash: &'a [u8],
     pub scopes: &'a [TokenScope],
     pub added_by: &'a str,
@@ -39,6 +43,7 @@ struct Row {
     id: Uuid,
     tenant_id: String,
     name: String,
+    person: String,
     scopes: Vec<String>,
     added_by: String,
     added_at: DateTime<Utc>,
@@ -55,6 +60,7 @@ impl TryFrom<Row> for Token {
             id: r.id,
             tenant: r.tenant_id,
             name: r.name,
+            person: r.person,
             added_by: r.added_by,
             added_at: r.added_at,
             expires_at: r.expires_at,
@@ -69,10 +75,10 @@ pub async fn insert(tx: &mut Tx, new: &NewToken<'_>) -> Result<Option<Token>, St
     let scopes: Vec<String> = new.scopes.iter().map(|s| s.word().to_owned()).collect();
     let row = sqlx::query_as!(
         Row,
-        "insert into access_token (id, tenant_id, name, hash, scopes, added_by, expires_at)
-         values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7::float8))
+        r#"insert into access_token (id, tenant_id, name, hash, scopes, added_by, expires_at, person)
+         values ($1, $2, $3, $4, $5, $6, clock_timestamp() + make_interval(secs => $7::float8), $8)
          on conflict (tenant_id, name) where revoked_at is null do nothing
-         returning id, tenant_id, name, scopes, added_by, added_at, expires_at, revoked_at, last_used_at",
+         returning id, tenant_id, name, coalesce(person, name) as "person!", scopes, added_by, added_at, expires_at, revoked_at, last_used_at"#,
         new.id,
         new.tenant,
         new.name,
@@ -80,6 +86,7 @@ pub async fn insert(tx: &mut Tx, new: &NewToken<'_>) -> Result<Option<Token>, St
         &scopes,
         new.added_by,
         new.valid_s,
+        new.person,
     );
     row.fetch_optional(tx.conn()).await?.map(Token::try_from).transpose()
 }
@@ -88,8 +95,8 @@ pub async fn insert(tx: &mut Tx, new: &NewToken<'_>) -> Result<Option<Token>, St
 pub async fn list(tx: &mut Tx, tenant: &str) -> Result<Vec<Token>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        "select id, tenant_id, name, scopes, added_by, added_at, expires_at, revoked_at, last_used_at
-         from access_token where tenant_id = $1 order by revoked_at is not null, name, added_at",
+        r#"select id, tenant_id, name, coalesce(person, name) as "person!", scopes, added_by, added_at, expires_at, revoked_at, last_used_at
+         from access_token where tenant_id = $1 order by revoked_at is not null, name, added_at"#,
         tenant,
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(Token::try_from).collect()
@@ -107,12 +114,28 @@ pub async fn revoke(tx: &mut Tx, tenant: &str, name: &str, by: &str) -> Result<b
     Ok(done.execute(tx.conn()).await?.rows_affected() == 1)
 }
 
+/// Whose a token is, then those who made it, and the tokens that they made it with.
+pub async fn makers(tx: &mut Tx, tenant: &str, name: &str) -> Result<Vec<(String, String)>, StoreError> {
+    // A name may have been used again: everybody who ever held it counts.
+    let rows = sqlx::query!(
+        r#"with recursive made (person, added_by, depth) as (
+               select coalesce(person, name), added_by, 1 from access_token where tenant_id = $1 and name = $2
+               union
+               select coalesce(t.person, t.name), t.added_by, m.depth + 1
+               from made m join access_token t on t.tenant_id = $1 and 'token:' || t.name = m.added_by where m.depth < 16)
+           select person as "person!", added_by as "added_by!" from made order by depth"#,
+        tenant,
+        name,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (r.person, r.added_by)).collect())
+}
+
 /// By its hash, whatever its state.
 pub async fn by_hash(tx: &mut Tx, hash: &[u8]) -> Result<Option<Token>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        "select id, tenant_id, name, scopes, added_by, added_at, expires_at, revoked_at, last_used_at
-         from access_token where hash = $1",
+        r#"select id, tenant_id, name, coalesce(person, name) as "person!", scopes, added_by, added_at, expires_at, revoked_at, last_used_at
+         from access_token where hash = $1"#,
         hash,
     );
     row.fetch_optional(tx.conn()).await?.map(Token::try_from).transpose()

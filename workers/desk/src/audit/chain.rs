@@ -22,7 +22,7 @@ pub(super) fn digest(entry: &Entry) -> [u8; 32] {
     let bytes = json!([
         "fallout entry 1",
         entry.tenant,
-        entry.case,
+        entry.about,
         entry.event_type,
         entry.actor_type,
         hidden(&entry.actor),

@@ -2,12 +2,13 @@
 
 use fallout_core::{
     action::{
-        Accepted, Action, ActionState,
+        Action, ActionState,
         approval::{ApprovalState, Deciding, NotApprovable, may_grant},
         command::RecoveryCommand,
     },
     case::{CaseEvent, CaseState},
     ids::{ActionId, CaseNumber},
+    people::text,
 };
 use fallout_store::{
     StoreError, Tx,
@@ -15,7 +16,7 @@ use fallout_store::{
     approvals::{self, Approval, NewApproval},
     cases::{self, Actor, Case},
     lifecycle::{self, ForceClose},
-    steps, tokens,
+    orders, steps,
 };
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -24,11 +25,12 @@ use uuid::Uuid;
 use super::{NotRecovered, Taken, ask::Ask, audit, take};
 use crate::{
     Desk, DeskError,
+    authority::At,
     case_command::{Entry, told},
     cases::move_case,
     guarding::guarded_without_step,
     sla::hold,
-    tokens::PERSON,
+    tokens::persons,
     work::Work,
 };
 
@@ -49,14 +51,17 @@ pub(super) async fn request(
     case: &mut Case,
     ask: &Ask<'_>,
     at: Value,
+    why: &str,
 ) -> Result<Taken, DeskError> {
     let action = take::store(tx, case, ask, at, ActionState::AwaitingApproval).await?;
     let approval = Uuid::now_v7();
-    let payload = json!({ "action": action, "type": ask.action, "approval": approval, "impact": ask.command.impact });
+    let payload =
+        json!({ "action": action, "type": ask.action, "approval": approval, "impact": ask.command.impact, "why": why });
     let entry =
         Entry { by: ask.principal.into(), event: CaseEvent::ApprovalRequested, reason: Some(ask.reason()), payload };
     told(tx, case, &entry).await?;
     move_case(tx, case, CaseEvent::ApprovalRequested).await?;
+    let is = persons(tx, ask.tenant, ask.principal).await?;
     let new = NewApproval {
         id: approval,
         tenant: ask.tenant,
@@ -65,10 +70,28 @@ pub(super) async fn request(
         command_hash: &ask.hash,
         case_version: case.version,
         requester: ask.principal,
+        person: own(&is),
+        why,
         valid_s: desk.catalogue().approval_valid_s(),
     };
     approvals::insert(tx, &new).await?;
     Ok(Taken { action, repeated: false, also: Vec::new(), approval: Some(approval) })
+}
+
+/// Somebody who decides on a request.
+struct By<'a> {
+    tenant: &'a str,
+    kind: &'static str,
+    principal: &'a str,
+    approval: Uuid,
+    reason: &'a str,
+}
+
+impl By<'_> {
+    /// For the audit; `case`: where it is known.
+    fn asked(&self, case: String) -> audit::Asked<'_> {
+        audit::Asked::about(self.tenant, self.kind, self.principal, case, self.approval.to_string(), self.reason)
+    }
 }
 
 /// A request under the lock of its case, with the command as it was stored.
@@ -110,8 +133,9 @@ impl Desk {
         approval: Uuid,
         reason: &str,
     ) -> Result<Approved, DeskError> {
-        let granted = self.grant(tenant, principal, approval, reason).await;
-        self.decided(tenant, "approve", principal, approval, reason, granted).await
+        let by = By { tenant, kind: "approve", principal, approval, reason };
+        let granted = self.grant(&by).await;
+        self.audited(&by.asked(String::new()), granted).await
     }
 
     /// Does not agree; a requester takes it back so as well.
@@ -122,8 +146,9 @@ impl Desk {
         approval: Uuid,
         reason: &str,
     ) -> Result<Approved, DeskError> {
-        let refused = self.refuse(tenant, principal, approval, reason).await;
-        self.decided(tenant, "refuse_approval", principal, approval, reason, refused).await
+        let by = By { tenant, kind: "refuse_approval", principal, approval, reason };
+        let refused = self.refuse(&by).await;
+        self.audited(&by.asked(String::new()), refused).await
     }
 
     /// Requests that nobody decided in time; for their controller.
@@ -144,24 +169,15 @@ impl Desk {
         Ok(tx.commit().await?)
     }
 
-    async fn decided(
-        &self,
-        tenant: &str,
-        kind: &'static str,
-        principal: &str,
-        approval: Uuid,
-        reason: &str,
-        answer: Result<Approved, DeskError>,
-    ) -> Result<Approved, DeskError> {
-        let asked = audit::Asked::about(tenant, kind, principal, String::new(), approval.to_string(), reason);
-        self.audited(&asked, answer).await
-    }
-
     async fn pending<'a>(&self, tenant: &'a str, approval: Uuid) -> Result<(Tx, Pending<'a>), DeskError> {
         let unknown = || NotRecovered::NoSuchApproval(approval);
         let mut tx = self.tenant(tenant).await?;
         let found = approvals::find(&mut tx, tenant, approval).await?.ok_or_else(unknown)?;
         let case = cases::by_id(&mut tx, found.case).await?;
+        let stored = actions::by_id(&mut tx, found.action).await?;
+        if let (Action::CancelOrder, Some(step)) = (stored.action, case.step) {
+            orders::lock(&mut tx, step).await?;
+        }
         hold(&mut tx, &case).await?;
         let case = cases::held(&mut tx, case.id).await?;
         // What was read before the lock may have changed meanwhile.
@@ -172,82 +188,62 @@ impl Desk {
         Ok((tx, Pending { approval, stored, case, command, tenant }))
     }
 
-    async fn grant(&self, tenant: &str, principal: &str, approval: Uuid, reason: &str) -> Result<Approved, DeskError> {
-        let reason = fallout_core::people::text("the reason", reason)?;
-        let (mut tx, mut pending) = self.pending(tenant, approval).await?;
-        let ask = Ask::new(tenant, &pending.stored.requested_by, &pending.command)?;
-        let by =
-            Deciding { principal, command_hash: &ask.hash, case_version: pending.case.version, now: tx.now().await? };
-        may_grant(&pending.approval.request(), &by).map_err(NotRecovered::from)?;
-        // A token that the requester made is the requester's own second face.
-        if issuer(&mut tx, tenant, principal).await?.as_deref() == Some(pending.approval.requester.as_str()) {
-            return Err(
-                NotRecovered::NotApprovable(NotApprovable::SamePerson(pending.approval.requester.clone())).into()
-            );
-        }
-        approvals::decide(&mut tx, approval, ApprovalState::Granted, Some(principal), Some(reason)).await?;
-        let entry = Entry {
-            by: principal.into(),
-            event: CaseEvent::ApprovalGranted,
-            reason: Some(reason),
-            payload: pending.payload(),
-        };
+    async fn grant(&self, by: &By<'_>) -> Result<Approved, DeskError> {
+        let reason = text("the reason", by.reason)?;
+        let (mut tx, mut pending) = self.pending(by.tenant, by.approval).await?;
+        let is = persons(&mut tx, by.tenant, by.principal).await?;
+        self.agrees(&mut tx, &pending, by, &is).await?;
+        let decider = Some((by.principal, own(&is)));
+        approvals::decide(&mut tx, by.approval, ApprovalState::Granted, decider, Some(reason)).await?;
+        let (event, payload) = (CaseEvent::ApprovalGranted, pending.payload());
+        let entry = Entry { by: by.principal.into(), event, reason: Some(reason), payload };
         told(&mut tx, &pending.case, &entry).await?;
         let mut tx = match pending.stored.action {
-            Action::ForceClose => self.force_close(tx, &mut pending, principal).await?,
+            Action::ForceClose => self.force_close(tx, &mut pending, by.principal).await?,
             _ => self.go_on(tx, &mut pending).await?,
         };
-        let asked = audit::Asked::about(
-            tenant,
-            "approve",
-            principal,
-            pending.case.number.to_string(),
-            approval.to_string(),
-            reason,
-        );
+        let asked = by.asked(pending.case.number.to_string());
         audit::accepted(&mut tx, &asked, pending.stored.id, false).await?;
         tx.commit().await?;
         Ok(pending.ended(ApprovalState::Granted))
     }
 
-    async fn refuse(&self, tenant: &str, principal: &str, approval: Uuid, reason: &str) -> Result<Approved, DeskError> {
-        let reason = fallout_core::people::text("the reason", reason)?;
-        let (mut tx, mut pending) = self.pending(tenant, approval).await?;
+    /// Another person, in time, to the same command on the same case, who may agree to it.
+    async fn agrees(&self, tx: &mut Tx, pending: &Pending<'_>, by: &By<'_>, is: &[String]) -> Result<(), DeskError> {
+        let ask = pending.ask()?;
+        let requester_is = persons(tx, by.tenant, &pending.approval.requester).await?;
+        let deciding = Deciding {
+            principal: by.principal,
+            is,
+            command_hash: &ask.hash,
+            case_version: pending.case.version,
+            now: tx.now().await?,
+        };
+        may_grant(&pending.approval.request(&requester_is), &deciding).map_err(NotRecovered::from)?;
+        let (right, number) = (ask.action.declaration().authority, pending.case.number.to_string());
+        self.may_agree(tx, by.tenant, by.principal, right, At::Case(pending.case.id, &number)).await
+    }
+
+    async fn refuse(&self, by: &By<'_>) -> Result<Approved, DeskError> {
+        let reason = text("the reason", by.reason)?;
+        let (mut tx, mut pending) = self.pending(by.tenant, by.approval).await?;
         if pending.approval.state != ApprovalState::Requested {
             return Err(NotRecovered::NotApprovable(NotApprovable::Over(pending.approval.state)).into());
         }
-        end(&mut tx, &mut pending, ApprovalState::Refused, Actor::User(principal), reason).await?;
-        let asked = audit::Asked::about(
-            tenant,
-            "refuse_approval",
-            principal,
-            pending.case.number.to_string(),
-            approval.to_string(),
-            reason,
-        );
+        if by.principal != pending.approval.requester {
+            let (right, number) = (pending.stored.action.declaration().authority, pending.case.number.to_string());
+            self.may_agree(&mut tx, by.tenant, by.principal, right, At::Case(pending.case.id, &number)).await?;
+        }
+        end(&mut tx, &mut pending, ApprovalState::Refused, Actor::User(by.principal), reason).await?;
+        let asked = by.asked(pending.case.number.to_string());
         audit::accepted(&mut tx, &asked, pending.stored.id, false).await?;
         tx.commit().await?;
         Ok(pending.ended(ApprovalState::Refused))
     }
 
-    /// What was allowed when it was requested may not be any more.
-    async fn allowed_now(&self, mut tx: Tx, case: &Case, ask: &Ask<'_>) -> Result<(Tx, Accepted), DeskError> {
-        // The guard is asked as if the case were with its people: that it waits for this approval is known.
-        let case = Case { state: CaseState::InProgress, ..case.clone() };
-        let Some(step) = case.step else {
-            let now = tx.now().await?;
-            let accepted = guarded_without_step(&case, ask.action, &ask.asked(), now)?;
-            return Ok((tx, accepted));
-        };
-        let step = steps::lock(&mut tx, step).await?;
-        let mut work = Work::on(self, tx, step).await?;
-        let accepted = work.accepts(&case, ask).await?;
-        Ok((work.tx, accepted))
-    }
-
     async fn force_close(&self, tx: Tx, pending: &mut Pending<'_>, approver: &str) -> Result<Tx, DeskError> {
         let ask = pending.ask()?;
-        let (mut tx, _) = self.allowed_now(tx, &pending.case, &ask).await?;
+        let mut tx = self.may_still_close(tx, &pending.case, &ask).await?;
         let state = fallout_core::case::next(pending.case.state, CaseEvent::ForceClosed)?;
         let close = ForceClose {
             reason: ask.reason(),
@@ -269,30 +265,50 @@ impl Desk {
         Ok(tx)
     }
 
-    /// The action is taken as if it had been asked for now, by who asked for it.
-    async fn go_on(&self, tx: Tx, pending: &mut Pending<'_>) -> Result<Tx, DeskError> {
-        let command = pending.command.clone();
-        let ask = Ask::new(pending.tenant, &pending.stored.requested_by, &command)?;
-        let (mut tx, accepted) = self.allowed_now(tx, &pending.case, &ask).await?;
-        move_case(&mut tx, &mut pending.case, CaseEvent::ApprovalGranted).await?;
-        actions::set_state(&mut tx, pending.stored.id, take::begins(&accepted), &Value::Null).await?;
-        let Some(step) = pending.case.step else {
-            let action = pending.stored.id;
-            take::perform_without_step(&mut tx, &mut pending.case, action, &ask, &accepted).await?;
+    /// What was allowed when it was requested may not be any more.
+    async fn may_still_close(&self, mut tx: Tx, case: &Case, ask: &Ask<'_>) -> Result<Tx, DeskError> {
+        let case = with_its_people(case);
+        let Some(step) = case.step else {
+            let now = tx.now().await?;
+            guarded_without_step(&case, ask.action, &ask.asked(), now)?;
             return Ok(tx);
         };
         let step = steps::lock(&mut tx, step).await?;
         let mut work = Work::on(self, tx, step).await?;
-        work.perform(&mut pending.case, pending.stored.id, &ask, accepted).await?;
+        work.accepts(&case, ask).await?;
         Ok(work.tx)
+    }
+
+    /// The action is taken as if it had been asked for now, by who asked for it; the guard is asked again.
+    async fn go_on(&self, mut tx: Tx, pending: &mut Pending<'_>) -> Result<Tx, DeskError> {
+        let command = pending.command.clone();
+        let ask = Ask::new(pending.tenant, &pending.stored.requested_by, &command)?;
+        let Some(step) = pending.case.step else {
+            let (case, now) = (with_its_people(&pending.case), tx.now().await?);
+            let accepted = guarded_without_step(&case, ask.action, &ask.asked(), now)?;
+            move_case(&mut tx, &mut pending.case, CaseEvent::ApprovalGranted).await?;
+            actions::set_state(&mut tx, pending.stored.id, take::begins(&accepted), &Value::Null).await?;
+            take::perform_without_step(&mut tx, &mut pending.case, pending.stored.id, &ask, &accepted).await?;
+            return Ok(tx);
+        };
+        let step = steps::lock(&mut tx, step).await?;
+        let mut work = Work::on(self, tx, step).await?;
+        let accepted = work.accepts(&with_its_people(&pending.case), &ask).await?;
+        move_case(&mut work.tx, &mut pending.case, CaseEvent::ApprovalGranted).await?;
+        actions::set_state(&mut work.tx, pending.stored.id, take::begins(&accepted), &Value::Null).await?;
+        work.perform(&mut pending.case, pending.stored.id, &ask, accepted).await?;
+        Ok(self.beyond_the_step(work, &ask, pending.stored.id).await?.0)
     }
 }
 
-/// Who made the token that this principal acts with.
-pub(crate) async fn issuer(tx: &mut Tx, tenant: &str, principal: &str) -> Result<Option<String>, DeskError> {
-    let Some(name) = principal.strip_prefix(PERSON) else { return Ok(None) };
-    let all = tokens::list(tx, tenant).await?;
-    Ok(all.into_iter().find(|t| t.name == name && t.revoked_at.is_none()).map(|t| t.added_by))
+/// As the guard has to see it: that it waits for this approval is known.
+fn with_its_people(case: &Case) -> Case {
+    Case { state: CaseState::InProgress, ..case.clone() }
+}
+
+/// As whom somebody is known themselves.
+fn own(is: &[String]) -> &str {
+    is.first().map(String::as_str).unwrap_or_default()
 }
 
 /// Without the agreement nothing is done, and the case is with its people again.
@@ -303,10 +319,13 @@ async fn end(
     by: Actor<'_>,
     why: &str,
 ) -> Result<(), DeskError> {
-    let decider = match (state, by) {
-        (ApprovalState::Refused, Actor::User(principal)) => Some(principal),
+    let is = match (state, by) {
+        (ApprovalState::Refused, Actor::User(principal)) => {
+            Some((principal, persons(tx, pending.tenant, principal).await?))
+        }
         _ => None,
     };
+    let decider = is.as_ref().map(|(principal, is)| (*principal, own(is)));
     approvals::decide(tx, pending.approval.id, state, decider, Some(why)).await?;
     let result = json!({ "approval": state, "why": why });
     actions::set_state(tx, pending.stored.id, ActionState::NotApproved, &result).await?;

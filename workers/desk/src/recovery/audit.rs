@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use super::refused::name;
-use crate::{Desk, DeskError};
+use crate::{Desk, DeskError, authority::At};
 
 /// What is kept of what somebody typed; a refused command may hold anything.
 const KEPT_CHARS: usize = 1_000;
@@ -138,6 +138,9 @@ impl Desk {
         limit: i64,
     ) -> Result<Vec<requests::RequestLine>, DeskError> {
         let mut tx = self.tenant(tenant).await?;
+        if let Some(found) = fallout_store::cases::by_number(&mut tx, tenant, case).await? {
+            tx = self.visible(tx, tenant, At::Case(found.id, &case.to_string())).await?;
+        }
         Ok(requests::of_case(&mut tx, tenant, &case.to_string(), limit).await?)
     }
 }

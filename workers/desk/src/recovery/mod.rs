@@ -5,6 +5,7 @@ mod approve;
 mod ask;
 mod audit;
 mod check;
+mod four_eyes;
 mod outside;
 mod plan;
 mod refused;
@@ -15,7 +16,7 @@ mod withdraw;
 
 use fallout_core::{
     action::{Action, Attestation, Refusal, command::RecoveryCommand},
-    ids::{ActionId, CaseNumber, StepKey},
+    ids::{ActionId, CaseNumber, RunId, StepKey},
     step::Outputs,
 };
 use fallout_store::{
@@ -29,15 +30,15 @@ use serde_json::json;
 use uuid::Uuid;
 
 pub use approve::Approved;
-pub(crate) use approve::issuer;
 pub(crate) use ask::Ask;
+pub use four_eyes::FourEyesRules;
 pub use plan::Plan;
 pub use refused::NotRecovered;
 pub(crate) use stop::returns_to;
 pub use withdraw::Withdrawn;
 pub(crate) use withdraw::to_where_it_was;
 
-use crate::{Desk, DeskError, sla::hold, work::Work};
+use crate::{Desk, DeskError, authority::At, sla::hold, work::Work};
 
 /// What a person asks for, in types; the same as a [`RecoveryCommand`] that names no target.
 #[derive(Clone, Debug)]
@@ -99,6 +100,7 @@ impl Desk {
     async fn take_command(&self, tenant: &str, principal: &str, command: &RecoveryCommand) -> Result<Taken, DeskError> {
         let ask = Ask::new(tenant, principal, command)?;
         let (mut tx, case) = self.case_for(&ask).await?;
+        self.may_take(&mut tx, &ask, &case).await?;
         if let Some(known) = actions::by_key(&mut tx, tenant, ask.key()).await? {
             let taken = first_answer(&mut tx, &ask, &known).await?;
             audit::accepted(&mut tx, &audit::Asked::recovery(tenant, principal, command), taken.action, true).await?;
@@ -116,6 +118,15 @@ impl Desk {
         audit::accepted(&mut tx, &audit::Asked::recovery(tenant, principal, command), taken.action, false).await?;
         tx.commit().await?;
         Ok(taken)
+    }
+
+    /// Every right that the command needs, where the case stands.
+    async fn may_take(&self, tx: &mut Tx, ask: &Ask<'_>, case: &Case) -> Result<(), DeskError> {
+        let number = case.number.to_string();
+        for right in ask.command.authorities(ask.action) {
+            self.may(tx, ask.tenant, ask.principal, right, At::Case(case.id, &number)).await?;
+        }
+        Ok(())
     }
 
     /// The case under the lock of its step, and of its order where all of it is concerned.
@@ -142,18 +153,44 @@ impl Desk {
         let mut work = Work::on(self, tx, step).await?;
         let case = work.take_over(case, ask).await?;
         let mut taken = work.take(case, ask).await?;
-        if ask.action == Action::CancelOrder {
+        if taken.approval.is_some() {
             let run = work.run.id;
             let mut tx = work.tx;
-            if let Some(operation) = self.past_no_return(&mut tx, run).await? {
-                return Err(Refusal::PastNoReturn(operation).into());
-            }
-            orders::request_cancel(&mut tx, run, ask.principal, ask.reason()).await?;
-            (tx, taken.also) = self.cancel_parked(tx, run, ask).await?;
-            actions::set_answer(&mut tx, taken.action, &json!({ "also": taken.also })).await?;
+            self.may_be_cancelled(&mut tx, run, ask.action).await?;
             return Ok((tx, taken));
         }
-        Ok((work.tx, taken))
+        let tx;
+        (tx, taken.also) = self.beyond_the_step(work, ask, taken.action).await?;
+        Ok((tx, taken))
+    }
+
+    /// What an action does beside its step: a cancellation is one of the whole order. With the other cases that go by it.
+    async fn beyond_the_step(
+        &self,
+        work: Work<'_>,
+        ask: &Ask<'_>,
+        action: ActionId,
+    ) -> Result<(Tx, Vec<CaseNumber>), DeskError> {
+        let run = work.run.id;
+        let mut tx = work.tx;
+        if ask.action != Action::CancelOrder {
+            return Ok((tx, Vec::new()));
+        }
+        self.may_be_cancelled(&mut tx, run, ask.action).await?;
+        orders::request_cancel(&mut tx, run, ask.principal, ask.reason()).await?;
+        let (mut tx, also) = self.cancel_parked(tx, run, ask).await?;
+        actions::set_answer(&mut tx, action, &json!({ "also": also })).await?;
+        Ok((tx, also))
+    }
+
+    async fn may_be_cancelled(&self, tx: &mut Tx, run: RunId, action: Action) -> Result<(), DeskError> {
+        if action != Action::CancelOrder {
+            return Ok(());
+        }
+        match self.past_no_return(tx, run).await? {
+            Some(operation) => Err(Refusal::PastNoReturn(operation).into()),
+            None => Ok(()),
+        }
     }
 }
 

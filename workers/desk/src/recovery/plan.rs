@@ -1,7 +1,7 @@
 //! The dry run of a command: everything is checked, what would change is said, nothing is written.
 
 use fallout_core::{
-    action::{Accepted, Declaration, catalogue::Approval, command::RecoveryCommand},
+    action::{Accepted, Declaration, command::RecoveryCommand},
     case::{CaseEvent, CaseState, next},
     ids::CaseNumber,
     step::StepState,
@@ -26,10 +26,12 @@ impl Desk {
         let ask = Ask::new(tenant, principal, command)?;
         let mut tx = self.tenant(tenant).await?;
         let case = cases::by_number(&mut tx, tenant, ask.case).await?.ok_or(DeskError::NoSuchCase(ask.case))?;
+        self.may_take(&mut tx, &ask, &case).await?;
         ask.is_for(&mut tx, &case).await?;
         if !case.state.is_active() {
             return Err(DeskError::CaseIsOver(case.number, case.state));
         }
+        let why = self.second_person(&mut tx, &case, ask.action).await?;
         let accepted = match case.step {
             None => {
                 let now = tx.now().await?;
@@ -44,18 +46,23 @@ impl Desk {
             }
         };
         let declaration = ask.action.declaration();
-        let changes = changes(&ask, case.state, &accepted)?;
+        let changes = changes(&ask, case.state, &accepted, why)?;
         Ok(Plan { case: case.number, declaration, changes })
     }
 }
 
-fn changes(ask: &Ask<'_>, stands: CaseState, accepted: &Accepted) -> Result<Vec<String>, DeskError> {
+fn changes(
+    ask: &Ask<'_>,
+    stands: CaseState,
+    accepted: &Accepted,
+    second_person: Option<String>,
+) -> Result<Vec<String>, DeskError> {
     let declaration = ask.action.declaration();
-    if declaration.approval == Approval::SecondPerson {
+    if let Some(why) = second_person {
         let waits = next(stands, CaseEvent::ApprovalRequested)?;
         return Ok(vec![
             format!("the case goes from {stands} to {waits}"),
-            "a second person is asked to agree to exactly this command".into(),
+            format!("a second person is asked to agree to exactly this command: {why}"),
         ]);
     }
     if *accepted == Accepted::Stop {

@@ -1,7 +1,7 @@
 //! Why a command about a recovery was not taken, beside what the guard says; and the name of every refusal in the audit.
 
 use fallout_core::{
-    action::{ActionState, approval::NotApprovable, command::Malformed},
+    action::{Action, ActionState, approval::NotApprovable, command::Malformed},
     ids::{ActionId, CaseNumber},
 };
 
@@ -27,6 +27,10 @@ pub enum NotRecovered {
     NoSuchApproval(uuid::Uuid),
     #[error("{0}")]
     NotApprovable(NotApprovable),
+    #[error("{0} is not among the actions whose second person can be switched off; see fallout access four-eyes list")]
+    NoSwitch(Action),
+    #[error("{asked} hours are not possible; a second person is done without for 1 to {most} hours")]
+    HoursOff { asked: i32, most: i32 },
 }
 
 impl NotRecovered {
@@ -41,6 +45,8 @@ impl NotRecovered {
             NotRecovered::CancelStands => "cancel_stands",
             NotRecovered::NoSuchApproval(_) => "no_such_approval",
             NotRecovered::NotApprovable(e) => e.name(),
+            NotRecovered::NoSwitch(_) => "no_switch",
+            NotRecovered::HoursOff { .. } => "hours_off",
         }
     }
 }
@@ -56,6 +62,7 @@ pub(super) fn name(e: &DeskError) -> Option<&'static str> {
     Some(match e {
         DeskError::Refused(refusal) => refusal.name(),
         DeskError::Recovery(refused) => refused.name(),
+        DeskError::NotAuthorised(_) => "not_authorised",
         DeskError::Illegal(_) => "illegal_transition",
         DeskError::NoSuchCase(_) => "no_such_case",
         DeskError::CaseIsOver(..) => "case_is_over",

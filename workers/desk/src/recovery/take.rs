@@ -1,7 +1,7 @@
 //! What an accepted action does at once: it is stored, the case and the step are reserved, and whoever goes on is told.
 
 use fallout_core::{
-    action::{Accepted, Action, ActionState, Attestation, Refusal, catalogue::Approval},
+    action::{Accepted, Action, ActionState, Attestation, Refusal},
     case::{CaseEvent, CaseState, Resolution},
     command::{EngineCommand, NO_ACTION},
     ids::{ActionId, AttemptId, CaseNumber, CommandId},
@@ -39,9 +39,9 @@ pub(super) async fn without_step(
 ) -> Result<(Tx, Taken), DeskError> {
     let now = tx.now().await?;
     let accepted = guarded_without_step(&case, ask.action, &ask.asked(), now)?;
-    let taken = match ask.action.declaration().approval {
-        Approval::SecondPerson => approve::request(desk, &mut tx, &mut case, ask, json!({})).await?,
-        Approval::One => {
+    let taken = match desk.second_person(&mut tx, &case, ask.action).await? {
+        Some(why) => approve::request(desk, &mut tx, &mut case, ask, json!({}), &why).await?,
+        None => {
             let action = store(&mut tx, &case, ask, json!({}), begins(&accepted)).await?;
             perform_without_step(&mut tx, &mut case, action, ask, &accepted).await?;
             Taken { action, repeated: false, also: Vec::new(), approval: None }
@@ -101,10 +101,15 @@ pub(super) async fn store(
 impl Work<'_> {
     pub(super) async fn take(&mut self, mut case: Case, ask: &Ask<'_>) -> Result<Taken, DeskError> {
         let accepted = self.accepts(&case, ask).await?;
-        if ask.action.declaration().approval == Approval::SecondPerson {
+        if let Some(why) = self.desk.second_person(&mut self.tx, &case, ask.action).await? {
             let at = self.whereabouts();
-            return approve::request(self.desk, &mut self.tx, &mut case, ask, at).await;
+            return approve::request(self.desk, &mut self.tx, &mut case, ask, at, &why).await;
         }
+        self.take_accepted(case, ask, accepted).await
+    }
+
+    /// As many as are needed have agreed.
+    async fn take_accepted(&mut self, mut case: Case, ask: &Ask<'_>, accepted: Accepted) -> Result<Taken, DeskError> {
         let state = begins(&accepted);
         let at = self.whereabouts();
         let action = store(&mut self.tx, &case, ask, at, state).await?;
@@ -265,8 +270,9 @@ impl Work<'_> {
         if case.state == CaseState::Recovering && !self.overtaken(&mut case).await? {
             return Ok(None);
         }
-        match self.take(case, &ask).await {
-            Ok(_) => Ok(Some(number)),
+        match self.accepts(&case, &ask).await {
+            // Whoever had to agree agreed to the cancellation of the order.
+            Ok(accepted) => self.take_accepted(case, &ask, accepted).await.map(|_| Some(number)),
             Err(DeskError::Refused(_)) => Ok(None),
             Err(e) => Err(e),
         }

@@ -17,7 +17,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::{NotRecovered, audit, returns_to};
-use crate::{Desk, DeskError, cases::move_case, sla::hold, work::Work};
+use crate::{Desk, DeskError, authority::At, cases::move_case, sla::hold, work::Work};
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Withdrawn {
@@ -57,6 +57,10 @@ impl Desk {
         let mut case = cases::held(&mut tx, case.id).await?;
         // What was read before the lock may have changed meanwhile.
         let stored = actions::by_id(&mut tx, action).await?;
+        if stored.requested_by != principal {
+            let (right, number) = (stored.action.declaration().authority, case.number.to_string());
+            self.may(&mut tx, tenant, principal, right, At::Case(case.id, &number)).await?;
+        }
         if stored.state == ActionState::Withdrawn {
             return Ok(Withdrawn { action, case: case.number, state: case.state, already: true });
         }

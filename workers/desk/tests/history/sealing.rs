@@ -1,7 +1,7 @@
 //! The chain of an untouched history, however it was written and sealed.
 
 use fallout_core::case::CaseEvent;
-use fallout_desk::{Desk, Verified};
+use fallout_desk::{Desk, Tampering, Verified};
 
 use crate::database::{Database, append, run, texts};
 
@@ -98,4 +98,28 @@ async fn no_text_of_an_entry_stands_in_a_seal() {
     let all = "select encode(digests, 'escape') || row_to_json(audit_seal)::text from audit_seal";
     let seals = texts(&mut database.admin().await, all).await;
     assert!(seals.len() == 1 && !seals[0].contains("Miller") && !seals[0].contains("jane"), "{seals:?}");
+}
+
+#[tokio::test]
+async fn the_timeline_of_a_problem_is_sealed_with_that_of_the_cases() {
+    let database = Database::new().await;
+    let case = database.case(1).await;
+    let mut admin = database.admin().await;
+    let problem = "insert into fallout_problem (id, tenant_id, problem_number, downstream, operation, classification_code, category,
+            severity, assigned_group, takes_until)
+        values ('00000000-0000-0000-0000-00000000000a', 't', 'pr-1', 'billing', 'charge', 'DEFECT', 'BILLING', 'SEV2', 'Ops', now());
+        insert into fallout_problem_event (id, tenant_id, problem_id, event_type, actor_type, actor_id, reason)
+        values ('00000000-0000-0000-0000-00000000000b', 't', '00000000-0000-0000-0000-00000000000a', 'FalloutProblemTaken',
+            'user', 'jane', 'mine')";
+    database.tell(case, &ENTRY).await;
+    run(&mut admin, problem).await;
+    database.tell(case, &ENTRY).await;
+    assert_eq!(database.seal().await, 3);
+    assert_eq!(database.desk.verify_history("t", &[]).await.unwrap(), sound(1, 3, 0));
+    run(&mut admin, "set session_replication_role = replica; update fallout_problem_event set reason = 'theirs'").await;
+    let found = database.desk.verify_history("t", &[]).await.unwrap().findings;
+    assert_eq!((found.len(), found[0].what), (1, Tampering::Edited));
+    run(&mut admin, "delete from fallout_problem_event").await;
+    let found = database.desk.verify_history("t", &[]).await.unwrap().findings;
+    assert_eq!((found.len(), found[0].what), (1, Tampering::Deleted));
 }

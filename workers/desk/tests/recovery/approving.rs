@@ -2,13 +2,14 @@
 
 use fallout_core::{
     action::{Action, ActionState, approval::ApprovalState, command::RecoveryCommand},
+    authority::{Authorities, Extent, FourEyes},
     case::{CaseEvent, CaseState},
     ids::CaseNumber,
 };
 use fallout_desk::{CaseCommand, Taken};
 use uuid::Uuid;
 
-use crate::house::{ANN, House, TENANT, bare, command, refused};
+use crate::house::{ADMIN, ANN, House, TENANT, bare, command, refused};
 
 fn force_close(case: CaseNumber, key: &str) -> RecoveryCommand {
     RecoveryCommand {
@@ -135,4 +136,178 @@ async fn refused_or_taken_back_the_case_is_with_its_people_and_nothing_was_done(
     assert!(refused(house.desk.approve(TENANT, &bob, approval, "fine").await).contains("void already"));
     assert!(refused(house.desk.approve(TENANT, &bob, Uuid::nil(), "fine").await).contains("no approval"));
     assert!(refused(house.desk.approve("other", &bob, approval, "fine").await).contains("no approval"));
+}
+
+fn two_for(action: Action) -> Authorities {
+    let rule = FourEyes { action, tenant: None, above: None, severity: None };
+    Authorities { version: 3, four_eyes: vec![rule], ..Authorities::default() }
+}
+
+#[tokio::test]
+async fn a_skip_takes_two_and_goes_on_as_it_was_asked_for() {
+    let mut house = House::guarded(bare).await;
+    let case = house.rejected("o-1").await;
+    let mut skip = command(case, Action::SkipStep, "k");
+    skip.outputs = [("receiptId".to_owned(), "C-1".into())].into();
+    let plan = house.desk.plan(TENANT, ANN, &skip).await.unwrap();
+    assert!(plan.changes[1].ends_with("SKIP_STEP always takes two (authority 2)"), "{:?}", plan.changes);
+    let shown = house.desk.case(TENANT, case).await.unwrap().actions;
+    let view = shown.iter().find(|view| view.action == Action::SkipStep).unwrap();
+    assert_eq!(view.second_person.as_deref(), Some("SKIP_STEP always takes two (authority 2)"));
+    let taken = house.give(&skip).await.unwrap();
+    assert_eq!(house.state(case).await, CaseState::AwaitingApproval);
+    assert_eq!(
+        house.count("select count(*) from engine_command where action_id is not null").await,
+        0,
+        "nothing is sent before two have agreed"
+    );
+    let bob = house.person("bob", ADMIN).await;
+    house.desk.approve(TENANT, &bob, taken.approval.unwrap(), "not needed").await.unwrap();
+    assert_eq!(house.state(case).await, CaseState::Recovering);
+    assert_eq!(
+        house.count("select count(*) from engine_command where action_id is not null and state = 'pending'").await,
+        1
+    );
+    assert_eq!(house.count("select count(*) from step where outputs ->> 'receiptId' = 'C-1'").await, 1);
+    let kept = "select count(*) from approval where requester_person = 'ann' and approver_person = 'bob' and why like 'SKIP_STEP%'";
+    assert_eq!(house.count(kept).await, 1);
+}
+
+#[tokio::test]
+async fn two_tokens_of_one_person_are_no_two_people() {
+    let mut house = House::guarded(bare).await;
+    let (case, _, approval) = requested(&house, "o-1").await;
+    let hers = house.token("second", Some("ann"), ADMIN).await;
+    let through = house.person("cid", "local:ann").await;
+    let made_by_hers = house.person("dan", &hers).await;
+    for who in [&hers, &through, &made_by_hers] {
+        let said = refused(house.desk.approve(TENANT, who, approval, "fine").await);
+        assert!(said.contains("another person"), "{who}: {said}");
+    }
+    assert_eq!(house.state(case).await, CaseState::AwaitingApproval);
+    let by_hand =
+        "update approval set state = 'granted', approver = 'x', approver_person = requester_person, decided_at = now()";
+    assert!(house.tried(by_hand).await.unwrap_err().starts_with("approval_is_by_another_person:"));
+}
+
+#[tokio::test]
+async fn who_made_the_requesters_token_is_no_second_person_either() {
+    let house = House::guarded(bare).await;
+    let bob = house.person("bob", ADMIN).await;
+    let ann = house.person("ann", &bob).await;
+    let case = house.trouble("o-1").await;
+    let mut close = force_close(case, "k");
+    close.requested_by.clone_from(&ann);
+    let approval = house.give(&close).await.unwrap().approval.unwrap();
+    let said = refused(house.desk.approve(TENANT, &bob, approval, "fine").await);
+    assert!(said.contains("another person"), "{said}");
+    let cid = house.person("cid", ADMIN).await;
+    house.desk.approve(TENANT, &cid, approval, "fine").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_cancellation_that_takes_two_is_one_of_the_whole_order_once_they_agree() {
+    let mut house = House::under(bare, two_for(Action::CancelOrder)).await;
+    let case = house.rejected("o-1").await;
+    let other = house.rejected_line("o-1", "2").await;
+    let taken = house.give(&command(case, Action::CancelOrder, "k")).await.unwrap();
+    let cancelled = "select count(*) from order_run where cancel_requested";
+    assert_eq!((taken.also.len(), house.count(cancelled).await), (0, 0));
+    assert_ne!(house.state(other).await, CaseState::Recovering);
+    let bob = house.person("bob", ADMIN).await;
+    house.desk.approve(TENANT, &bob, taken.approval.unwrap(), "the customer withdrew").await.unwrap();
+    assert_eq!(house.count(cancelled).await, 1);
+    assert_eq!((house.state(case).await, house.state(other).await), (CaseState::Recovering, CaseState::Recovering));
+    let again = house.give(&command(case, Action::CancelOrder, "k")).await.unwrap();
+    assert_eq!((again.repeated, again.also), (true, vec![other]));
+}
+
+#[tokio::test]
+async fn the_guard_is_asked_again_when_the_second_person_agrees() {
+    let mut house = House::guarded(bare).await;
+    let case = house.rejected("o-1").await;
+    let mut skip = command(case, Action::SkipStep, "k");
+    skip.outputs = [("receiptId".to_owned(), "C-1".into())].into();
+    let approval = house.give(&skip).await.unwrap().approval.unwrap();
+    house.sql("update order_run set cancel_requested = true, cancelled_by = 'x', cancel_reason = 'y', cancelled_at = now()").await;
+    let bob = house.person("bob", ADMIN).await;
+    let said = refused(house.desk.approve(TENANT, &bob, approval, "fine").await);
+    assert!(said.contains("being cancelled"), "{said}");
+    assert_eq!(house.state(case).await, CaseState::AwaitingApproval);
+}
+
+#[tokio::test]
+async fn who_agrees_needs_the_right_to_what_they_agree_to() {
+    let house = House::guarded(bare).await;
+    house.enforced().await;
+    house.grant(ANN, "restricted_senior", Extent::Tenant).await;
+    let (case, _, approval) = requested(&house, "o-1").await;
+    let bob = house.person("bob", ADMIN).await;
+    let said = refused(house.desk.approve(TENANT, &bob, approval, "fine").await);
+    assert!(said.starts_with("token:bob may not: \"Force close\" takes restricted senior role"), "{said}");
+    let said = refused(house.desk.refuse_approval(TENANT, &bob, approval, "no").await);
+    assert!(said.contains("may not"), "{said}");
+    house.grant(&bob, "restricted_senior", Extent::Tenant).await;
+    house.desk.approve(TENANT, &bob, approval, "fine").await.unwrap();
+    assert_eq!(house.state(case).await, CaseState::ForceClosed);
+}
+
+#[tokio::test]
+async fn doing_without_a_second_person_takes_two_and_ends_by_itself() {
+    let mut house = House::guarded(bare).await;
+    let off = async |hours| house.desk.ask_four_eyes_off(TENANT, ANN, Action::SkipStep, hours, "storm").await;
+    for (hours, says) in [(0, "1 to 72"), (73, "1 to 72")] {
+        assert!(refused(off(hours).await).contains(says));
+    }
+    let asked = off(4).await.unwrap();
+    for action in [Action::ForceClose, Action::RetryStep] {
+        let no = house.desk.ask_four_eyes_off(TENANT, ANN, action, 1, "storm").await;
+        assert!(refused(no).contains("is not among"), "{action}");
+    }
+    let (bob, hers) = (house.person("bob", ADMIN).await, house.token("ann-2", Some("ann"), ADMIN).await);
+    for who in [ANN, "local:bob", hers.as_str()] {
+        let said = house.desk.decide_four_eyes(TENANT, who, asked.id, true, "fine").await;
+        assert!(said.is_err(), "{who}");
+    }
+    let skip = |case, key: &str| {
+        let mut skip = command(case, Action::SkipStep, key);
+        skip.outputs = [("receiptId".to_owned(), "C-1".into())].into();
+        skip
+    };
+    let case = house.rejected("o-1").await;
+    assert!(house.give(&skip(case, "k-1")).await.unwrap().approval.is_some(), "asked for is not agreed to");
+    let decided = house.desk.decide_four_eyes(TENANT, &bob, asked.id, true, "fine").await.unwrap();
+    assert!(decided.state == ApprovalState::Granted && decided.off_until.is_some());
+    let case = house.rejected("o-2").await;
+    assert_eq!(house.give(&skip(case, "k-2")).await.unwrap().approval, None);
+    assert!(house.desk.four_eyes_on(TENANT, ANN, Action::SkipStep).await.unwrap());
+    assert!(!house.desk.four_eyes_on(TENANT, ANN, Action::SkipStep).await.unwrap(), "already");
+    let case = house.rejected("o-3").await;
+    assert!(house.give(&skip(case, "k-3")).await.unwrap().approval.is_some());
+    assert!(house.tried("update four_eyes_switch set off_until = now() + interval '1 y'").await.is_err());
+    let refusals = "select count(*) from recovery_request where kind = 'four_eyes' and answer = 'refused'";
+    assert_eq!(house.count(refusals).await, 2 + 2 + 3);
+}
+
+#[tokio::test]
+async fn an_agreement_to_do_without_expires_and_is_for_the_rules_as_they_were() {
+    let mut house = House::guarded(bare).await;
+    let asked = house.desk.ask_four_eyes_off(TENANT, ANN, Action::SkipStep, 4, "storm").await.unwrap();
+    let bob = house.person("bob", ADMIN).await;
+    let past = "alter table four_eyes_switch disable trigger switch_is_what_was_asked;
+        update four_eyes_switch set requested_at = now() - interval '2 d', expires_at = now() - interval '1 s';
+        alter table four_eyes_switch enable trigger switch_is_what_was_asked";
+    house.sql(past).await;
+    let said = refused(house.desk.decide_four_eyes(TENANT, &bob, asked.id, true, "fine").await);
+    assert!(said.contains("expired at"), "{said}");
+    let asked = house.desk.ask_four_eyes_off(TENANT, ANN, Action::SkipStep, 4, "storm").await.unwrap();
+    house
+        .sql(
+            "alter table four_eyes_switch disable trigger switch_is_what_was_asked;
+        update four_eyes_switch set rules_version = 1;
+        alter table four_eyes_switch enable trigger switch_is_what_was_asked",
+        )
+        .await;
+    let said = refused(house.desk.decide_four_eyes(TENANT, &bob, asked.id, true, "fine").await);
+    assert!(said.contains("rules have changed since the request (version 1, now 2)"), "{said}");
 }

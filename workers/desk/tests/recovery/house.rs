@@ -11,6 +11,7 @@ use std::{
 use fallout_core::{
     action::{Action, command::RecoveryCommand},
     attempt::{Prepared, StoredRequest},
+    authority::{Authorities, Extent, Grant},
     case::{CaseEvent, CaseState},
     catalogue::Catalogue,
     claim::Claim,
@@ -30,6 +31,11 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 pub const TENANT: &str = "t";
 pub const ANN: &str = "local:ann";
+pub const ADMIN: &str = "local:admin";
+
+pub fn shipped() -> Authorities {
+    toml::from_str(include_str!("../../../../config/authority.toml")).unwrap()
+}
 
 pub struct House {
     pub desk: Desk,
@@ -46,7 +52,7 @@ fn server() -> &'static Mutex<Postgres> {
     })
 }
 
-fn catalogue(change: fn(&mut Operation)) -> Catalogue {
+fn catalogue(change: fn(&mut Operation), authority: Authorities) -> Catalogue {
     let mut op: Operation = toml::from_str(include_str!("../../../../config/operations/payment.capture.toml")).unwrap();
     op.answers.business = [("BILLING_ACCOUNT_INVALID".to_owned(), "BILLING_ACCOUNT_INVALID".to_owned().into())].into();
     change(&mut op);
@@ -55,6 +61,7 @@ fn catalogue(change: fn(&mut Operation)) -> Catalogue {
         taxonomy: toml::from_str(include_str!("../../../../config/taxonomy.toml")).unwrap(),
         severity: toml::from_str(include_str!("../../../../config/severity.toml")).unwrap(),
         sla: toml::from_str(include_str!("../../../../config/sla.toml")).unwrap(),
+        authority,
         ..Catalogue::default()
     }
 }
@@ -68,6 +75,15 @@ pub fn bare(op: &mut Operation) {
 impl House {
     /// `change`: what the operation of every step is like.
     pub async fn new(change: fn(&mut Operation)) -> House {
+        House::under(change, Authorities::default()).await
+    }
+
+    /// Under the shipped rules of who may do what.
+    pub async fn guarded(change: fn(&mut Operation)) -> House {
+        House::under(change, shipped()).await
+    }
+
+    pub async fn under(change: fn(&mut Operation), authority: Authorities) -> House {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("recovery_{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let role = format!("{name}_program");
@@ -79,7 +95,7 @@ impl House {
         };
         let store = Store::new(&url, 8).unwrap().owned_by(&owner).unwrap();
         store.migrate().await.unwrap();
-        let desk = Desk::new(store, catalogue(change).into());
+        let desk = Desk::new(store, catalogue(change, authority).into());
         let branches = ["RETRY_STEP", "SKIP_STEP", "RESUME_WORKFLOW", "CANCEL_ORDER"];
         let branches = branches.into_iter().map(str::to_owned).collect();
         let (id, key) = ("d:1".to_owned(), "d".to_owned());
@@ -189,8 +205,23 @@ impl House {
 
     /// Somebody with a token that `by` made for them.
     pub async fn person(&self, name: &str, by: &str) -> String {
-        let made = self.desk.add_token(TENANT, by, name, &[TokenScope::CasesAct], None).await.unwrap();
+        self.token(name, None, by).await
+    }
+
+    /// The same for somebody who is called otherwise than the token.
+    pub async fn token(&self, name: &str, person: Option<&str>, by: &str) -> String {
+        let made = self.desk.add_token_for(TENANT, by, (name, person), &[TokenScope::CasesAct], None).await.unwrap();
         self.desk.caller(&made.secret).await.unwrap().unwrap().principal()
+    }
+
+    /// Rights are asked for from here on: Admin gives them.
+    pub async fn enforced(&self) {
+        self.grant(ADMIN, "platform_admin", Extent::Tenant).await;
+    }
+
+    pub async fn grant(&self, principal: &str, role: &str, extent: Extent) {
+        let new = Grant { principal: principal.into(), role: role.into(), extent };
+        self.desk.grant_role(TENANT, ADMIN, &new, "in a test").await.unwrap();
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod approving;
+mod authority;
 mod checking;
 mod commands;
 mod house;

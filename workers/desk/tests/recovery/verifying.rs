@@ -61,7 +61,8 @@ impl House {
 
     /// As if it were time for the next read, which from here on shows what there is.
     async fn read_again(&mut self) {
-        let past = "update verification set next_read_at = now() - interval '1 s', shown_from = least(shown_from, now())
+        let past =
+            "update verification set next_read_at = now() - interval '1 s', shown_from = least(shown_from, now())
             where state = 'due'";
         self.sql(past).await;
     }

@@ -4,6 +4,7 @@ use fallout_core::{
     case::Severity,
     catalogue::Catalogue,
     ids::ProblemNumber,
+    people::{Member, Role},
     problem::ProblemState,
     worklist::{Filter, Sort},
 };
@@ -160,4 +161,33 @@ async fn an_open_problem_is_one_row_of_a_worklist_and_its_members_are_none() {
     let problem = shown.problem.unwrap();
     assert_eq!((problem.number, problem.cases, problem.orders), (number.to_string(), 7, 7));
     assert_eq!(shown.related.iter().filter(|case| case.relation == "same problem").count(), 6);
+}
+
+#[tokio::test]
+async fn a_problem_is_taken_by_its_group_and_given_to_others_by_its_lead() {
+    let house = House::new("problems-group").await;
+    house.storm(0..5).await;
+    house.tend().await;
+    let (number, group) = {
+        let problem = &house.problems().await[0];
+        (problem.number, problem.group.clone())
+    };
+    let desk = &house.rig.desk;
+    for (who, role) in [("local:lead", Role::Lead), ("local:member", Role::Member)] {
+        let member = Member { principal: who.into(), role };
+        desk.add_member(TENANT, "local:lead", &group, &member).await.unwrap();
+    }
+    let take = async |who: &str| desk.assign_problem(TENANT, who, number, None, Some(who)).await;
+    let give = async |who: &str, whom: &str| desk.assign_problem(TENANT, who, number, None, Some(whom)).await;
+    let no = take("local:other").await.unwrap_err();
+    assert!(no.to_string().contains("local:other is not in Fulfillment Ops"), "{no}");
+    assert!(take("local:member").await.unwrap());
+    let no = give("local:member", "local:lead").await.unwrap_err();
+    assert!(no.to_string().contains("only they give its cases to others: local:lead"), "{no}");
+    let no = give("local:lead", "local:other").await.unwrap_err();
+    assert!(no.to_string().contains("local:other is not in Fulfillment Ops"), "{no}");
+    assert!(take("local:lead").await.unwrap(), "a lead takes what a member works on");
+    assert!(give("local:lead", "local:member").await.unwrap());
+    let told = desk.problem(TENANT, number).await.unwrap().timeline.len();
+    assert_eq!(told, 4, "opened, and three changes: what was refused left nothing");
 }

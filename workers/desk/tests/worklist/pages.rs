@@ -4,13 +4,16 @@ use fallout_core::{
     case::{CaseState, Severity},
     worklist::{Assignee, Clock, Filter, Refused, Sort, search},
 };
-use fallout_desk::DeskError;
+use fallout_desk::{Desk, DeskError};
 
-use crate::seeded::{TENANT, desk, numbers, with};
+use crate::seeded::{TENANT, desk, hand, numbers, run, with};
 
 /// Page by page, to the end.
 async fn whole(filter: &Filter, sort: Sort, limit: i64) -> Vec<String> {
-    let desk = desk().await;
+    whole_of(&desk().await, filter, sort, limit).await
+}
+
+async fn whole_of(desk: &Desk, filter: &Filter, sort: Sort, limit: i64) -> Vec<String> {
     let (mut found, mut after) = (Vec::new(), None);
     loop {
         let page = desk.worklist(TENANT, filter, sort, limit, after.as_deref()).await.unwrap();
@@ -112,4 +115,41 @@ async fn a_cursor_of_another_list_and_what_cannot_be_searched_are_refused_by_nam
     assert!(unknown.to_string().contains("BILING; known: "), "{unknown}");
     let long = refused(TENANT, &with(|f| f.order = Some("x".repeat(10_000))), Sort::Age, 5, None).await;
     assert_eq!(long, Refused::TooLong("the order"));
+}
+
+#[tokio::test]
+async fn who_sees_piece_by_piece_gets_one_list_in_its_order_and_each_case_once() {
+    let grants = "insert into role_grant (id, tenant_id, principal, role, extent, which, reason, granted_by)
+        select gen_random_uuid(), 't', 'local:ann', 'viewer', extent, which, 'r', 'a' from (values ('group', 'group-3'),
+            ('group', 'group-7'), ('customer', 'C-12'), ('order', 'ord-20')) g (extent, which)";
+    run(&mut hand().await, grants).await;
+    let seen = desk().await.seen_by("local:ann");
+    let of = "(assigned_group in ('group-3', 'group-7') or customer_id = 'C-12'
+        or related_order_id = (select id from product_order where tenant_id = 't' and external_id = 'ord-20'))";
+    let orders = [
+        (Sort::Severity, "severity, created_at, id"),
+        (Sort::Due, "coalesce(sla_due_at, 'infinity'), id"),
+        (Sort::Age, "created_at, id"),
+        (Sort::Updated, "updated_at desc, id desc"),
+    ];
+    for (sort, order) in orders {
+        let expected = numbers(&format!("{OPEN} and {of} order by {order}")).await;
+        assert!(expected.len() > 20, "{}", expected.len());
+        assert_eq!(whole_of(&seen, &Filter::default(), sort, 7).await, expected, "{sort}");
+    }
+    let all = with(|f| f.all = true);
+    let expected = numbers(&format!("tenant_id = 't' and {of} order by created_at, id")).await;
+    assert_eq!(whole_of(&seen, &all, Sort::Age, 100).await, expected);
+    let group = |group: &str| with(|f| (f.group, f.members) = (Some(group.into()), true));
+    let expected = numbers(&format!("{OPEN} and assigned_group = 'group-3' order by severity, created_at, id")).await;
+    assert_eq!(whole_of(&seen, &group("group-3"), Sort::Severity, 50).await, expected);
+    let expected = numbers(&format!(
+        "{OPEN} and assigned_group = 'group-5' and customer_id = 'C-12' order by severity, created_at, id"
+    ))
+    .await;
+    assert_eq!(
+        whole_of(&seen, &group("group-5"), Sort::Severity, 50).await,
+        expected,
+        "of another group only the customer's"
+    );
 }

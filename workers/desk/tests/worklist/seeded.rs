@@ -56,6 +56,7 @@ pub async fn store() -> Store {
 pub async fn desk() -> Desk {
     let catalogue = Catalogue {
         taxonomy: toml::from_str(include_str!("../../../../config/taxonomy.toml")).unwrap(),
+        authority: toml::from_str(include_str!("../../../../config/authority.toml")).unwrap(),
         ..Catalogue::default()
     };
     Desk::new(store().await, catalogue.into())

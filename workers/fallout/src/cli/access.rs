@@ -1,5 +1,8 @@
-//! `fallout access reader | token`: which logins of the database read which tenant, and who may tell us something over HTTP.
+//! `fallout access reader | token | role | four-eyes`: which logins of the database read which tenant, who may come in over
+//! HTTP, who may do what, and what takes two.
 
+mod four_eyes;
+mod role;
 mod token;
 
 use anyhow::Context as _;
@@ -13,8 +16,17 @@ use serde_json::json;
 use super::Context;
 use crate::{codes::Failure, exit::Exit, output::table};
 
-/// Say which logins of the database may read which tenant, and make tokens for the HTTP doors
+/// Say who may do what: roles, tokens, logins of the database that only read, and what takes two people
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  fallout access role grant me platform_admin --reason 'sets this tenant up'
+  fallout access role grant token:jane order_ops --group 'Order Ops' --reason 'new in the team'
+  fallout access token add jane --scope cases.act --expires 90d
+  fallout access four-eyes list
+
+Before the first role of a tenant is granted, everybody has every right of one person. The first grant ends that, and has to
+be of a role that gives roles. A second person always acts with a token (FALLOUT_TOKEN). All of it: docs/ACCESS.md.")]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -28,6 +40,12 @@ pub enum Command {
     /// Tokens for whoever tells us something over HTTP, of this tenant
     #[command(subcommand)]
     Token(token::Command),
+    /// Who has which role, for a tenant, group, customer or order
+    #[command(subcommand)]
+    Role(role::Command),
+    /// Which actions take two people, and doing without for a while
+    #[command(subcommand)]
+    FourEyes(four_eyes::Command),
 }
 
 #[derive(Debug, Subcommand)]
@@ -55,6 +73,14 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         Command::Reader(command) => command,
         Command::Token(command) => {
             token::run(command, context).await?;
+            return Ok(Exit::Done);
+        }
+        Command::Role(command) => {
+            role::run(command, context).await?;
+            return Ok(Exit::Done);
+        }
+        Command::FourEyes(command) => {
+            four_eyes::run(command, context).await?;
             return Ok(Exit::Done);
         }
     };

@@ -9,13 +9,15 @@ pub mod recover;
 mod severity;
 mod show;
 
-use std::sync::Arc;
-
 use clap::Subcommand;
 use fallout_core::ids::CaseNumber;
-use fallout_desk::{Desk, DeskError, NoEvidence, NotRecovered};
+use fallout_desk::{DeskError, NoEvidence, NotRecovered};
 
-use super::Context;
+pub(super) use super::who::principal;
+use super::{
+    Context,
+    who::{self, Need},
+};
 use crate::{codes::Failure, exit::Exit};
 
 /// Find fallout cases, work on them, recover and close them
@@ -52,37 +54,24 @@ pub enum Command {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let catalogue = Arc::new(context.settings.catalogue()?);
-    let desk = Desk::new(context.settings.database.store()?, catalogue);
+    let reads = matches!(args.command, Command::List(_) | Command::Show(_));
+    let (desk, me) = who::desk(context, if reads { Need::Read } else { Need::Act }).await?;
     match args.command {
-        Command::List(args) => list::run(*args, &desk, context).await?,
-        Command::Bulk(args) => return bulk::run(*args, &desk, context).await,
+        Command::List(args) => list::run(*args, &desk, &me, context).await?,
+        Command::Bulk(args) => return bulk::run(*args, &desk, &me, context).await,
         Command::Show(args) => show::run(args, &desk, context).await?,
-        Command::People(command) => people::run(command, &desk, context).await?,
-        Command::Open(args) => open::run(args, &desk, context).await?,
-        Command::Severity(args) => severity::run(args, &desk, context).await?,
-        Command::Evidence(args) => evidence::run(args, &desk, context).await?,
-        Command::Recover(args) => recover::run(args, &desk, context).await?,
-        Command::Actions(command) => recover::decide(command, &desk, context).await?,
+        Command::People(command) => people::run(command, &desk, &me, context).await?,
+        Command::Open(args) => open::run(args, &desk, &me, context).await?,
+        Command::Severity(args) => severity::run(args, &desk, &me, context).await?,
+        Command::Evidence(args) => evidence::run(args, &desk, &me, context).await?,
+        Command::Recover(args) => recover::run(args, &desk, &me, context).await?,
+        Command::Actions(command) => recover::decide(command, &desk, &me, context).await?,
     }
     Ok(Exit::Done)
 }
 
 fn number(text: &str) -> anyhow::Result<CaseNumber> {
     text.parse().map_err(|e| Failure::new("FO-041", format!("{e}")).into())
-}
-
-/// Who the operating system says it is; never a name typed into the command.
-pub(super) fn principal() -> String {
-    // SAFETY: geteuid cannot fail and touches no memory of ours.
-    let uid = unsafe { libc::geteuid() };
-    let passwd = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = passwd.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
-    });
-    format!("local:{}", name.unwrap_or_else(|| uid.to_string()))
 }
 
 pub(super) fn told(e: DeskError) -> anyhow::Error {
@@ -104,11 +93,14 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
         | DeskError::NoReference => "FO-040",
         DeskError::Recovery(NotRecovered::Malformed(_)) => "FO-060",
         DeskError::Recovery(NotRecovered::NoSuchApproval(_) | NotRecovered::NotApprovable(_)) => "FO-062",
+        DeskError::Recovery(NotRecovered::NoSwitch(_) | NotRecovered::HoursOff { .. }) => "FO-097",
         DeskError::Recovery(_) => "FO-061",
         DeskError::Evidence(NoEvidence::NotThere { .. } | NoEvidence::Several(_)) => "FO-091",
         DeskError::Evidence(_) => "FO-090",
         DeskError::StaleVersion { .. } => "FO-043",
         DeskError::NotAllowed(_) => "FO-044",
+        DeskError::NotAuthorised(_) => "FO-095",
+        DeskError::NotGranted(_) => "FO-096",
         DeskError::BadText(_)
         | DeskError::UnknownClassification(_)
         | DeskError::NotToCome(_)

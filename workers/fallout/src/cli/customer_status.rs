@@ -1,13 +1,11 @@
 //! `fallout customer-status ORDER`: what may be told to the customer about an order, and nothing else.
 
-use std::sync::Arc;
-
 use fallout_core::{customer::CustomerStatus, ids::CaseNumber};
-use fallout_desk::Desk;
 
 use super::{
     Context,
-    case::{principal, told},
+    case::told,
+    who::{self, Need},
 };
 use crate::exit::Exit;
 
@@ -38,12 +36,13 @@ fn channel(text: &str) -> Result<String, String> {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let desk = Desk::new(context.settings.database.store()?, Arc::new(context.settings.catalogue()?));
+    let need = if args.told.is_some() { Need::Act } else { Need::Read };
+    let (desk, me) = who::desk(context, need).await?;
     let tenant = &context.settings.tenant.id;
     let status = match &args.told {
         None => desk.customer_status(tenant, &args.order).await.map_err(told)?,
         Some(channel) => {
-            let told_now = desk.tell_customer(tenant, &args.order, &principal(), channel).await;
+            let told_now = desk.tell_customer(tenant, &args.order, &me, channel).await;
             let (status, cases) = told_now.map_err(told)?;
             context.out.note(&noted(&cases));
             status

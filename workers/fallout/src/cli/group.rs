@@ -1,15 +1,14 @@
 //! `fallout group add | remove | list | history`: who belongs to which group of operations.
 
-use std::sync::Arc;
-
 use clap::Subcommand;
 use fallout_core::people::{Member, Role};
-use fallout_desk::{ChangeLine, Desk, MemberLine};
+use fallout_desk::{ChangeLine, MemberLine};
 use serde_json::json;
 
 use super::{
     Context,
-    case::{principal, told},
+    case::told,
+    who::{self, Need},
 };
 use crate::{exit::Exit, output::table};
 
@@ -53,10 +52,12 @@ pub enum Command {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let catalogue = Arc::new(context.settings.catalogue()?);
-    let desk = Desk::new(context.settings.database.store()?, catalogue);
+    let need = match args.command {
+        Command::Add { .. } | Command::Remove { .. } => Need::Act,
+        Command::History { .. } | Command::List { .. } => Need::Read,
+    };
+    let (desk, me) = who::desk(context, need).await?;
     let tenant = context.settings.tenant.id.as_str();
-    let me = principal();
     let named = |typed: &str| if typed == "me" { me.clone() } else { typed.to_owned() };
     match args.command {
         Command::Add { group, principal, lead } => {

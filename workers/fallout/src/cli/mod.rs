@@ -25,6 +25,7 @@ mod signal;
 mod taxonomy;
 mod up;
 mod watch;
+mod who;
 mod worker;
 
 #[cfg(test)]

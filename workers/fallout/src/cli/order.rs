@@ -6,13 +6,18 @@ mod modify;
 mod show;
 mod unblock;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clap::Subcommand;
 use fallout_desk::{Archived, Desk, Due};
 use serde::Serialize;
 
-use super::{Context, case::told, duration::parse_duration};
+use super::{
+    Context,
+    case::told,
+    duration::parse_duration,
+    who::{self, Need},
+};
 use crate::{exit::Exit, output::table};
 
 /// Runs read at once.
@@ -77,16 +82,24 @@ struct Kept {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let desk = Desk::new(context.settings.database.store()?, Arc::new(context.settings.catalogue()?));
+    let need = if matches!(
+        args.command,
+        Command::Show { .. } | Command::Modification(modify::Command::Modifications { .. })
+    ) {
+        Need::Read
+    } else {
+        Need::Act
+    };
+    let (desk, me) = who::desk(context, need).await?;
     match args.command {
         Command::Show { order } => {
             let view = desk.order(&context.settings.tenant.id, &order).await.map_err(told)?;
             context.out.data(&view, || show::text(&view))?;
         }
-        Command::Unblock(args) => unblock::run(&args, &desk, context).await?,
-        Command::Modification(command) => modify::run(command, &desk, context).await?,
-        Command::Migrate(args) => migrate::run(&args, &desk, context).await?,
-        Command::Erase(args) => erase::run(&args, &desk, context).await?,
+        Command::Unblock(args) => unblock::run(&args, &desk, &me, context).await?,
+        Command::Modification(command) => modify::run(command, &desk, &me, context).await?,
+        Command::Migrate(args) => migrate::run(&args, &desk, &me, context).await?,
+        Command::Erase(args) => erase::run(&args, &desk, &me, context).await?,
         Command::Archive(args) => archive(&args, &desk, context).await?,
     }
     Ok(Exit::Done)

@@ -1,15 +1,16 @@
 //! `fallout problem list | show | take | assign | note`: many cases with one cause, worked on as one.
 
-use std::{fmt::Write, sync::Arc};
+use std::fmt::Write;
 
 use clap::Subcommand;
 use fallout_core::ids::ProblemNumber;
-use fallout_desk::{Desk, Problem, ProblemDetail};
+use fallout_desk::{Problem, ProblemDetail};
 use serde_json::json;
 
 use super::{
     Context,
-    case::{principal, told},
+    case::told,
+    who::{self, Need},
 };
 use crate::{codes::Failure, exit::Exit, output::table};
 
@@ -57,9 +58,9 @@ pub enum Command {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let catalogue = Arc::new(context.settings.catalogue()?);
-    let desk = Desk::new(context.settings.database.store()?, catalogue);
-    let (tenant, me) = (context.settings.tenant.id.as_str(), principal());
+    let reads = matches!(args.command, Command::List { .. } | Command::Show { .. });
+    let (desk, me) = who::desk(context, if reads { Need::Read } else { Need::Act }).await?;
+    let tenant = context.settings.tenant.id.as_str();
     match args.command {
         Command::List { all } => {
             let problems = desk.problems(tenant, !all, LISTED).await.map_err(told)?;

@@ -1,13 +1,18 @@
 //! `fallout shift report | workload`: what a shift hands to the next, and who has how much.
 
-use std::{fmt::Write, sync::Arc};
+use std::fmt::Write;
 
 use chrono::{DateTime, Duration, Utc};
 use clap::Subcommand;
 use fallout_core::case::CaseEvent;
-use fallout_desk::{CaseLine, Desk, Load, Note, ShiftReport};
+use fallout_desk::{CaseLine, Load, Note, ShiftReport};
 
-use super::{Context, case::told, duration::parse_duration};
+use super::{
+    Context,
+    case::told,
+    duration::parse_duration,
+    who::{self, Need},
+};
 use crate::{
     exit::Exit,
     output::{plain, table},
@@ -44,7 +49,7 @@ pub enum Command {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let desk = Desk::new(context.settings.database.store()?, Arc::new(context.settings.catalogue()?));
+    let (desk, _) = who::desk(context, Need::Read).await?;
     let tenant = &context.settings.tenant.id;
     match args.command {
         Command::Report { since, group } => {

@@ -1,11 +1,13 @@
 //! `fallout signal list`: what was told by whom, and what became of it.
 
-use std::sync::Arc;
-
 use clap::Subcommand;
-use fallout_desk::{Desk, SignalLine};
+use fallout_desk::SignalLine;
 
-use super::{Context, case::told};
+use super::{
+    Context,
+    case::told,
+    who::{self, Need},
+};
 use crate::{codes::Failure, exit::Exit, output::table};
 
 /// Show what was told, and what became of it
@@ -32,8 +34,7 @@ pub enum Command {
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
-    let catalogue = Arc::new(context.settings.catalogue()?);
-    let desk = Desk::new(context.settings.database.store()?, catalogue);
+    let (desk, _) = who::desk(context, Need::Read).await?;
     let Command::List { case, refused, limit } = args.command;
     let case = case.map(|text| text.parse().map_err(|e| Failure::new("FO-041", format!("{e}")))).transpose()?;
     let told_so_far = desk.signals_told(&context.settings.tenant.id, case, refused, limit).await.map_err(told)?;

@@ -34,8 +34,9 @@ macro_rules! codes {
     };
 }
 
-/// In the order of their numbers: 00x input, 01x engine, 02x database, 03x this machine, 04x recovery, 05x the demo, 06x recovery commands, 07x processes, 08x the history,
-/// 1xx embedded servers (workers/embedded/src/error.rs gives these).
+/// In the order of their numbers: 00x input, 01x engine, 02x database, 03x this machine, 04x recovery, 05x the demo,
+/// 06x recovery commands, 07x processes, 08x the history, 095 to 099 who may do what, 1xx embedded servers
+/// (workers/embedded/src/error.rs gives these).
 pub const CODES: &[Code] = codes![
     "FO-001" Usage,
     "FO-002" Usage,
@@ -86,6 +87,9 @@ pub const CODES: &[Code] = codes![
     "FO-081" Usage,
     "FO-090" Usage,
     "FO-091" Missing,
+    "FO-095" Refused,
+    "FO-096" Refused,
+    "FO-097" Usage,
     "FO-101" Missing,
     "FO-102" Refused,
     "FO-103" Refused,

@@ -1,17 +1,18 @@
 //! `fallout access token add | list | revoke`: who may tell us something over HTTP.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use clap::Subcommand;
 use fallout_core::token::TokenScope;
-use fallout_desk::{Desk, Token};
+use fallout_desk::Token;
 use serde_json::json;
 
 use crate::{
     cli::{
         Context,
-        case::{principal, told},
+        case::told,
         duration::parse_duration,
+        who::{self, Need},
     },
     codes::Failure,
     output::table,
@@ -24,7 +25,10 @@ pub enum Command {
         /// Who uses it, e.g. order-owner
         #[arg(value_name = "NAME")]
         name: String,
-        /// What it may do: orders.write, signals.write, callbacks.write, read; may be repeated
+        /// Who acts with it, where they are not called as the token is: two tokens of one person are no two people
+        #[arg(long = "for", value_name = "PERSON")]
+        person: Option<String>,
+        /// What it may do: orders.write, signals.write, callbacks.write, read, cases.act; may be repeated
         #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope)]
         scopes: Vec<TokenScope>,
         /// How long, e.g. 90d; without it, until it is revoked
@@ -46,12 +50,14 @@ fn scope(text: &str) -> Result<TokenScope, String> {
 }
 
 pub async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
-    let desk = Desk::new(context.settings.database.store()?, Arc::default());
+    let need = if matches!(command, Command::List) { Need::Read } else { Need::Act };
+    let (desk, me) = who::desk(context, need).await?;
     let tenant = &context.settings.tenant.id;
     match command {
-        Command::Add { name, scopes, expires } => {
+        Command::Add { name, person, scopes, expires } => {
             let valid = expires.map(|d| chrono::Duration::from_std(d).unwrap_or(chrono::Duration::days(36_500)));
-            let made = desk.add_token(tenant, &principal(), &name, &scopes, valid).await.map_err(told)?;
+            let made =
+                desk.add_token_for(tenant, &me, (&name, person.as_deref()), &scopes, valid).await.map_err(told)?;
             context.out.note(&format!("token {name} of tenant {tenant}; it is shown this once:"));
             context.out.data(&made, || made.secret.clone())?;
         }
@@ -64,7 +70,7 @@ pub async fn run(command: Command, context: &Context) -> anyhow::Result<()> {
             if !known {
                 return Err(Failure::new("FO-054", format!("there is no token {name} for this tenant")).into());
             }
-            let revoked = desk.revoke_token(tenant, &principal(), &name).await.map_err(told)?;
+            let revoked = desk.revoke_token(tenant, &me, &name).await.map_err(told)?;
             context.out.data(&json!({ "token": name, "revoked": revoked }), || match revoked {
                 true => format!("{name} opens nothing any more"),
                 false => format!("already done: {name} was revoked before"),
@@ -85,9 +91,17 @@ fn list(tokens: &[Token]) -> String {
             Some(revoked) => format!("revoked {}", revoked.to_rfc3339()),
             None => at(t.expires_at),
         };
-        [t.name.clone(), scopes, t.added_by.clone(), t.added_at.to_rfc3339(), ends, at(t.last_used_at)]
+        [
+            t.name.clone(),
+            t.person.clone(),
+            scopes,
+            t.added_by.clone(),
+            t.added_at.to_rfc3339(),
+            ends,
+            at(t.last_used_at),
+        ]
     };
-    table(["token", "may", "added by", "added", "ends", "last used"], tokens.iter().map(row))
+    table(["token", "of", "may", "added by", "added", "ends", "last used"], tokens.iter().map(row))
 }
 
 #[cfg(test)]
@@ -101,6 +115,7 @@ mod tests {
             id: uuid::Uuid::nil(),
             tenant: "t".into(),
             name: name.into(),
+            person: "jane".into(),
             scopes: vec![TokenScope::OrdersWrite, TokenScope::Read],
             added_by: "local:a".into(),
             added_at: at(0).unwrap(),
@@ -113,9 +128,9 @@ mod tests {
         assert_eq!(
             lines,
             [
-                "token may added by added ends last used",
-                "owner orders.write, read local:a 1970-01-01T00:00:00+00:00 1970-01-01T00:02:00+00:00 1970-01-01T00:01:00+00:00",
-                "old orders.write, read local:a 1970-01-01T00:00:00+00:00 revoked 1970-01-01T00:01:30+00:00 1970-01-01T00:01:00+00:00",
+                "token of may added by added ends last used",
+                "owner jane orders.write, read local:a 1970-01-01T00:00:00+00:00 1970-01-01T00:02:00+00:00 1970-01-01T00:01:00+00:00",
+                "old jane orders.write, read local:a 1970-01-01T00:00:00+00:00 revoked 1970-01-01T00:01:30+00:00 1970-01-01T00:01:00+00:00",
             ]
         );
         assert_eq!(list(&[]), "no tokens");

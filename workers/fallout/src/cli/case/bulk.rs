@@ -8,7 +8,7 @@ use fallout_desk::{Assignment, Bulk, CaseCommand, Desk, DeskError, Stands, Wait,
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{list::FilterArgs, number, people::when, principal, told};
+use super::{list::FilterArgs, number, people::when, told};
 use crate::{
     cli::{Context, csv},
     codes::Failure,
@@ -95,18 +95,17 @@ struct Outcome {
     why: Option<String>,
 }
 
-pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<Exit> {
+pub async fn run(args: Args, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<Exit> {
     let tenant = &context.settings.tenant.id;
     let rows = match &args.csv {
         Some(file) => from_file(file)?,
-        None => from_filter(args.filter.clone(), desk, tenant).await?,
+        None => from_filter(args.filter.clone(), desk, tenant, me).await?,
     };
-    let me = principal();
     let original = match &args.what {
         What::Link { duplicate_of, .. } => Some(number(duplicate_of)?),
         _ => None,
     };
-    let what = bulk(&args.what, &me, original);
+    let what = bulk(&args.what, me, original);
     let given = args.idempotency_key.as_deref();
     let key = given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     let (mut outcomes, begun) = (Vec::new(), std::time::Instant::now());
@@ -114,7 +113,7 @@ pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<E
         if n > 0 && n % 100 == 0 && begun.elapsed().as_secs() >= 1 {
             context.out.note(&format!("{n} of {} cases", rows.len()));
         }
-        let ask = CaseCommand { tenant, principal: &me, case: row.case, if_version: row.if_version, key: None };
+        let ask = CaseCommand { tenant, principal: me, case: row.case, if_version: row.if_version, key: None };
         let said = match args.yes {
             true => desk.bulk(&ask, &what, &key).await,
             false => desk.bulk_foreseen(&ask, &what, given).await,
@@ -157,8 +156,8 @@ fn bulk<'a>(what: &'a What, me: &'a str, original: Option<CaseNumber>) -> Bulk<'
 }
 
 /// Every case that the filter finds now, page by page, before anything is changed.
-async fn from_filter(filter: FilterArgs, desk: &Desk, tenant: &str) -> anyhow::Result<Vec<Row>> {
-    let filter = filter.filter()?;
+async fn from_filter(filter: FilterArgs, desk: &Desk, tenant: &str, me: &str) -> anyhow::Result<Vec<Row>> {
+    let filter = filter.filter(me)?;
     let (mut rows, mut after) = (Vec::new(), None);
     loop {
         let page = desk.worklist(tenant, &filter, Sort::Age, 1_000, after.as_deref()).await.map_err(told)?;

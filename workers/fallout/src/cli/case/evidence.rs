@@ -8,7 +8,7 @@ use std::{
 use clap::Subcommand;
 use fallout_desk::{CaseCommand, Desk, EVIDENCE_BYTES_MAX, EvidenceLine, File, Kept};
 
-use super::{number, recover::identity, told};
+use super::{number, told};
 use crate::{
     cli::Context,
     codes::Failure,
@@ -59,12 +59,11 @@ enum Command {
     },
 }
 
-pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn run(args: Args, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let tenant = &context.settings.tenant.id;
     match args.command {
         Command::Add { id, file, media_type } => {
-            let principal = identity(desk, tenant).await?;
-            let kept = add(desk, tenant, &principal, &id, &file, media_type.as_deref()).await?;
+            let kept = add(desk, tenant, me, &id, &file, media_type.as_deref()).await?;
             context.out.data(&kept, || said(&kept))?;
         }
         Command::List { id } => {

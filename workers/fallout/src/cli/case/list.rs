@@ -9,7 +9,7 @@ use fallout_core::{
 };
 use fallout_desk::{CaseLine, Desk, DeskError, Page};
 
-use super::{principal, told};
+use super::told;
 use crate::{
     cli::{Context, csv, problem},
     output::{case_table, plain},
@@ -104,10 +104,10 @@ fn clock(text: &str) -> Result<Clock, String> {
 }
 
 impl FilterArgs {
-    pub fn filter(self) -> anyhow::Result<Filter> {
+    pub fn filter(self, me: &str) -> anyhow::Result<Filter> {
         let words = self.text.as_deref().map(search).transpose();
         let assignee = self.assignee.map(|user| match user.as_str() {
-            "me" => Assignee::User(principal()),
+            "me" => Assignee::User(me.to_owned()),
             "nobody" => Assignee::Nobody,
             _ => Assignee::User(user),
         });
@@ -131,8 +131,8 @@ impl FilterArgs {
     }
 }
 
-pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<()> {
-    let mut filter = args.filter.filter()?;
+pub async fn run(args: Args, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
+    let mut filter = args.filter.filter(me)?;
     // A file has rows of one kind: of cases.
     filter.members |= args.csv;
     let tenant = &context.settings.tenant.id;

@@ -5,7 +5,7 @@ use fallout_desk::{Answer, Desk};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::{principal, told};
+use super::told;
 use crate::{cli::Context, codes::Failure};
 
 /// Raise a case by hand, or join the one that is there
@@ -43,7 +43,7 @@ pub struct Args {
     pub idempotency_key: Option<String>,
 }
 
-pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn run(args: Args, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let event = args.idempotency_key.unwrap_or_else(|| Uuid::now_v7().to_string());
     let signal = NewSignal {
         source: "manual".into(),
@@ -60,9 +60,9 @@ pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<(
         cause: Default::default(),
         occurred_at: None,
         reason: args.reason,
-        payload: json!({ "by": principal() }),
+        payload: json!({ "by": me }),
     };
-    let answer = desk.signal(&context.settings.tenant.id, &signal).await.map_err(told)?;
+    let answer = desk.open_by_hand(&context.settings.tenant.id, me, &signal).await.map_err(told)?;
     if let Some(refusal) = answer.refusal {
         return Err(Failure::new("FO-046", format!("{refusal}: {}", refusal.why())).into());
     }

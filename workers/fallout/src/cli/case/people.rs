@@ -5,7 +5,7 @@ use clap::{Subcommand, ValueEnum};
 use fallout_core::case::{Resolution, WaitsFor};
 use fallout_desk::{Assignment, CaseCommand, Closing, Desk, DeskError, Stands, Wait, When};
 
-use super::{number, principal, told};
+use super::{number, told};
 use crate::{
     cli::{Context, duration::parse_duration},
     codes::Failure,
@@ -176,10 +176,9 @@ pub(super) fn when(text: &str) -> Result<When, String> {
         .map_err(|_| "expected a duration such as 4h or 2d, or a time such as 2026-12-01T08:00:00Z".to_owned())
 }
 
-pub async fn run(command: Command, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn run(command: Command, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let tenant = context.settings.tenant.id.as_str();
-    let me = principal();
-    let stands = perform(&command, desk, tenant, &me).await?;
+    let stands = perform(&command, desk, tenant, me).await?;
     Ok(context.out.data(&stands, || sentence(&stands))?)
 }
 

@@ -12,12 +12,11 @@ use fallout_core::{
         command::{BYTES_MAX, Malformed, RecoveryCommand},
     },
     ids::ActionId,
-    token::TokenScope,
 };
 use fallout_desk::{Approved, Desk, DeskError, NotRecovered, Plan, Taken, Withdrawn};
 use uuid::Uuid;
 
-use super::{evidence, principal, told};
+use super::{evidence, told};
 use crate::{cli::Context, cli::action::find, codes::Failure};
 
 /// Choose how a case goes on
@@ -118,55 +117,44 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     }
 }
 
-pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn run(args: Args, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let tenant = &context.settings.tenant.id;
-    let principal = identity(desk, tenant).await?;
     let command = match &args.command {
         Some(file) => from_file(file)?,
-        None => from_flags(&args, &principal)?,
+        None => from_flags(&args, me)?,
     };
     if args.dry_run {
-        let plan = desk.plan(tenant, &principal, &command).await.map_err(told)?;
+        let plan = desk.plan(tenant, me, &command).await.map_err(told)?;
         context.out.data(&plan, || planned(&plan))?;
         return Ok(());
     }
     let mut command = command;
     for file in &args.evidence {
-        let kept = evidence::add(desk, tenant, &principal, &command.fallout_case_id, file, None).await?;
+        let kept = evidence::add(desk, tenant, me, &command.fallout_case_id, file, None).await?;
         command.evidence.push(kept.sha256);
     }
-    let taken = desk.command(tenant, &principal, &command).await.map_err(told)?;
+    let taken = desk.command(tenant, me, &command).await.map_err(told)?;
     context.out.data(&taken, || taken_text(&command.fallout_case_id, &taken))?;
     Ok(())
 }
 
-pub async fn decide(command: Command, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn decide(command: Command, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let tenant = &context.settings.tenant.id;
-    let principal = identity(desk, tenant).await?;
     match command {
         Command::Withdraw { action, reason } => {
-            let done = desk.withdraw(tenant, &principal, ActionId(action), &reason).await.map_err(told)?;
+            let done = desk.withdraw(tenant, me, ActionId(action), &reason).await.map_err(told)?;
             context.out.data(&done, || withdrawn(&done))?;
         }
         Command::Approve { approval, reason } => {
-            let done = desk.approve(tenant, &principal, approval, &reason).await.map_err(told)?;
+            let done = desk.approve(tenant, me, approval, &reason).await.map_err(told)?;
             context.out.data(&done, || decided(&done))?;
         }
         Command::RefuseApproval { approval, reason } => {
-            let done = desk.refuse_approval(tenant, &principal, approval, &reason).await.map_err(told)?;
+            let done = desk.refuse_approval(tenant, me, approval, &reason).await.map_err(told)?;
             context.out.data(&done, || decided(&done))?;
         }
     }
     Ok(())
-}
-
-/// With a personal token its holder, else who the operating system says it is; never a name typed into the command.
-pub async fn identity(desk: &Desk, tenant: &str) -> anyhow::Result<String> {
-    let Ok(secret) = std::env::var("FALLOUT_TOKEN") else { return Ok(principal()) };
-    let caller = desk.caller(secret.trim()).await.map_err(told)?;
-    let caller = caller.filter(|caller| caller.tenant == tenant && caller.may(TokenScope::CasesAct));
-    let refused = || Failure::new("FO-063", "FALLOUT_TOKEN is no token that may act on cases of this tenant");
-    Ok(caller.ok_or_else(refused)?.principal())
 }
 
 fn from_file(file: &Path) -> anyhow::Result<RecoveryCommand> {
@@ -212,7 +200,7 @@ fn taken_text(case: &str, taken: &Taken) -> String {
         (true, _) => format!("already done: the same command was accepted before as action {action}"),
         (false, None) => format!("accepted as action {action}; see how it goes: fallout case show {case}"),
         (false, Some(approval)) => format!(
-            "action {action} waits for a second person; with a token of their own they run:\n\
+            "action {action} waits for a second person; with a token of their own, which you did not make, they run:\n\
              fallout case approve {approval} --reason TEXT"
         ),
     };

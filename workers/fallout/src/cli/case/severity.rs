@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use fallout_core::case::Severity;
 use fallout_desk::{CaseClock, Desk, Judgement};
 
-use super::{number, principal, told};
+use super::{number, told};
 use crate::cli::Context;
 
 /// Show why a case is as grave as it is and how its clock stands, or lower its severity
@@ -22,11 +22,11 @@ pub struct Args {
     pub reason: Option<String>,
 }
 
-pub async fn run(args: Args, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn run(args: Args, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let tenant = &context.settings.tenant.id;
     let case = number(&args.id)?;
     if let Some((to, reason)) = args.lower_to.zip(args.reason) {
-        desk.lower_severity(tenant, &principal(), case, to, &reason).await.map_err(told)?;
+        desk.lower_severity(tenant, me, case, to, &reason).await.map_err(told)?;
     }
     let clock = desk.case_clock(tenant, case).await.map_err(told)?;
     context.out.data(&clock, || text(&clock))?;

@@ -7,7 +7,10 @@ use std::fmt::Write;
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
-    action::{ActionState, catalogue::Contact},
+    action::{
+        ActionState,
+        catalogue::{Approval, Contact},
+    },
     decide::classification,
 };
 use fallout_desk::{ActionView, CaseDetail, Desk};
@@ -263,7 +266,11 @@ fn meaning(out: &mut String, view: &ActionView) {
         Contact::Reads => "asks the downstream",
         Contact::Sends => "sends to the downstream",
     };
-    let facts = format!("{contact}; reversible: {}; decided by {}", of.reversible, of.approval);
+    let decided = match &view.second_person {
+        Some(why) => format!("{}: {why}", Approval::SecondPerson),
+        None => of.approval.to_string(),
+    };
+    let facts = format!("{contact}; reversible: {}; decided by {decided}", of.reversible);
     let needs = view.required.as_deref().unwrap_or(of.authority.word());
     let rows =
         [("does", of.does), ("does not", of.does_not), ("customer", of.customer), ("is", &facts), ("needs", needs)];

@@ -91,6 +91,7 @@ fn view(action: Action, refused: Option<&str>) -> ActionView {
         command: refused
             .is_none()
             .then(|| format!("fallout case recover fc-12 --action {} --reason TEXT", action.declaration().name)),
+        second_person: None,
     }
 }
 
@@ -311,6 +312,7 @@ fn what_waits_for_a_second_person_is_shown_with_the_commands_that_decide_it() {
         command_hash: String::new(),
         case_version: 3,
         requester: "local:ann".into(),
+        why: "FORCE_CLOSE always takes two".into(),
         state: ApprovalState::Requested,
         expires_at: DateTime::UNIX_EPOCH,
     };

@@ -2,10 +2,7 @@
 
 use fallout_desk::Desk;
 
-use crate::cli::{
-    Context,
-    case::{principal, told},
-};
+use crate::cli::{Context, case::told};
 
 /// Erase the personal data of an order that is over, and the requests and answers in which they stand
 #[derive(Debug, clap::Args)]
@@ -27,9 +24,9 @@ pub struct Erase {
     pub yes: bool,
 }
 
-pub async fn run(args: &Erase, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn run(args: &Erase, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let tenant = &context.settings.tenant.id;
-    let erased = desk.erase_order(tenant, &principal(), &args.order, &args.reason).await.map_err(told)?;
+    let erased = desk.erase_order(tenant, me, &args.order, &args.reason).await.map_err(told)?;
     context.out.data(&erased, || match erased.now {
         true => format!(
             "erased {} personal fields of {}, archived {} runs",

@@ -2,10 +2,7 @@
 
 use fallout_desk::Desk;
 
-use crate::cli::{
-    Context,
-    case::{recover::identity, told},
-};
+use crate::cli::{Context, case::told};
 
 /// Move the parked steps of an order to the newest version of their model
 #[derive(Debug, clap::Args)]
@@ -25,10 +22,9 @@ pub struct Migrate {
     pub reason: String,
 }
 
-pub async fn run(args: &Migrate, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn run(args: &Migrate, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let tenant = &context.settings.tenant.id;
-    let principal = identity(desk, tenant).await?;
-    let asked = desk.migrate_order(tenant, &principal, &args.order, &args.reason).await.map_err(told)?;
+    let asked = desk.migrate_order(tenant, me, &args.order, &args.reason).await.map_err(told)?;
     context.out.data(&asked, || {
         let count = asked.instances.len();
         match asked.already {

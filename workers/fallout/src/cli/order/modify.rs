@@ -10,10 +10,7 @@ use fallout_desk::{Desk, Modification, Modify as Ask};
 use uuid::Uuid;
 
 use crate::{
-    cli::{
-        Context,
-        case::{recover::identity, told},
-    },
+    cli::{Context, case::told},
     output::plain,
 };
 
@@ -95,7 +92,7 @@ pub enum Command {
     },
 }
 
-pub async fn run(command: Command, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn run(command: Command, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let tenant = &context.settings.tenant.id;
     let out = context.out;
     match command {
@@ -108,11 +105,10 @@ pub async fn run(command: Command, desk: &Desk, context: &Context) -> anyhow::Re
             )?;
         }
         Command::Modify(args) => {
-            let principal = identity(desk, tenant).await?;
             let (moves, answers) = (moves(&args), answers(&args));
             let ask = Ask {
                 tenant,
-                principal: &principal,
+                principal: me,
                 order: &args.order,
                 instance: args.instance.as_deref(),
                 moves: &moves,
@@ -129,15 +125,13 @@ pub async fn run(command: Command, desk: &Desk, context: &Context) -> anyhow::Re
             })?;
         }
         Command::ApproveModification { modification, reason } => {
-            let principal = identity(desk, tenant).await?;
             let id = ModificationId(modification);
-            let done = desk.approve_modification(tenant, &principal, id, &reason).await.map_err(told)?;
+            let done = desk.approve_modification(tenant, me, id, &reason).await.map_err(told)?;
             out.data(&done, || decided(&done))?;
         }
         Command::RefuseModification { modification, reason } => {
-            let principal = identity(desk, tenant).await?;
             let id = ModificationId(modification);
-            let done = desk.refuse_modification(tenant, &principal, id, &reason).await.map_err(told)?;
+            let done = desk.refuse_modification(tenant, me, id, &reason).await.map_err(told)?;
             out.data(&done, || decided(&done))?;
         }
     }

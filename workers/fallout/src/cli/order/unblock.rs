@@ -2,10 +2,7 @@
 
 use fallout_desk::Desk;
 
-use crate::cli::{
-    Context,
-    case::{principal, told},
-};
+use crate::cli::{Context, case::told};
 
 /// Activate what is suspended of an order, and let failed jobs of its process be tried again
 #[derive(Debug, clap::Args)]
@@ -24,9 +21,9 @@ pub struct Unblock {
     pub reason: String,
 }
 
-pub async fn run(args: &Unblock, desk: &Desk, context: &Context) -> anyhow::Result<()> {
+pub async fn run(args: &Unblock, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
     let tenant = &context.settings.tenant.id;
-    let asked = desk.unblock_order(tenant, &principal(), &args.order, &args.reason).await.map_err(told)?;
+    let asked = desk.unblock_order(tenant, me, &args.order, &args.reason).await.map_err(told)?;
     context.out.data(&asked, || match asked.already {
         true => format!("already done: the engine is being told to go on with {}", asked.order),
         false => format!("the engine is told to go on with {}", asked.order),
