@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    authority::Authorities, check::Finding, customer::CustomerPolicy, operation::Operation, personal::PersonalData,
-    problem::ProblemRules, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy, undo,
+    authority::Authorities, bulk::BulkRules, check::Finding, customer::CustomerPolicy, operation::Operation,
+    personal::PersonalData, problem::ProblemRules, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy, undo,
     verification::VerificationRules,
 };
 
@@ -31,6 +31,8 @@ pub struct Catalogue {
     pub authority: Authorities,
     /// How long an action may take until it is verified.
     pub verification: VerificationRules,
+    /// Of recoveries of many cases.
+    pub bulk: BulkRules,
 }
 
 impl Catalogue {

@@ -6,6 +6,7 @@ use crate::{
     attempt::{AttemptFacts, StoredRequest},
     decide::{self, Joined, Situation, Verdict, join},
     ids::{ActionId, AttemptId, CaseNumber, StepKey},
+    offline::Stop,
     operation::Operation,
     outcome::Outcome,
     step::{Ending, Outputs, StepState},
@@ -27,6 +28,8 @@ pub struct StepFacts {
     pub rejected_code: Option<String>,
     pub case: Option<CaseNumber>,
     pub order_cancelled: bool,
+    /// Nothing is sent for now, whatever is known.
+    pub stopped: Option<Stop>,
     /// Of a step that takes an effect back: what is left of that.
     pub undoes: Option<Left>,
     /// Attempts of the latest generation, oldest first.
@@ -48,6 +51,7 @@ impl StepFacts {
             rejected_code: None,
             case: None,
             order_cancelled,
+            stopped: None,
             undoes: None,
             attempts: Vec::new(),
             generation: 0,
@@ -75,6 +79,8 @@ pub enum Decision {
     Parked,
     /// An action has the step's gate and did not dispatch this task, or waits for the end of what is under way.
     Withheld,
+    /// There would be something to send or to ask, and nothing is for now.
+    Stopped(Stop),
 }
 
 /// The claim as the fleet gets it.
@@ -115,7 +121,19 @@ pub fn sender_gone_at(attempt: &AttemptFacts) -> DateTime<Utc> {
 }
 
 /// The decision for a task that the engine handed out. `task_action` is the action that the task's variables name.
+///
+/// Where nothing is to be sent for now, what needs no downstream still goes on. Of a held order it may be asked what became
+/// of an effect; of a downstream that is offline not even that.
 pub fn decide_claim(op: &Operation, step: &StepFacts, task_action: Option<ActionId>, at: &Situation<'_>) -> Decision {
+    match (decided(op, step, task_action, at), step.stopped) {
+        (Decision::Send { .. }, Some(stop)) | (Decision::LookUp(_), Some(stop @ Stop::Offline)) => {
+            Decision::Stopped(stop)
+        }
+        (decision, _) => decision,
+    }
+}
+
+fn decided(op: &Operation, step: &StepFacts, task_action: Option<ActionId>, at: &Situation<'_>) -> Decision {
     match step.state {
         StepState::Done => Decision::Report(Verdict::Complete { outputs: step.outputs.clone() }),
         StepState::Skipped => Decision::Report(Verdict::End { ending: Ending::Skipped }),

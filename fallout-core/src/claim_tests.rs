@@ -68,6 +68,31 @@ fn a_step_that_an_action_has_reserved_waits_for_that_action() {
 }
 
 #[test]
+fn where_nothing_is_sent_for_now_a_step_waits_with_what_it_would_send_and_goes_on_with_what_is_known() {
+    let (offline, held) = (Decision::Stopped(Stop::Offline), Decision::Stopped(Stop::Held));
+    let new = step(StepState::New, attempts([]));
+    let retried = running([Some(technical())]);
+    let asks = running([Some(unknown())]);
+    let done = StepFacts { outputs: outputs(), ..step(StepState::Done, attempts([Some(success())])) };
+    let asking = |stopped| claimed(&with_lookup(keyed()), &StepFacts { stopped, ..asks.clone() }, 99);
+    for (stop, expected) in [(Stop::Offline, offline), (Stop::Held, held)] {
+        for sends in [&new, &retried] {
+            let stopped = StepFacts { stopped: Some(stop), ..sends.clone() };
+            assert_eq!(claimed(&keyed(), &stopped, 99), expected, "{stop}");
+            let cancelled = StepFacts { order_cancelled: true, ..stopped };
+            assert!(matches!(claimed(&keyed(), &cancelled, 99), Decision::Report(_)), "{stop}: it ends all the same");
+        }
+        let known = StepFacts { stopped: Some(stop), ..done.clone() };
+        assert_eq!(claimed(&keyed(), &known, 99), claimed(&keyed(), &done, 99), "{stop}");
+        let parked = StepFacts { stopped: Some(stop), ..step(StepState::Parked, attempts([Some(technical())])) };
+        assert_eq!(claimed(&keyed(), &parked, 99), Decision::Parked, "{stop}");
+    }
+    assert!(matches!(asking(None), Decision::LookUp(_)));
+    assert!(matches!(asking(Some(Stop::Held)), Decision::LookUp(_)), "to ask changes nothing");
+    assert_eq!(asking(Some(Stop::Offline)), Decision::Stopped(Stop::Offline));
+}
+
+#[test]
 fn a_new_step_sends_its_first_generation_unless_the_order_is_being_cancelled() {
     let new = step(StepState::New, attempts([]));
     assert_eq!(claimed(&keyed(), &new, 0), Decision::Send { generation: 1 });

@@ -57,6 +57,12 @@ words! {
     }
 }
 
+impl RunState {
+    fn is_under_way(self) -> bool {
+        matches!(self, RunState::Accepted | RunState::Running)
+    }
+}
+
 words! {
     /// Whether anybody has to do something about it.
     Attention {
@@ -78,6 +84,8 @@ pub struct LineFacts {
     /// Of the latest run; `None`: its fulfilment was never started here.
     pub run: Option<RunState>,
     pub cancelling: bool,
+    /// Somebody holds it, or the order that it belongs to.
+    pub held: bool,
     pub attention: Attention,
     /// It has steps.
     pub begun: bool,
@@ -93,6 +101,7 @@ pub struct LineFacts {
 pub struct OrderFacts {
     pub run: Option<RunState>,
     pub cancelling: bool,
+    pub held: bool,
     pub attention: Attention,
     pub parked: bool,
     pub unknown: bool,
@@ -105,6 +114,9 @@ impl LineFacts {
     pub fn state(&self) -> Option<ItemState> {
         use ItemState as S;
         let run = self.run?;
+        if self.held && run.is_under_way() {
+            return Some(S::Held);
+        }
         Some(match (self.troubled(), run) {
             (Some(S::Held), _) | (None, RunState::Ended) => S::Held,
             (Some(state), _) => state,
@@ -131,6 +143,9 @@ impl OrderFacts {
     pub fn state(&self) -> Option<OrderState> {
         use OrderState as S;
         let run = self.run?;
+        if self.held && run.is_under_way() {
+            return Some(S::Held);
+        }
         Some(match (self.attention, self.parked, self.unknown, run) {
             (Attention::Open, ..) | (Attention::None, true, ..) => S::Held,
             (Attention::Waits, ..) | (_, _, true, _) => S::Pending,

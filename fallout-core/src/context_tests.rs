@@ -52,8 +52,16 @@ fn what_cannot_be_read_is_not_known() {
 }
 
 fn line(run: RunState) -> LineFacts {
-    let (attention, cancelling) = (Attention::None, false);
-    LineFacts { run: Some(run), cancelling, attention, begun: true, parked: false, unknown: false, cancelled: false }
+    LineFacts {
+        run: Some(run),
+        cancelling: false,
+        held: false,
+        attention: Attention::None,
+        begun: true,
+        parked: false,
+        unknown: false,
+        cancelled: false,
+    }
 }
 
 #[test]
@@ -67,6 +75,9 @@ fn a_line_stands_as_its_steps_and_cases_say() {
         (LineFacts { begun: false, ..running }, Some(S::Acknowledged)),
         (running, Some(S::InProgress)),
         (LineFacts { unknown: true, ..running }, Some(S::Pending)),
+        (LineFacts { held: true, begun: false, ..running }, Some(S::Held)),
+        (LineFacts { held: true, attention: Attention::Waits, ..running }, Some(S::Held)),
+        (LineFacts { held: true, ..line(RunState::Completed) }, Some(S::Completed)),
         (LineFacts { parked: true, ..running }, Some(S::Held)),
         (LineFacts { attention: open, ..running }, Some(S::Held)),
         (LineFacts { attention: Attention::Waits, parked: true, ..running }, Some(S::Pending)),
@@ -90,6 +101,7 @@ fn an_order_is_completed_only_without_open_case_and_partial_when_lines_were_canc
     let running = OrderFacts {
         run: Some(RunState::Running),
         cancelling: false,
+        held: false,
         attention,
         parked: false,
         unknown: false,
@@ -102,6 +114,8 @@ fn an_order_is_completed_only_without_open_case_and_partial_when_lines_were_canc
         (running, Some(S::InProgress)),
         (OrderFacts { cancelling: true, ..running }, Some(S::PendingCancellation)),
         (OrderFacts { parked: true, ..running }, Some(S::Held)),
+        (OrderFacts { held: true, cancelling: true, ..running }, Some(S::Held)),
+        (OrderFacts { held: true, ..completed }, Some(S::Completed)),
         (OrderFacts { unknown: true, ..running }, Some(S::Pending)),
         (completed, Some(S::Completed)),
         (OrderFacts { lines_cancelled: Share::Some, ..completed }, Some(S::Partial)),

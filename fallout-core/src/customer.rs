@@ -7,7 +7,11 @@ use std::collections::BTreeMap;
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 
-use crate::{case::CaseState, catalogue::Catalogue, taxonomy::Taxonomy};
+use crate::{
+    case::{CaseState, WaitsFor},
+    catalogue::Catalogue,
+    taxonomy::Taxonomy,
+};
 
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -17,6 +21,9 @@ pub struct CustomerPolicy {
     /// What a case in this state is to the customer, whatever its category says.
     #[serde(default)]
     pub by_case_state: BTreeMap<CaseState, String>,
+    /// What a case that waits is to the customer, by whom or what it waits for.
+    #[serde(default)]
+    pub by_wait: BTreeMap<WaitsFor, String>,
     pub internal: Internal,
     #[serde(rename = "state")]
     pub states: Vec<State>,
@@ -90,6 +97,8 @@ pub struct OrderFacts<'a> {
 pub struct OpenCase {
     pub classification: String,
     pub state: CaseState,
+    /// Of one that waits.
+    pub waits_for: Option<WaitsFor>,
     /// The day when it should be resolved.
     pub due: Option<NaiveDate>,
 }
@@ -125,7 +134,8 @@ impl CustomerPolicy {
 
     fn of_case(&self, case: &OpenCase, taxonomy: &Taxonomy) -> Option<&State> {
         let of_category = || taxonomy.category_of(&case.classification).map(|c| &c.customer_state);
-        let code = self.by_case_state.get(&case.state).or_else(of_category);
+        let by_wait = || case.waits_for.and_then(|waits_for| self.by_wait.get(&waits_for));
+        let code = by_wait().or_else(|| self.by_case_state.get(&case.state)).or_else(of_category);
         let state = code.and_then(|code| self.state(code)).or_else(|| self.state(&self.shown.otherwise))?;
         let under_way = matches!(case.state, CaseState::Recovering | CaseState::Verifying);
         let meanwhile = state.meanwhile.as_ref().filter(|_| under_way);
@@ -157,6 +167,7 @@ impl CustomerPolicy {
         let Shown { running, completed, cancelled, otherwise } = &self.shown;
         let shown = [running, completed, cancelled, otherwise].map(|code| ("shown".to_owned(), code));
         let by_state = self.by_case_state.iter().map(|(state, code)| (format!("by_case_state.{state}"), code));
+        let by_wait = self.by_wait.iter().map(|(wait, code)| (format!("by_wait.{wait}"), code));
         let meanwhile =
             self.states.iter().filter_map(|s| Some((format!("state {}: meanwhile", s.code), s.meanwhile.as_ref()?)));
         let taxonomies = catalogue.tenants.values().chain([&catalogue.taxonomy]);
@@ -164,8 +175,12 @@ impl CustomerPolicy {
             .flat_map(|t| &t.categories)
             .map(|c| (format!("category {}: customer_state", c.code), &c.customer_state));
         // What may be shown of an open case must not be what is shown of an order that went well.
-        let of_cases: Vec<_> =
-            by_state.chain(meanwhile).chain(categories).chain([("shown.otherwise".into(), otherwise)]).collect();
+        let of_cases: Vec<_> = by_state
+            .chain(by_wait)
+            .chain(meanwhile)
+            .chain(categories)
+            .chain([("shown.otherwise".into(), otherwise)])
+            .collect();
         for (place, code) in of_cases.iter().filter(|(_, code)| [running, completed, cancelled].contains(code)) {
             wrong.push(format!("{place}: {code} is for orders without an open case"));
         }

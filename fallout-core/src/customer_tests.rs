@@ -16,7 +16,7 @@ fn day(n: u32) -> NaiveDate {
 }
 
 fn case(classification: &str, state: CaseState) -> OpenCase {
-    OpenCase { classification: classification.to_owned(), state, due: Some(day(10)) }
+    OpenCase { classification: classification.to_owned(), state, waits_for: None, due: Some(day(10)) }
 }
 
 fn told(progress: Progress, promised: Option<u32>, open: &[OpenCase]) -> CustomerStatus {
@@ -71,6 +71,14 @@ fn each_internal_state_of_the_specification_has_its_customer_state() {
 }
 
 #[test]
+fn a_case_that_waits_for_a_downstream_asks_nothing_of_the_customer_meanwhile() {
+    let needs_help = case("ADDRESS_NOT_SERVICEABLE", CaseState::Waiting);
+    let told = |waits_for| told(Progress::Running, None, &[OpenCase { waits_for, ..needs_help.clone() }]).status;
+    assert_eq!(told(Some(WaitsFor::Customer)), "ACTION_REQUIRED_ADDRESS");
+    assert_eq!(told(Some(WaitsFor::Downstream)), "PROCESSING_DELAYED");
+}
+
+#[test]
 fn the_weightiest_of_all_open_cases_is_shown_with_reason_and_new_date() {
     let delayed = case("RETRIES_EXHAUSTED", CaseState::Classified);
     let one = told(Progress::Running, Some(5), std::slice::from_ref(&delayed));
@@ -96,8 +104,14 @@ fn open_cases() -> impl Strategy<Value = Vec<OpenCase>> {
     let codes: Vec<String> = catalogue().taxonomy.classifications.iter().map(|c| c.code.clone()).collect();
     let code = prop_oneof![prop::sample::select(codes), "internal-[a-zA-Z{}:.]{1,20}"];
     let active: Vec<CaseState> = CaseState::ALL.iter().copied().filter(|s| s.is_active()).collect();
-    let one = (code, prop::sample::select(active), prop::option::of(0..100_u32));
-    let one = one.prop_map(|(classification, state, due)| OpenCase { classification, state, due: due.map(day) });
+    let waits = prop::option::of(prop::sample::select(WaitsFor::ALL));
+    let one = (code, prop::sample::select(active), waits, prop::option::of(0..100_u32));
+    let one = one.prop_map(|(classification, state, waits_for, due)| OpenCase {
+        classification,
+        state,
+        waits_for,
+        due: due.map(day),
+    });
     prop::collection::vec(one, 0..5)
 }
 

@@ -108,6 +108,7 @@ pub fn step(state: StepState, attempts: Vec<AttemptFacts>) -> StepFacts {
         rejected_code: None,
         case: None,
         order_cancelled: false,
+        stopped: None,
         undoes: None,
         generation: attempts.last().map_or(0, |a| a.generation),
         attempts,

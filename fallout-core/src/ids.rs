@@ -142,6 +142,43 @@ impl From<ProblemNumber> for String {
     }
 }
 
+/// The number people use for a recovery of many cases: `bk-<n>`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct BulkNumber(pub u64);
+
+impl fmt::Display for BulkNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "bk-{}", self.0)
+    }
+}
+
+/// The text was not a bulk's number.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("\"{0}\" is not the number of a bulk; one looks like bk-1001")]
+pub struct NotABulkNumber(pub String);
+
+impl FromStr for BulkNumber {
+    type Err = NotABulkNumber;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let number = text.strip_prefix("bk-").and_then(|n| n.parse().ok());
+        number.map(BulkNumber).ok_or_else(|| NotABulkNumber(text.to_owned()))
+    }
+}
+
+impl TryFrom<String> for BulkNumber {
+    type Error = NotABulkNumber;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<BulkNumber> for String {
+    fn from(number: BulkNumber) -> Self {
+        number.to_string()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,6 +204,7 @@ mod tests {
         assert_eq!(CaseNumber(7).to_string(), "fc-7");
         assert_eq!("100912".parse::<CaseNumber>(), Err(NotACaseNumber("100912".into())));
         assert_eq!("pr-7".parse(), Ok(ProblemNumber(7)));
+        assert_eq!("bk-7".parse(), Ok(BulkNumber(7)));
         assert_eq!("fc-7".parse::<ProblemNumber>(), Err(NotAProblemNumber("fc-7".into())));
     }
 }

@@ -138,6 +138,10 @@ fn the_words_in_the_database_are_the_words_of_the_rules() {
     assert_eq!(checked("0018_order_context.sql", "event_type  text"), words(&events));
     let runs = context::RunState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
     assert_eq!(checked("0001_orders.sql", "state               text"), words(&runs));
+    let bulks = fallout_core::bulk::BulkState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0030_bulk.sql", "state            text"), words(&bulks));
+    let results = fallout_core::bulk::BulkCaseState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0030_bulk.sql", "state           text"), words(&results));
     let scopes = fallout_core::token::TokenScope::ALL.iter().map(|s| s.word()).collect::<BTreeSet<_>>();
     let list = fs::read_to_string(root().join("migrations/0020_actions.sql")).unwrap();
     let list = list.split("scopes <@ array[").nth(1).unwrap().split(']').next().unwrap();

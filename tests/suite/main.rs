@@ -4,6 +4,7 @@
 
 mod authority;
 mod behaviours;
+mod bulk;
 mod cancel_from_outside;
 mod cancelling;
 mod embedded;
@@ -26,6 +27,7 @@ mod relay_killed;
 mod reports;
 mod rules;
 mod scenarios;
+mod standing_still;
 mod stopping;
 mod tenancy;
 mod unblock;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{
     Action, Attestation, Refusal,
-    catalogue::{Declaration, Wants},
+    catalogue::{Contact, Declaration, Relay, Wants},
 };
 use crate::{
     attempt::AttemptFacts,
@@ -15,6 +15,7 @@ use crate::{
     claim::StepFacts,
     decide::{Joined, join, key_is_kept},
     ids::AttemptId,
+    offline::Stop,
     operation::Operation,
     outcome::Outcome,
     outputs::valid_until,
@@ -216,6 +217,7 @@ fn parked(
     now: DateTime<Utc>,
 ) -> Result<Accepted, Refusal> {
     let action = declared.action;
+    stopped(declared, step)?;
     if declared.wants == Wants::Unknown {
         return check(step);
     }
@@ -278,6 +280,20 @@ fn possible(declared: &Declaration, step: &OnStep<'_>, asked: &Asked<'_>) -> Res
         outputs_given(step, asked.outputs)?;
     }
     Ok(())
+}
+
+/// What would only wait is refused, so that nobody takes it for done. A cancellation sends nothing by itself, and is what
+/// one may want to do with an order that stands still.
+fn stopped(declared: &Declaration, step: &OnStep<'_>) -> Result<(), Refusal> {
+    let goes_on = declared.relay == Relay::Recover && declared.action != Action::CancelOrder;
+    let asks = declared.contact == Contact::Reads;
+    match step.facts.stopped {
+        Some(Stop::Held) if goes_on => Err(Refusal::Held),
+        Some(Stop::Offline) if asks || goes_on && declared.contact == Contact::Sends => {
+            Err(Refusal::Offline(step.op.downstream.clone()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a lookup could still find out.

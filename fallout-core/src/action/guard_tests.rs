@@ -168,6 +168,29 @@ fn nothing_is_accepted_while_an_attempt_is_open() {
 }
 
 #[test]
+fn what_stands_still_on_purpose_takes_no_action_that_would_only_wait() {
+    let stopped = |stop, outcome| StepFacts { stopped: Some(stop), ..parked([Some(outcome)]) };
+    let offline = Err(Refusal::Offline(keyed().downstream));
+    let rows = [
+        (Stop::Offline, technical(), RETRY, offline.clone()),
+        (Stop::Offline, unknown(), Action::ReconcileStep, offline),
+        (Stop::Offline, success(), RESUME, ok()),
+        (Stop::Offline, technical(), SKIP, Err(Refusal::OutputMissing("id".into()))),
+        (Stop::Offline, technical(), CANCEL, ok()),
+        (Stop::Held, technical(), RETRY, Err(Refusal::Held)),
+        (Stop::Held, success(), RESUME, Err(Refusal::Held)),
+        (Stop::Held, technical(), SKIP, Err(Refusal::Held)),
+        (Stop::Held, technical(), CANCEL, ok()),
+    ];
+    for (stop, outcome, action, expected) in rows {
+        let answer = guarded(&stopped(stop, outcome), action, None);
+        assert_eq!(answer, expected, "{stop}: {action}");
+    }
+    let asks = guarded(&stopped(Stop::Held, unknown()), Action::ReconcileStep, None);
+    assert!(matches!(asks, Ok(Accepted::Check(_))), "{asks:?}");
+}
+
+#[test]
 fn an_action_under_way_keeps_every_other_out() {
     let reserved = StepFacts { gate: Some(action_id(7)), ..parked([Some(technical())]) };
     check(&reserved, BUILT.map(|action| (action, None, Err(Refusal::ActionUnderWay))));

@@ -54,6 +54,12 @@ pub enum Refusal {
     )]
     NoBranch(Action),
     #[error(
+        "{0} is declared offline, so nothing is sent to it or asked of it; fallout downstream list says until when"
+    )]
+    Offline(String),
+    #[error("the order or its line is held; release it first (fallout order release), or cancel the order")]
+    Held,
+    #[error(
         "the order is being cancelled; nothing new is done for it: cancel this step as well, or resume it if its effect exists"
     )]
     OrderCancelled,
@@ -103,6 +109,8 @@ impl Refusal {
             Refusal::OutputMissing(_) => "output_missing",
             Refusal::Expired { .. } => "result_expired",
             Refusal::NoBranch(_) => "no_branch",
+            Refusal::Offline(_) => "downstream_offline",
+            Refusal::Held => "order_held",
             Refusal::OrderCancelled => "order_cancelled",
             Refusal::PastNoReturn(_) => "past_no_return",
             Refusal::InstanceGone => "instance_gone",

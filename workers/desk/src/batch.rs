@@ -3,18 +3,23 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use fallout_core::{
     attempt::{Prepared, idempotency_key},
     claim::{Claim, Decision, Permission, Recorded, StepFacts, decide_claim},
     decide::{Catches, Situation, Verdict, decide},
     evidence::Evidence,
-    ids::{AttemptId, IntentId, RunId, StepKey},
+    ids::{AttemptId, IntentId, StepKey},
+    offline::{Window, is_closed},
     operation::Operation,
     outcome::classify,
     step::{Direction, Outputs},
     task::TaskRef,
 };
-use fallout_store::batch::{self, First, OpenFirst, Success};
+use fallout_store::{
+    batch::{self, First, OpenFirst, RunFacts, Success},
+    downstreams,
+};
 use uuid::Uuid;
 
 use crate::{Desk, DeskError};
@@ -34,15 +39,15 @@ impl Desk {
         let mut tx = self.system("fleet").await?;
         let keys: Vec<String> = asked.iter().map(|(task, _)| task.step.business_key()).collect();
         let runs = batch::runs(&mut tx, &keys).await?;
-        let now = tx.now().await?;
+        let (now, windows) = downstreams::moment(&mut tx).await?;
         let mut seen = BTreeSet::new();
         let candidates: Vec<Option<Candidate<'_>>> = asked
             .iter()
             .zip(&keys)
             .map(|((task, prepared), key)| {
-                let (run, cancelled) = *runs.get(key)?;
+                let run = runs.get(key)?;
                 let Some(Ok(prepared)) = prepared else { return None };
-                let candidate = self.candidate(task, prepared, run, cancelled, now)?;
+                let candidate = self.candidate(task, prepared, run, (now, &windows))?;
                 seen.insert(candidate.first.step).then_some(candidate)
             })
             .collect();
@@ -72,9 +77,8 @@ impl Desk {
         &'a self,
         task: &'a TaskRef,
         prepared: &'a Prepared,
-        run: RunId,
-        cancelled: bool,
-        now: chrono::DateTime<chrono::Utc>,
+        run: &RunFacts,
+        (now, windows): (DateTime<Utc>, &[Window]),
     ) -> Option<Candidate<'a>> {
         // Handed out before: its identity has to be compared with the step that it stood for.
         // And what is left of an effect that it takes back has to be read.
@@ -83,7 +87,11 @@ impl Desk {
         }
         let op = self.operation(&task.operation).ok()?;
         let step = StepKey::of(&task.step);
-        let facts = StepFacts::unknown(step, cancelled);
+        // What is not to be sent now is not plain.
+        if is_closed(windows, op, now) || run.held.iter().any(|line| line.is_empty() || *line == task.step.line) {
+            return None;
+        }
+        let facts = StepFacts::unknown(step, run.cancel_requested);
         let none = Catches::none();
         let at = Situation { epoch: 0, catches: &none, handled: &task.handled_codes, now };
         let sends = decide_claim(op, &facts, task.action, &at) == Decision::Send { generation: prepared.generation };
@@ -91,7 +99,7 @@ impl Desk {
             op,
             first: First {
                 step,
-                run,
+                run: run.id,
                 task,
                 operation_version: op.version,
                 intent: IntentId(Uuid::now_v7()),

@@ -11,6 +11,7 @@ use fallout_core::{
 use fallout_store::{
     Tx,
     context::{self, Known, LatestRun, OrderCase, OrderStep, Part},
+    holds::{self, Hold},
     orders,
 };
 use serde::Serialize;
@@ -42,6 +43,8 @@ pub struct OrderView {
     pub deleted_at: Option<DateTime<Utc>>,
     pub erased_at: Option<DateTime<Utc>>,
     pub run: Option<LatestRun>,
+    /// What of it is held, and why.
+    pub holds: Vec<Hold>,
     pub lines: Vec<LineView>,
     /// Of the whole order, not of a line.
     pub steps: Vec<OrderStep>,
@@ -115,18 +118,18 @@ impl Desk {
         let known = context::known(&mut tx, tenant, order, false).await?;
         let known = known.ok_or_else(|| DeskError::NoSuchOrder(order.to_owned()))?;
         let run = context::latest_run(&mut tx, known.key).await?;
-        let steps = match &run {
-            Some(run) => context::steps(&mut tx, run.id).await?,
-            None => Vec::new(),
+        let (steps, holds) = match &run {
+            Some(run) => (context::steps(&mut tx, run.id).await?, holds::of_run(&mut tx, run.id).await?),
+            None => (Vec::new(), Vec::new()),
         };
         let cases = context::cases(&mut tx, known.key).await?;
         tx.commit().await?;
         let context = OrderContext::of(&known.document, &self.catalogue.personal);
-        let line = |item: &ItemContext| line(item, run.as_ref(), &steps, &cases);
+        let line = |item: &ItemContext| line(item, run.as_ref(), &steps, &cases, &holds);
         let lines: Vec<LineView> = context.items.iter().map(line).collect();
         Ok(OrderView {
             order: order.to_owned(),
-            state: own_state(run.as_ref(), &lines, &steps, &cases),
+            state: own_state(run.as_ref(), &lines, &steps, &cases, &holds),
             taken_in_at: known.taken_in_at,
             as_of: known.as_of,
             deleted_at: known.deleted_at,
@@ -134,19 +137,27 @@ impl Desk {
             steps: steps.into_iter().filter(|s| s.line.is_empty()).collect(),
             context: OrderContext { items: Vec::new(), ..context },
             run,
+            holds,
             lines,
             cases,
         })
     }
 }
 
-fn line(item: &ItemContext, run: Option<&LatestRun>, steps: &[OrderStep], cases: &[OrderCase]) -> LineView {
+fn line(
+    item: &ItemContext,
+    run: Option<&LatestRun>,
+    steps: &[OrderStep],
+    cases: &[OrderCase],
+    holds: &[Hold],
+) -> LineView {
     let steps: Vec<OrderStep> = steps.iter().filter(|s| s.line == item.line).cloned().collect();
     let open: Vec<&OrderCase> = cases.iter().filter(|c| c.open && c.line.as_deref() == Some(&item.line)).collect();
     let (begun, parked, cancelled) = of_steps(steps.iter().filter(|s| is_do(s)).map(|s| s.state));
     let facts = LineFacts {
         run: run.map(|r| r.state),
         cancelling: run.is_some_and(|r| r.cancel_requested),
+        held: holds.iter().any(|h| h.line.is_empty() || h.line == item.line),
         attention: attention(open.iter().copied()),
         begun,
         parked,
@@ -162,11 +173,13 @@ fn own_state(
     lines: &[LineView],
     steps: &[OrderStep],
     cases: &[OrderCase],
+    holds: &[Hold],
 ) -> Option<OrderState> {
     let all = |line: &LineView| of_steps(line.steps.iter().filter(|s| is_do(s)).map(|s| s.state)).2;
     let facts = OrderFacts {
         run: run.map(|r| r.state),
         cancelling: run.is_some_and(|r| r.cancel_requested),
+        held: holds.iter().any(|h| h.line.is_empty()),
         attention: attention(cases.iter().filter(|c| c.open)),
         parked: of_steps(steps.iter().map(|s| s.state)).1,
         unknown: steps.iter().any(|s| s.unknown),

@@ -77,7 +77,7 @@ impl Desk {
 
 fn counted(case: &customer::OpenCase) -> OpenCase {
     let due = case.due.map(|at| at.date_naive());
-    OpenCase { classification: case.classification.clone(), state: case.state, due }
+    OpenCase { classification: case.classification.clone(), state: case.state, waits_for: case.waits_for, due }
 }
 
 fn progress(run_state: Option<&str>) -> Progress {

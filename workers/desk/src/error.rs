@@ -98,6 +98,20 @@ pub enum DeskError {
     TokenExists(String),
     #[error("another taxonomy is kept as version {0}; raise its `version` with every change")]
     TaxonomyDiffers(String),
+    #[error("there is no bulk {0} for this tenant")]
+    NoSuchBulk(fallout_core::ids::BulkNumber),
+    #[error("this bulk cannot be begun: {0}")]
+    BadBulk(String),
+    #[error("{0}")]
+    BulkNotNow(#[from] fallout_core::bulk::NotNow),
+    #[error("no operation calls a downstream {0}")]
+    NoSuchDownstream(String),
+    #[error("{downstream} has no operation {operation}")]
+    NoSuchOperation { downstream: String, operation: String },
+    #[error("{} is declared offline from {} to {} already; end that first, or move its end by saying it again without --from", .0.downstream, .0.starts_at, .0.ends_at)]
+    DeclaredAlready(fallout_core::offline::Window),
+    #[error("order {order} has no line {line}")]
+    NoSuchLine { order: String, line: String },
     #[error("a line's ids are too long for the engine: {0}")]
     TooLong(String),
 }

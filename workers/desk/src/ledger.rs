@@ -25,6 +25,8 @@ use crate::{Desk, DeskError, work::Work};
 
 /// A claim that is not possible now comes back after this.
 pub(crate) const SOON_MS: u64 = 1_000;
+/// What stands still on purpose: a task costs a claim each time, and whoever lets it go on does not watch the clock.
+const STOPPED_MS: u64 = 5_000;
 
 fn undoes(task: &TaskRef) -> bool {
     task.step.direction == Direction::Undo
@@ -211,6 +213,7 @@ impl Work<'_> {
                 Decision::Withheld => {
                     return Ok(self.withheld("an action has reserved the step, or waits for it", SOON_MS));
                 }
+                Decision::Stopped(stop) => return Ok(self.withheld(stop.word(), STOPPED_MS)),
             }
         }
     }
@@ -225,6 +228,7 @@ impl Work<'_> {
             Decision::Report(verdict) => self.report(verdict).await,
             Decision::Parked => self.parked(task).await,
             Decision::Withheld => Ok(self.withheld("an action has reserved the step", SOON_MS)),
+            Decision::Stopped(stop) => Ok(self.withheld(stop.word(), STOPPED_MS)),
             Decision::Send { .. } => {
                 let outcome = classify(self.op, evidence, read, false);
                 let seed = self.step.key.0.as_u128();

@@ -10,6 +10,8 @@ mod audit;
 mod authority;
 mod batch;
 mod bulk;
+mod bulk_recovery;
+mod bulk_together;
 mod cancel;
 mod cancellation;
 mod case_command;
@@ -17,9 +19,11 @@ mod cases;
 mod closing;
 mod context;
 mod customer;
+mod downstreams;
 mod error;
 mod evidence;
 mod guarding;
+mod holds;
 mod intake;
 mod judging;
 mod ledger;
@@ -59,21 +63,25 @@ pub use access::{AttemptView, RunView, StepView};
 pub use archive::Archived;
 pub use audit::{Anchor, Finding, Tampering, Verified};
 pub use bulk::Bulk;
+pub use bulk_recovery::{BulkBegun, BulkCommand, BulkView, Turn};
 pub use cancel::CancelAsked;
 pub use case_command::{CaseCommand, Stands};
 pub use closing::{CannotLink, Closing};
 pub use context::{EventTaken, LineView, OrderView};
+pub use downstreams::{ClosedOperations, Declared as DeclaredOffline, Offline, WindowView};
 pub use error::DeskError;
 pub use evidence::{EVIDENCE_BYTES_MAX, EVIDENCE_FILES_MAX, File, Kept, NoEvidence};
 pub use fallout_store::shift::{Happened, Load, Note, ProblemLine};
 pub use fallout_store::{
     archive::Due,
     attempts::DueRead,
+    bulks::{CaseOfBulk, Given},
     cases::CaseLine,
     commands::Pending,
     evidence::EvidenceLine,
     four_eyes::Switch,
-    listen::Wakeups,
+    holds::Hold,
+    listen::{Wakeups, Woken},
     modifications::Modification,
     orders::Run,
     outbox::Place,
@@ -88,6 +96,7 @@ pub use fallout_store::{
     tokens::Token,
     verification::DueVerification,
 };
+pub use holds::{HoldAnswer, HoldCommand};
 pub use intake::{Accepted, PROCESS};
 pub use migrate::Moving;
 pub use modify::Modify;

@@ -46,7 +46,8 @@ impl Desk {
     /// Unresolved attempts whose next lookup is due; each is ours for a minute.
     pub async fn due_reads(&self, limit: i64) -> Result<Vec<DueRead>, DeskError> {
         let mut tx = self.system("lookups").await?;
-        let due = attempts::take_due_reads(&mut tx, READ_LEASE, limit).await?;
+        let silent = self.silent_operations(&mut tx).await?;
+        let due = attempts::take_due_reads(&mut tx, READ_LEASE, &silent, limit).await?;
         tx.commit().await?;
         Ok(due)
     }

@@ -35,7 +35,7 @@ pub struct Wait<'a> {
 }
 
 impl When {
-    async fn moment(self, tx: &mut Tx) -> Result<DateTime<Utc>, DeskError> {
+    pub(crate) async fn moment(self, tx: &mut Tx) -> Result<DateTime<Utc>, DeskError> {
         let now = tx.now().await?;
         let latest = now + Duration::days(DAYS_MAX);
         let at = match self {

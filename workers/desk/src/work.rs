@@ -7,6 +7,7 @@ use fallout_core::{
     decide::{Catches, Joined, Situation, Verdict, decide, join},
     evidence::{Evidence, Phase},
     ids::{AttemptId, CaseNumber, StepKey},
+    offline::{Stop, Window, is_closed},
     operation::Operation,
     outcome::{Outcome, classify},
     step::{Direction, Ending, Outputs, StepState},
@@ -15,7 +16,7 @@ use fallout_core::{
 use fallout_store::{
     Tx,
     attempts::{self, Source},
-    definitions,
+    definitions, downstreams,
     orders::{self, Run},
     steps::{self, Standing, Step},
 };
@@ -37,6 +38,8 @@ pub(crate) struct Work<'a> {
     pub is_embedded: bool,
     /// Of a step that takes an effect back: what is left of it.
     pub undoes: Option<Left>,
+    /// Downstreams that are declared offline.
+    pub windows: Vec<Window>,
     /// The database's time when the step's row was ours.
     pub now: DateTime<Utc>,
 }
@@ -56,6 +59,7 @@ impl<'a> Work<'a> {
             }
             None => (Catches::none(), Default::default()),
         };
+        let (now, windows) = downstreams::moment(&mut tx).await?;
         let mut work = Work {
             desk,
             op,
@@ -67,7 +71,8 @@ impl<'a> Work<'a> {
             branches,
             is_embedded,
             undoes: None,
-            now: tx.now().await?,
+            windows,
+            now,
             tx,
         };
         if work.step.identity.direction == Direction::Undo {
@@ -111,9 +116,18 @@ impl<'a> Work<'a> {
             rejected_code: self.step.rejected_code.clone(),
             case: self.step.case,
             order_cancelled: self.step.order_cancelled,
+            stopped: self.stopped(),
             undoes: self.undoes,
             attempts: self.attempts.clone(),
             generation: self.generation,
+        }
+    }
+
+    /// Why nothing is sent for it now.
+    fn stopped(&self) -> Option<Stop> {
+        match is_closed(&self.windows, self.op, self.now) {
+            true => Some(Stop::Offline),
+            false => self.step.held.then_some(Stop::Held),
         }
     }
 

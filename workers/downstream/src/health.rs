@@ -85,6 +85,12 @@ impl Health {
         self.held = self.held.saturating_sub(1);
     }
 
+    /// People said that it is back: it is asked carefully until it shows that it is.
+    pub fn tries_again(&mut self, now: Instant) {
+        self.limit.restart();
+        self.breaker.doubt(now);
+    }
+
     /// Somebody knocks now, which is over at the latest then.
     pub fn knocks(&mut self, until: Instant) {
         self.breaker.knocks(until);

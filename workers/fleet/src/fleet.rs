@@ -1,6 +1,10 @@
 //! The fleet as it is put together and started.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use fallout_camunda::{Engine, Topic};
 use fallout_core::{
@@ -45,6 +49,7 @@ pub struct Fleet<L> {
     flow: Flow<L>,
     alarms: Alarms,
     config: FleetConfig,
+    declared: Option<watch::Receiver<BTreeSet<String>>>,
 }
 
 /// Everything that the way of a task needs (see `flow`); shared by all tasks in hand.
@@ -96,7 +101,12 @@ impl<L: Ledger> Fleet<L> {
             lock_duration: config.lock_duration,
             probes,
         };
-        Fleet { flow, alarms, config }
+        Fleet { flow, alarms, config, declared: None }
+    }
+
+    /// Topics that are not fetched for as long as they are among these.
+    pub fn leaving_out(self, declared: watch::Receiver<BTreeSet<String>>) -> Self {
+        Fleet { declared: Some(declared), ..self }
     }
 
     /// Works until `stop` turns true (or its sender is gone), then drains. `wake` means "look now": something was done to
@@ -104,6 +114,7 @@ impl<L: Ledger> Fleet<L> {
     pub async fn run(self, mut stop: watch::Receiver<bool>, wake: Arc<Notify>) -> Drained {
         let ids = WorkerIds::new(&self.config.worker_name);
         let mut rounds = Rounds::new(Arc::new(self.flow), self.alarms, wake, ids, &self.config);
+        rounds.leave_out(self.declared);
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => {}
             never = rounds.run() => match never {},

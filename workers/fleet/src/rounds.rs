@@ -2,11 +2,16 @@
 //! What goes out, and when, is in `turn`. A permit comes before every fetch; nothing is fetched before the ledger has
 //! answered once, nor while it is away.
 
-use std::{collections::HashMap, convert::Infallible, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashMap},
+    convert::Infallible,
+    sync::Arc,
+    time::Duration,
+};
 
 use fallout_camunda::{EngineError, LockedTask};
 use tokio::{
-    sync::{Notify, OwnedSemaphorePermit, Semaphore},
+    sync::{Notify, OwnedSemaphorePermit, Semaphore, watch},
     task::{Id, JoinError, JoinSet},
     time::{Instant, sleep_until},
 };
@@ -34,6 +39,8 @@ pub(crate) struct Rounds<L> {
     alarms: Alarms,
     wake: Arc<Notify>,
     ids: WorkerIds,
+    /// Topics that people declared offline; none when nobody says.
+    declared: Option<watch::Receiver<BTreeSet<String>>>,
     pub poll_timeout: Duration,
     engine_away: Away,
     ledger_away: Away,
@@ -59,6 +66,7 @@ impl<L: Ledger> Rounds<L> {
             alarms,
             wake,
             ids,
+            declared: None,
             poll_timeout: config.poll_timeout,
             engine_away: Away::new("the engine"),
             ledger_away: Away::new("the ledger"),
@@ -66,6 +74,19 @@ impl<L: Ledger> Rounds<L> {
             wants,
             first: 0,
             room_at: None,
+        }
+    }
+
+    pub fn leave_out(&mut self, declared: Option<watch::Receiver<BTreeSet<String>>>) {
+        self.declared = declared;
+        self.take_declared();
+    }
+
+    fn take_declared(&mut self) {
+        if let Some(declared) = &mut self.declared {
+            self.flow.shares.declare(&declared.borrow_and_update(), Instant::now());
+            // Of what comes back there may be tasks that no poll was told of.
+            self.look_everywhere();
         }
     }
 
@@ -78,6 +99,10 @@ impl<L: Ledger> Rounds<L> {
                 Some(done) = self.errands.join_next_with_id() => self.came_back(done),
                 () = self.alarms.ring() => self.look_everywhere(),
                 () = self.wake.notified() => self.look_everywhere(),
+                said = changed(&mut self.declared) => match said {
+                    true => self.take_declared(),
+                    false => self.declared = None,
+                },
                 () = flow.gate.closes() => {}
                 () = flow.shares.changed() => {}
                 () = sleep_until(again.unwrap_or_else(Instant::now)), if again.is_some() => self.paused_until = None,
@@ -198,5 +223,13 @@ impl<L: Ledger> Rounds<L> {
                 self.paused_until = Some(Instant::now() + self.ledger_away.pause());
             }
         }
+    }
+}
+
+/// False when whoever said it is gone: what was said last holds.
+async fn changed(declared: &mut Option<watch::Receiver<BTreeSet<String>>>) -> bool {
+    match declared {
+        Some(declared) => declared.changed().await.is_ok(),
+        None => std::future::pending().await,
     }
 }

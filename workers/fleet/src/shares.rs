@@ -24,7 +24,8 @@ use crate::errand::Ask;
 /// each. So whoever comes next always finds something, and nobody has to know who wants how much.
 const TIMES_THE_REST: u32 = 4;
 
-/// A task too many: its topic is at the operation's limit, where seats are given up all the time.
+/// A task too many: its topic is at the operation's limit, where seats are given up all the time. Or its downstream was
+/// declared offline while it was fetched, and it is not fetched again before that is over.
 const SOON: Duration = Duration::from_secs(1);
 
 /// For a connection, as the operations' own times allow it.
@@ -54,6 +55,8 @@ struct State {
     health: Vec<Health>,
     /// Per lane: tasks in hand.
     held: Vec<u32>,
+    /// Per lane: people declared it offline.
+    declared: Vec<bool>,
     buckets: Vec<Option<Bucket>>,
 }
 
@@ -91,6 +94,7 @@ impl Shares {
         let state = State {
             health: downstreams.iter().map(|name| Health::new(equal, most(name))).collect(),
             held: vec![0; topics.len()],
+            declared: vec![false; topics.len()],
             buckets: topics.iter().map(|(_, op)| bucket(op, now)).collect(),
         };
         let lane = |(topic, op): (Topic, &Operation)| Lane {
@@ -134,6 +138,9 @@ impl Shares {
     pub fn room(&self, lane: usize, free: u32, expected: &Expected, now: Instant) -> Room {
         let Lane { downstream, in_flight, .. } = self.lanes[lane];
         let mut state = self.state();
+        if state.declared[lane] {
+            return Room::AtMost(0);
+        }
         let bears = match state.health[downstream].room(now) {
             Room::AtMost(bears) => bears,
             offline => return offline,
@@ -156,7 +163,30 @@ impl Shares {
 
     /// Whether its downstream is not to be asked at all.
     pub fn is_offline(&self, lane: usize, now: Instant) -> bool {
-        !matches!(self.state().health[self.lanes[lane].downstream].room(now), Room::AtMost(_))
+        let state = self.state();
+        state.declared[lane] || !matches!(state.health[self.lanes[lane].downstream].room(now), Room::AtMost(_))
+    }
+
+    /// These topics and no others are declared offline from now on. A downstream of which nothing was asked meanwhile is
+    /// asked carefully at first: it may not be back.
+    pub fn declare(&self, topics: &BTreeSet<String>, now: Instant) {
+        let mut state = self.state();
+        let declared = self.lanes.iter().map(|lane| topics.contains(&lane.topic.topic_name)).collect();
+        let was = std::mem::replace(&mut state.declared, declared);
+        for downstream in 0..self.downstreams.len() {
+            let of = |declared: &[bool]| {
+                self.lanes
+                    .iter()
+                    .zip(declared)
+                    .filter(|(lane, _)| lane.downstream == downstream)
+                    .all(|(_, declared)| *declared)
+            };
+            if of(&was) && !of(&state.declared) {
+                state.health[downstream].tries_again(now);
+            }
+        }
+        drop(state);
+        self.changed.notify_one();
     }
 
     /// Finds out whether the lane's downstream can be reached. Not owned by anybody: it ends by itself.
@@ -175,7 +205,7 @@ impl Shares {
     /// under way.
     pub fn sit(self: &Arc<Self>, lane: usize, now: Instant) -> Result<Seat, Duration> {
         let mut state = self.state();
-        if state.held[lane] >= self.lanes[lane].in_flight {
+        if state.declared[lane] || state.held[lane] >= self.lanes[lane].in_flight {
             return Err(SOON);
         }
         state.health[self.lanes[lane].downstream].sit(now)?;

@@ -106,3 +106,27 @@ fn failures_of_one_topic_put_every_topic_of_its_downstream_offline_and_no_other(
     assert_eq!(offline, [true, true, false]);
     assert!(shares.sit(1, now).is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_people_declare_offline_is_not_fetched_and_is_asked_carefully_when_they_say_that_it_is_back() {
+    let shares = shares(64, &[("a", ""), ("a", ""), ("b", "")]);
+    let topics = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<String>>();
+    let now = Instant::now();
+    shares.declare(&topics(&["topic-0", "topic-1"]), now);
+    for lane in [0, 1] {
+        assert_eq!(shares.room_now(lane, 64, now), Room::AtMost(0));
+        assert!(shares.is_offline(lane, now) && shares.sit(lane, now).is_err());
+    }
+    assert!(matches!(shares.room_now(2, 64, now), Room::AtMost(1..)), "the others go on");
+
+    shares.declare(&topics(&["topic-0"]), now);
+    assert_eq!(shares.room_now(0, 64, now), Room::AtMost(0));
+    assert_eq!(shares.room_now(1, 64, now), Room::Knock, "nobody knows whether it is there");
+    shares.state().health[0].knocked(now, true, 0.0);
+    assert_eq!(shares.room_now(1, 64, now), Room::AtMost(1), "one is the probe");
+    let seat = shares.sit(1, now).unwrap();
+    seat.heard(&Evidence::of(Phase::NotConnected));
+    assert!(shares.is_offline(1, now), "it is not back");
+    shares.declare(&topics(&[]), now);
+    assert!(shares.is_offline(0, now), "one of its operations was asked meanwhile: its health is known");
+}

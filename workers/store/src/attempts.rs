@@ -1,5 +1,7 @@
 //! Intents, attempts and evidence.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Duration, Utc};
 use fallout_core::{
     attempt::{AttemptFacts, StoredRequest},
@@ -10,6 +12,7 @@ use fallout_core::{
 };
 use serde_json::Value;
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use crate::{StoreError, Tx};
 
@@ -142,6 +145,40 @@ async fn facts(tx: &mut Tx, step: StepKey, all: bool) -> Result<Vec<AttemptFacts
     Ok(facts.collect())
 }
 
+/// As [`of_latest_generation`], for many steps at once; one that was never tried is left out.
+pub async fn of_latest_generations(
+    tx: &mut Tx,
+    steps: &[StepKey],
+) -> Result<BTreeMap<StepKey, Vec<AttemptFacts>>, StoreError> {
+    let ids: Vec<Uuid> = steps.iter().map(|step| step.0).collect();
+    let rows = sqlx::query!(
+        r#"select a.step_id, a.id, a.intent_id, i.generation, a.epoch, a.opened_at, a.send_before, a.over_at,
+                  coalesce(a.contradicted_by, a.outcome) as "outcome: Json<Outcome>", a.reads as "reads: Json<Vec<LookupRead>>",
+                  a.callback_deadline
+           from attempt a join intent i on i.id = a.intent_id
+           where a.step_id = any($1) and (i.generation = (select max(generation) from intent where step_id = a.step_id)
+                 or coalesce(a.contradicted_by, a.outcome) ->> 'outcome' = 'success')
+           order by a.step_id, a.number"#,
+        &ids,
+    );
+    let mut by_step: BTreeMap<StepKey, Vec<AttemptFacts>> = BTreeMap::new();
+    for r in rows.fetch_all(tx.conn()).await? {
+        by_step.entry(StepKey(r.step_id)).or_default().push(AttemptFacts {
+            id: AttemptId(r.id),
+            intent: IntentId(r.intent_id),
+            generation: r.generation,
+            epoch: r.epoch,
+            opened_at: r.opened_at,
+            send_before: r.send_before,
+            over_at: r.over_at,
+            outcome: r.outcome.map(|o| o.0),
+            reads: r.reads.0,
+            callback_deadline: r.callback_deadline,
+        });
+    }
+    Ok(by_step)
+}
+
 /// Later evidence proves the effect of an attempt that was settled without: what it was settled by stays, and the proof counts.
 pub async fn set_contradicted(tx: &mut Tx, attempt: AttemptId, by: &Outcome) -> Result<(), StoreError> {
     sqlx::query!("update attempt set contradicted_by = $2 where id = $1", attempt.0, Json(by) as _)
@@ -239,6 +276,28 @@ pub async fn set_verdict(tx: &mut Tx, attempt: AttemptId, verdict: &Verdict) -> 
     Ok(())
 }
 
+/// What these operations left unknown, and can be asked about, is read next.
+pub async fn read_now(tx: &mut Tx, operations: &[String]) -> Result<u64, StoreError> {
+    let done = sqlx::query!(
+        "update attempt a set next_read_at = now() from intent i, step s
+         where a.state = 'unknown' and i.id = a.intent_id and i.operation = any($1)
+           and s.id = a.step_id and s.state in ('parked', 'awaiting_callback', 'running')",
+        operations,
+    );
+    Ok(done.execute(tx.conn()).await?.rows_affected())
+}
+
+/// Whether something that these operations left unknown waits to be read.
+pub async fn has_due_reads(tx: &mut Tx, operations: &[String]) -> Result<bool, StoreError> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from attempt a join intent i on i.id = a.intent_id join step s on s.id = a.step_id
+               where a.state = 'unknown' and a.next_read_at <= clock_timestamp() and i.operation = any($1)
+                 and s.state in ('parked', 'awaiting_callback', 'running')) as "found!""#,
+        operations,
+    );
+    Ok(found.fetch_one(tx.conn()).await?)
+}
+
 /// An unresolved attempt whose next read is due, with what a lookup needs.
 #[derive(Clone, Debug)]
 pub struct DueRead {
@@ -248,18 +307,26 @@ pub struct DueRead {
     pub request: StoredRequest,
 }
 
-/// Takes due reads for `lease`: another process takes others meanwhile, and these again once it has passed.
-pub async fn take_due_reads(tx: &mut Tx, lease: Duration, limit: i64) -> Result<Vec<DueRead>, StoreError> {
+/// Takes due reads for `lease`: another process takes others meanwhile, and these again once it has passed. None of these
+/// operations, which are not to be asked now.
+pub async fn take_due_reads(
+    tx: &mut Tx,
+    lease: Duration,
+    silent: &[String],
+    limit: i64,
+) -> Result<Vec<DueRead>, StoreError> {
     let rows = sqlx::query!(
         r#"with due as (
                select a.id from attempt a join step s on s.id = a.step_id
-               where a.state = 'unknown' and a.next_read_at <= now() and s.state in ('parked', 'awaiting_callback')
+               where a.state = 'unknown' and a.next_read_at <= now() and s.state in ('parked', 'awaiting_callback', 'running')
+                   and not exists (select from intent i where i.id = a.intent_id and i.operation = any($3))
                order by a.next_read_at limit $2 for update of a skip locked)
            update attempt a set next_read_at = now() + make_interval(secs => $1) from due, intent i
            where a.id = due.id and i.id = a.intent_id
            returning a.id, i.operation, i.idempotency_key, i.request as "request: Json<StoredRequest>""#,
         lease.num_milliseconds() as f64 / 1_000.0,
         limit,
+        silent,
     );
     let due = rows.fetch_all(tx.conn()).await?.into_iter().map(|r| DueRead {
         attempt: AttemptId(r.id),

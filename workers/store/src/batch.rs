@@ -93,15 +93,26 @@ pub async fn effects(tx: &mut Tx, steps: &[StepKey]) -> Result<BTreeMap<StepKey,
     Ok(rows.map(|r| (StepKey(r.id), effect(r.outputs.0, r.proven.map(|p| p.0), r.idempotency_key))).collect())
 }
 
-/// By business key: the run, and whether its cancellation was asked for. Without those that a restore may have lost something
-/// of: nothing about their steps is plain.
-pub async fn runs(tx: &mut Tx, keys: &[String]) -> Result<BTreeMap<String, (RunId, bool)>, StoreError> {
+/// An order run as the first claims of its steps see it.
+#[derive(Clone, Debug)]
+pub struct RunFacts {
+    pub id: RunId,
+    pub cancel_requested: bool,
+    /// Lines that somebody holds; an empty one is the whole order.
+    pub held: Vec<String>,
+}
+
+/// By business key. Without those that a restore may have lost something of: nothing about their steps is plain.
+pub async fn runs(tx: &mut Tx, keys: &[String]) -> Result<BTreeMap<String, RunFacts>, StoreError> {
     let rows = sqlx::query!(
-        "select business_key, id, cancel_requested from order_run where business_key = any($1) and lost_to is null",
+        r#"select business_key, id, cancel_requested,
+                  array(select line_id from order_hold h where h.order_run_id = r.id and h.released_at is null) as "held!"
+           from order_run r where business_key = any($1) and lost_to is null"#,
         keys
     );
+    let facts = |id, cancel_requested, held| RunFacts { id: RunId(id), cancel_requested, held };
     let runs = rows.fetch_all(tx.conn()).await?.into_iter();
-    Ok(runs.map(|r| (r.business_key, (RunId(r.id), r.cancel_requested))).collect())
+    Ok(runs.map(|r| (r.business_key, facts(r.id, r.cancel_requested, r.held))).collect())
 }
 
 /// A step's first intent and attempt, before its first byte.

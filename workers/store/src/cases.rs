@@ -85,6 +85,29 @@ pub async fn held(tx: &mut Tx, id: CaseId) -> Result<Case, StoreError> {
     row.fetch_one(tx.conn()).await?.try_into()
 }
 
+/// The same for many, in the order of their ids. Cases of steps are held after their steps.
+pub async fn held_all(tx: &mut Tx, ids: &[CaseId]) -> Result<Vec<Case>, StoreError> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        "select id, case_number, tenant_id, status, classification_code, step_id, version from fallout_case where id = any($1)
+         order by id for no key update",
+        &ids,
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Case::try_from).collect()
+}
+
+/// The steps of these cases that nobody else has now, held until the transaction ends.
+pub async fn hold_steps(tx: &mut Tx, ids: &[CaseId]) -> Result<Vec<(CaseId, StepKey)>, StoreError> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"select c.id, s.id as step from fallout_case c join step s on s.id = c.step_id where c.id = any($1)
+           order by s.id for no key update of s skip locked"#,
+        &ids,
+    );
+    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(|r| (CaseId(r.id), StepKey(r.step))).collect())
+}
+
 /// The active case that stands where this one would, if it were active again.
 pub async fn in_the_way(tx: &mut Tx, case: &Case) -> Result<Option<CaseNumber>, StoreError> {
     let number = sqlx::query_scalar!(

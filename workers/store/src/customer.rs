@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
-    case::CaseState,
+    case::{CaseState, WaitsFor},
     ids::{CaseId, OrderKey},
 };
 use serde_json::Value;
@@ -37,18 +37,20 @@ pub struct OpenCase {
     pub id: CaseId,
     pub classification: String,
     pub state: CaseState,
+    pub waits_for: Option<WaitsFor>,
     pub due: Option<DateTime<Utc>>,
 }
 
 pub async fn open_cases(tx: &mut Tx, order: OrderKey) -> Result<Vec<OpenCase>, StoreError> {
     let rows = sqlx::query!(
-        "select id, classification_code, status, sla_due_at from fallout_case
+        "select id, classification_code, status, waiting_for, sla_due_at from fallout_case
          where related_order_id = $1 and status not in ('resolved', 'closed', 'force_closed', 'duplicate') order by case_number",
         order.0,
     );
     let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|r| {
         let classification = r.classification_code.unwrap_or_default();
-        Ok(OpenCase { id: CaseId(r.id), classification, state: r.status.parse()?, due: r.sla_due_at })
+        let waits_for = r.waiting_for.map(|word| word.parse()).transpose()?;
+        Ok(OpenCase { id: CaseId(r.id), classification, state: r.status.parse()?, waits_for, due: r.sla_due_at })
     });
     rows.collect()
 }

@@ -52,6 +52,33 @@ pub async fn insert(tx: &mut Tx, new: &NewRequest<'_>) -> Result<(), StoreError>
     Ok(())
 }
 
+/// Many that were accepted.
+pub async fn insert_all(tx: &mut Tx, all: &[&NewRequest<'_>]) -> Result<(), StoreError> {
+    let texts =
+        |of: for<'r> fn(&'r NewRequest<'r>) -> &'r str| all.iter().map(|r| of(r).to_owned()).collect::<Vec<_>>();
+    sqlx::query!(
+        "insert into recovery_request (id, tenant_id, kind, principal, requested_by, fallout_case, action, reason,
+             idempotency_key, content_hash, answer, action_id)
+         select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+             $9::text[], $10::text[], $11::text[], $12::uuid[])",
+        &all.iter().map(|r| r.id).collect::<Vec<_>>(),
+        &texts(|r| r.tenant),
+        &texts(|r| r.kind),
+        &texts(|r| r.principal),
+        &texts(|r| r.requested_by),
+        &texts(|r| r.case),
+        &texts(|r| r.action),
+        &texts(|r| r.reason),
+        &texts(|r| r.idempotency_key),
+        &texts(|r| r.content_hash),
+        &texts(|r| r.answer),
+        &all.iter().map(|r| r.action_id.map(|a| a.0)).collect::<Vec<_>>() as &[Option<Uuid>],
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// One request as it is read back.
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct RequestLine {

@@ -35,6 +35,8 @@ pub struct Step {
     pub activity_id: String,
     pub external_task_id: String,
     pub order_cancelled: bool,
+    /// Somebody holds the order or its line.
+    pub held: bool,
     /// What a restore may have lost of its order run.
     pub lost: Option<LostWindow>,
     /// Up to here an assumed attempt stands for what was lost.
@@ -69,6 +71,7 @@ struct Row {
     activity_id: String,
     external_task_id: String,
     cancel_requested: bool,
+    held: bool,
     lost_from: Option<DateTime<Utc>>,
     lost_to: Option<DateTime<Utc>>,
     restored_to: Option<DateTime<Utc>>,
@@ -107,6 +110,7 @@ impl TryFrom<Row> for Step {
             activity_id: r.activity_id,
             external_task_id: r.external_task_id,
             order_cancelled: r.cancel_requested,
+            held: r.held,
             lost: r.lost_from.zip(r.lost_to).map(|(from, to)| LostWindow { from, to }),
             restored_to: r.restored_to,
             case: case.map_err(|e| StoreError::Corrupt(e.to_string()))?,
@@ -174,6 +178,8 @@ pub async fn find(tx: &mut Tx, key: StepKey) -> Result<Option<Step>, StoreError>
         r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
                   s.epoch, s.gate, s.stop, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
+                  exists (select from order_hold h where h.order_run_id = s.order_run_id and h.line_id in ('', s.line_id)
+                      and h.released_at is null) as "held!",
                   r.lost_from, r.lost_to, s.restored_to,
                   (select c.case_number from fallout_case c where c.step_id = s.id
                     and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
@@ -184,6 +190,26 @@ pub async fn find(tx: &mut Tx, key: StepKey) -> Result<Option<Step>, StoreError>
     row.fetch_optional(tx.conn()).await?.map(Step::try_from).transpose()
 }
 
+/// These steps as they stand.
+pub async fn get_all(tx: &mut Tx, keys: &[StepKey]) -> Result<Vec<Step>, StoreError> {
+    let ids: Vec<uuid::Uuid> = keys.iter().map(|key| key.0).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
+                  s.epoch, s.gate, s.stop, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
+                  s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
+                  exists (select from order_hold h where h.order_run_id = s.order_run_id and h.line_id in ('', s.line_id)
+                      and h.released_at is null) as "held!",
+                  r.lost_from, r.lost_to, s.restored_to,
+                  (select c.case_number from fallout_case c where c.step_id = s.id
+                    and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
+           from step s join order_run r on r.id = s.order_run_id join product_order o on o.id = r.order_id
+           where s.id = any($1)"#,
+        &ids,
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Step::try_from).collect()
+}
+
 /// Every step of a run, in the order they became known.
 pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
     let rows = sqlx::query_as!(
@@ -191,6 +217,8 @@ pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
         r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
                   s.epoch, s.gate, s.stop, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
+                  exists (select from order_hold h where h.order_run_id = s.order_run_id and h.line_id in ('', s.line_id)
+                      and h.released_at is null) as "held!",
                   r.lost_from, r.lost_to, s.restored_to,
                   (select c.case_number from fallout_case c where c.step_id = s.id
                     and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number

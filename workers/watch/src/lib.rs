@@ -5,7 +5,9 @@
 //! Not here: SQL, decisions about cases or steps (the desk), what evidence means (core).
 
 mod approvals;
+mod bulk;
 mod cancellations;
+mod downstreams;
 mod gone_tasks;
 mod lookups;
 mod orders;
@@ -106,12 +108,17 @@ fn kept_going<E: Into<WatchError>>(
 async fn all(controller: &str, mut tasks: tokio::task::JoinSet<Result<(), WatchError>>) -> Result<(), WatchError> {
     let mut first = Ok(());
     while let Some(done) = tasks.join_next().await {
-        match done {
-            Ok(result) => first = first.and(result),
-            Err(e) => tracing::error!(controller, error = %e, "ended without an answer; its lease brings it back"),
-        }
+        first = first.and(ended(controller, done));
     }
     first
+}
+
+/// One of many: a panic is told and left to its lease.
+fn ended(controller: &str, done: Result<Result<(), WatchError>, tokio::task::JoinError>) -> Result<(), WatchError> {
+    done.unwrap_or_else(|e| {
+        tracing::error!(controller, error = %e, "ended without an answer; its lease brings it back");
+        Ok(())
+    })
 }
 
 /// Which controller.
@@ -143,10 +150,14 @@ pub enum Controller {
     Approvals,
     /// Reads what cases wait for before they are resolved.
     Verify,
+    /// Lets cases wait for downstreams that people declare offline, and their steps go on with lookups first.
+    Downstreams,
+    /// Recovers many cases at the pace that was asked for.
+    Bulk,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 13] = [
+    pub const ALL: [Controller; 15] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
@@ -160,6 +171,8 @@ impl Controller {
         Controller::Retention,
         Controller::Approvals,
         Controller::Verify,
+        Controller::Downstreams,
+        Controller::Bulk,
     ];
 
     pub fn name(self) -> &'static str {
@@ -177,6 +190,8 @@ impl Controller {
             Controller::Retention => "retention",
             Controller::Approvals => "approvals",
             Controller::Verify => "verify",
+            Controller::Downstreams => "downstreams",
+            Controller::Bulk => "bulk",
         }
     }
 }
@@ -197,11 +212,13 @@ pub struct Ticker {
     controller: Controller,
     orders: orders::Cursor,
     retention: retention::Pace,
+    bulk: bulk::Rhythm,
 }
 
 impl Ticker {
     pub fn new(watch: Watch, controller: Controller) -> Self {
-        Ticker { watch, controller, orders: orders::Cursor::default(), retention: retention::Pace::default() }
+        let (orders, retention, bulk) = Default::default();
+        Ticker { watch, controller, orders, retention, bulk }
     }
 
     /// Does what is due; the number of things done, 0 when there was nothing.
@@ -220,6 +237,8 @@ impl Ticker {
             Controller::Retention => retention::tick(&self.watch, &mut self.retention).await,
             Controller::Approvals => approvals::tick(&self.watch).await,
             Controller::Verify => verify::tick(&self.watch).await,
+            Controller::Downstreams => downstreams::tick(&self.watch).await,
+            Controller::Bulk => bulk::tick(&self.watch, &mut self.bulk).await,
         }
     }
 }

@@ -12,7 +12,7 @@ use fallout_store::{
     cases::{self, Case},
     steps,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::{NotRecovered, Recovery};
@@ -67,6 +67,15 @@ impl<'a> Ask<'a> {
 
     pub fn asked(&self) -> Asked<'_> {
         asked(&self.command)
+    }
+
+    /// What is kept with the action, beside where it belongs.
+    pub fn target(&self, at: Value) -> Value {
+        let mut target = at;
+        target["outputs"] = json!(self.command.outputs);
+        target["attestation"] = json!(self.command.attestation);
+        target["command"] = json!(self.command);
+        target
     }
 
     /// The same for another case of the order: what is said about this step's effect says nothing about theirs.

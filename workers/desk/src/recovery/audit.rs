@@ -8,7 +8,7 @@ use fallout_store::{
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::refused::name;
+use super::{ask::Ask, refused::name};
 use crate::{Desk, DeskError, authority::At};
 
 /// What is kept of what somebody typed; a refused command may hold anything.
@@ -54,24 +54,6 @@ impl<'a> Asked<'a> {
         Asked { tenant, kind, principal, requested_by: principal, case, action: what, reason, key: "", hash }
     }
 
-    fn row<'b>(&'b self, kept: &'b Kept, answer: &'b str) -> NewRequest<'b> {
-        NewRequest {
-            id: uuid::Uuid::now_v7(),
-            tenant: self.tenant,
-            kind: self.kind,
-            principal: self.principal,
-            requested_by: &kept.requested_by,
-            case: &kept.case,
-            action: &kept.action,
-            reason: &kept.reason,
-            idempotency_key: &kept.key,
-            content_hash: &self.hash,
-            answer,
-            refusal: None,
-            action_id: None,
-        }
-    }
-
     fn kept(&self) -> Kept {
         Kept {
             requested_by: cut(self.requested_by),
@@ -79,17 +61,53 @@ impl<'a> Asked<'a> {
             action: cut(&self.action),
             reason: cut(self.reason),
             key: cut(self.key),
+            hash: self.hash.clone(),
+            tenant: self.tenant.to_owned(),
+            principal: self.principal.to_owned(),
         }
     }
 }
 
 /// As it is stored.
-struct Kept {
+pub(crate) struct Kept {
     requested_by: String,
     case: String,
     action: String,
     reason: String,
     key: String,
+    hash: String,
+    tenant: String,
+    principal: String,
+}
+
+impl Kept {
+    /// Of a command that is given in a bulk.
+    pub fn of(ask: &Ask<'_>) -> Kept {
+        Asked::recovery(ask.tenant, ask.principal, &ask.command).kept()
+    }
+}
+
+/// The row of one that is accepted with many others.
+pub(crate) fn request_of(kept: &Kept, action: ActionId) -> NewRequest<'_> {
+    NewRequest { action_id: Some(action), ..row(kept, "recover", "accepted") }
+}
+
+fn row<'a>(kept: &'a Kept, kind: &'a str, answer: &'a str) -> NewRequest<'a> {
+    NewRequest {
+        id: uuid::Uuid::now_v7(),
+        tenant: &kept.tenant,
+        kind,
+        principal: &kept.principal,
+        requested_by: &kept.requested_by,
+        case: &kept.case,
+        action: &kept.action,
+        reason: &kept.reason,
+        idempotency_key: &kept.key,
+        content_hash: &kept.hash,
+        answer,
+        refusal: None,
+        action_id: None,
+    }
 }
 
 /// Postgres takes no zero byte in a text.
@@ -109,7 +127,7 @@ pub(super) async fn accepted(
 ) -> Result<(), DeskError> {
     let kept = asked.kept();
     let answer = if repeated { "repeated" } else { "accepted" };
-    let row = NewRequest { action_id: Some(action), ..asked.row(&kept, answer) };
+    let row = NewRequest { action_id: Some(action), ..row(&kept, asked.kind, answer) };
     Ok(requests::insert(tx, &row).await?)
 }
 
@@ -122,7 +140,7 @@ impl Desk {
         };
         if let Some((name, message)) = refusal {
             let (kept, message) = (asked.kept(), cut(&message));
-            let row = NewRequest { refusal: Some((name, &message)), ..asked.row(&kept, "refused") };
+            let row = NewRequest { refusal: Some((name, &message)), ..row(&kept, asked.kind, "refused") };
             let mut tx = self.tenant(asked.tenant).await?;
             requests::insert(&mut tx, &row).await?;
             tx.commit().await?;

@@ -31,10 +31,12 @@ use uuid::Uuid;
 
 pub use approve::Approved;
 pub(crate) use ask::Ask;
+pub(crate) use audit::{Kept, request_of};
 pub use four_eyes::FourEyesRules;
 pub use plan::Plan;
 pub use refused::NotRecovered;
 pub(crate) use stop::returns_to;
+pub(crate) use take::{correlation, of_step};
 pub use withdraw::Withdrawn;
 pub(crate) use withdraw::to_where_it_was;
 

@@ -14,7 +14,8 @@ use fallout_store::{
     actions::{self, NewAction},
     attempts::{self, Source},
     cases::{self, Actor, Case},
-    commands, steps,
+    commands,
+    steps::{self, Step},
 };
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -77,10 +78,7 @@ pub(super) async fn store(
     state: ActionState,
 ) -> Result<ActionId, DeskError> {
     let action = ActionId(Uuid::now_v7());
-    let mut target = at;
-    target["outputs"] = json!(ask.command.outputs);
-    target["attestation"] = json!(ask.command.attestation);
-    target["command"] = json!(ask.command);
+    let target = ask.target(at);
     let new = NewAction {
         id: action,
         tenant: ask.tenant,
@@ -96,6 +94,30 @@ pub(super) async fn store(
     };
     actions::insert(tx, &new).await?;
     Ok(action)
+}
+
+/// Where a case's step belongs, as it is kept with the action.
+pub(crate) fn of_step(step: &Step) -> Value {
+    let at = &step.identity;
+    json!({ "orderId": at.order, "lineId": at.line, "stepId": at.step, "step": step.key })
+}
+
+/// What the relay tells the engine to do with a step that has its instance to itself.
+pub(crate) fn correlation(action: ActionId, step: &Step, take: Action) -> EngineCommand {
+    EngineCommand::Recover {
+        action,
+        step: step.key,
+        process_instance_id: step.process_instance_id.clone(),
+        seen: seen(step),
+        take,
+        undo: None,
+        at: None,
+    }
+}
+
+/// What the token's variable held when its task was last claimed: an action is taken by whoever still holds that.
+fn seen(step: &Step) -> String {
+    step.seen_action.map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string())
 }
 
 impl Work<'_> {
@@ -123,8 +145,7 @@ impl Work<'_> {
     }
 
     fn whereabouts(&self) -> Value {
-        let at = &self.step.identity;
-        json!({ "orderId": at.order, "lineId": at.line, "stepId": at.step, "step": self.step.key })
+        of_step(&self.step)
     }
 
     /// The case is being recovered from here on.
@@ -179,17 +200,12 @@ impl Work<'_> {
         self.reserve(action, ask, settles, &command).await
     }
 
-    /// What the token's variable held when its task was last claimed: an action is taken by whoever still holds that.
-    fn seen(&self) -> String {
-        self.step.seen_action.map_or_else(|| NO_ACTION.to_owned(), |a| a.to_string())
-    }
-
     fn correlation(&self, action: ActionId, ask: &Ask<'_>) -> EngineCommand {
         EngineCommand::Recover {
             action,
             step: self.step.key,
             process_instance_id: self.step.process_instance_id.clone(),
-            seen: self.seen(),
+            seen: seen(&self.step),
             take: ask.action,
             undo: self.op.undone_by().filter(|_| ask.action == Action::CompensateStep).map(str::to_owned),
             at: self.place(),
@@ -201,7 +217,7 @@ impl Work<'_> {
             action,
             process_instance_id: self.step.process_instance_id.clone(),
             external_task_id: self.step.external_task_id.clone(),
-            seen: self.seen(),
+            seen: seen(&self.step),
             retries: self.op.retry.attempts,
         }
     }

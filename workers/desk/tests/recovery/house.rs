@@ -172,9 +172,7 @@ impl House {
     }
 
     pub async fn attempt(&self, task: &TaskRef) -> AttemptId {
-        let body = Some("{}".to_owned());
-        let request = StoredRequest { method: Method::Post, path: "/captures".into(), headers: Vec::new(), body };
-        let claim = self.desk.claim(task, Some(Ok(Prepared { request, generation: 1 }))).await.unwrap();
+        let claim = self.desk.claim(task, Some(Ok(prepared()))).await.unwrap();
         let Claim::Fresh(permission) = claim else { panic!("{claim:?}") };
         permission.attempt
     }
@@ -223,6 +221,13 @@ impl House {
         let new = Grant { principal: principal.into(), role: role.into(), extent };
         self.desk.grant_role(TENANT, ADMIN, &new, "in a test").await.unwrap();
     }
+}
+
+/// The request of every step here.
+pub fn prepared() -> Prepared {
+    let body = Some("{}".to_owned());
+    let request = StoredRequest { method: Method::Post, path: "/captures".into(), headers: Vec::new(), body };
+    Prepared { request, generation: 1 }
 }
 
 pub fn task(order: &str, line: &str) -> TaskRef {

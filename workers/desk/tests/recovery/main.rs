@@ -4,9 +4,12 @@
 
 mod approving;
 mod authority;
+mod bulks;
 mod checking;
 mod commands;
+mod holding;
 mod house;
+mod offline;
 mod outside;
 mod overtaking;
 mod racing;

@@ -59,6 +59,12 @@ impl Breaker {
         self.offline.as_ref().is_some_and(|offline| !offline.reached)
     }
 
+    /// Nobody knows how it is: knocked at and probed at once, as after a pause.
+    pub fn doubt(&mut self, now: Instant) {
+        self.offline = Some(Offline { since: now, until: now, reached: false, pauses: 0, good: 0 });
+        (self.row, self.recent) = (0, VecDeque::new());
+    }
+
     /// Somebody knocks now: nobody else has to before that is over.
     pub fn knocks(&mut self, until: Instant) {
         if let Some(offline) = &mut self.offline {

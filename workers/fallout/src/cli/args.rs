@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use super::{
-    access, action, audit, case, check, customer_status, demo, deploy, explain, group, ledger, migrate, operation,
-    order, problem, serve, shift, signal, taxonomy, up, watch, worker,
+    access, action, audit, bulk, case, check, customer_status, demo, deploy, downstream, explain, group, ledger,
+    migrate, operation, order, problem, serve, shift, signal, taxonomy, up, watch, worker,
 };
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
@@ -20,6 +20,8 @@ Examples:
   fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
   fallout shift report                 what one shift hands to the next
   fallout order show ord-88210         how an order stands, line by line
+  fallout downstream offline billing --until 2h --reason 'vendor outage'
+                                       its steps and cases wait, nothing is tried
   fallout order archive --older-than 90d --dry-run
   fallout operation check my/operations
                                        everything that is wrong with these descriptions of calls
@@ -60,7 +62,9 @@ pub enum Command {
     Operation(operation::Args),
     Check(check::Args),
     Case(Box<case::Args>),
+    Bulk(bulk::Args),
     Action(action::Args),
+    Downstream(downstream::Args),
     Group(group::Args),
     Ledger(ledger::Args),
     Audit(audit::Args),

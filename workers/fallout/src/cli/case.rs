@@ -1,10 +1,11 @@
 //! `fallout case list | show | open | recover | severity | take | …`: what an operator uses instead of Cockpit.
 
 mod bulk;
+mod bulk_recover;
 mod evidence;
 pub mod list;
 mod open;
-mod people;
+pub(super) mod people;
 pub mod recover;
 mod severity;
 mod show;
@@ -106,7 +107,10 @@ pub(super) fn told(e: DeskError) -> anyhow::Error {
         | DeskError::NotToCome(_)
         | DeskError::TooFar(_) => "FO-045",
         DeskError::NoWindow => "FO-042",
-        DeskError::NoSuchOrder(_) => "FO-048",
+        DeskError::NoSuchOrder(_) | DeskError::NoSuchLine { .. } => "FO-048",
+        DeskError::DeclaredAlready(_) => "FO-076",
+        DeskError::BadBulk(_) | DeskError::BulkNotNow(_) => "FO-077",
+        DeskError::NoSuchBulk(_) => "FO-078",
         DeskError::NotUnderWay(_) => "FO-070",
         DeskError::NothingParked(_) => "FO-071",
         DeskError::NotModified(_) => "FO-072",

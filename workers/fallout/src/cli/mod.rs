@@ -4,12 +4,14 @@ mod access;
 mod action;
 mod args;
 mod audit;
+mod bulk;
 mod case;
 mod check;
 mod csv;
 mod customer_status;
 mod demo;
 pub mod deploy;
+mod downstream;
 mod duration;
 mod explain;
 mod group;
@@ -108,7 +110,9 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Operation(args) => operation::run(args, context).await,
         Command::Check(args) => check::run(args, context, problems).await,
         Command::Case(args) => case::run(*args, context).await,
+        Command::Bulk(args) => bulk::run(args, context).await,
         Command::Action(args) => action::run(&args, context),
+        Command::Downstream(args) => downstream::run(args, context).await,
         Command::Group(args) => group::run(args, context).await,
         Command::Ledger(args) => ledger::run(args, context).await,
         Command::Audit(args) => audit::run(args, context).await,

@@ -1,6 +1,8 @@
-//! `fallout order show | unblock | migrate | modify | erase | archive`: how an order stands, and what goes of orders that are over.
+//! `fallout order show | hold | release | unblock | migrate | modify | erase | archive`: how an order stands, and what goes of
+//! orders that are over.
 
 mod erase;
+mod hold;
 mod migrate;
 mod modify;
 mod show;
@@ -23,7 +25,7 @@ use crate::{exit::Exit, output::table};
 /// Runs read at once.
 const PAGE: i64 = 200;
 
-/// Show an order, let it go on, erase its personal data, archive the ledger of ended orders
+/// Show an order, hold it, let it go on, erase its personal data, archive the ledger of ended orders
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -38,6 +40,10 @@ pub enum Command {
         #[arg(value_name = "ORDER")]
         order: String,
     },
+    /// Send nothing for an order, or for one line of it, until it is released; what is under way ends
+    Hold(hold::Hold),
+    /// Let an order or line go on that was held
+    Release(hold::Hold),
     Unblock(unblock::Unblock),
     Migrate(migrate::Migrate),
     #[command(flatten)]
@@ -96,6 +102,8 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             let view = desk.order(&context.settings.tenant.id, &order).await.map_err(told)?;
             context.out.data(&view, || show::text(&view))?;
         }
+        Command::Hold(args) => hold::hold(&args, &desk, &me, context).await?,
+        Command::Release(args) => hold::release(&args, &desk, &me, context).await?,
         Command::Unblock(args) => unblock::run(&args, &desk, &me, context).await?,
         Command::Modification(command) => modify::run(command, &desk, &me, context).await?,
         Command::Migrate(args) => migrate::run(&args, &desk, &me, context).await?,

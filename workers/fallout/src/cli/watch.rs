@@ -1,7 +1,5 @@
 //! `fallout watch [NAME]`: the controllers.
 
-use std::sync::Arc;
-
 use anyhow::Context as _;
 use fallout_watch::Controller;
 
@@ -13,7 +11,7 @@ use crate::{
 };
 
 /// Run the controllers: relay, lookups, gone-tasks, signals, cancellations, orders, seal, sla, problems, waits, retention,
-/// approvals, verify
+/// approvals, verify, downstreams, bulk
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this one
@@ -32,7 +30,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     preflight::fit(&setup.settings, &mut stopped).await?;
     let names: Vec<&str> = controllers.iter().map(|c| c.name()).collect();
     context.out.note(&format!("watching: {}", names.join(", ")));
-    watch::run(&setup, &controllers, stopped, Arc::default()).await;
+    watch::run(&setup, &controllers, stopped).await;
     context.out.note("stopped");
     Ok(Exit::Done)
 }

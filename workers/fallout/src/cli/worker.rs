@@ -1,6 +1,6 @@
 //! `fallout worker list | run`: the topics this program serves.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::collections::BTreeSet;
 
 use anyhow::Context as _;
 use clap::Subcommand;
@@ -55,7 +55,7 @@ async fn serve(topics: &[String], context: &Context) -> anyhow::Result<Exit> {
     let mut stopped = stop::on_signal().context("listening for signals")?;
     preflight::fit(&setup.settings, &mut stopped).await?;
     context.out.note(&format!("serving {} from {}", topics.join(", "), setup.engine.base_url()));
-    let drained = fleet::run(&setup, topics, Probes::default(), stopped, Arc::default()).await;
+    let drained = fleet::run(&setup, topics, Probes::default(), stopped).await;
     context.out.note(&told(&drained));
     Ok(Exit::Done)
 }

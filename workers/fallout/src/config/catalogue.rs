@@ -8,9 +8,9 @@ use std::{
 
 use fallout_bpmn::TopicCodes;
 use fallout_core::{
-    authority::Authorities, catalogue::Catalogue, check::Finding, customer::CustomerPolicy, operation::Operation,
-    personal::PersonalData, problem::ProblemRules, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy,
-    verification::VerificationRules,
+    authority::Authorities, bulk::BulkRules, catalogue::Catalogue, check::Finding, customer::CustomerPolicy,
+    operation::Operation, personal::PersonalData, problem::ProblemRules, severity::SeverityRules, sla::SlaRules,
+    taxonomy::Taxonomy, verification::VerificationRules,
 };
 use serde::de::DeserializeOwned;
 
@@ -29,6 +29,7 @@ const PROBLEMS: (&str, &str) = ("config/problems.toml", shipped::PROBLEMS);
 const PERSONAL_DATA: (&str, &str) = ("config/personal-data.toml", shipped::PERSONAL_DATA);
 const AUTHORITY: (&str, &str) = ("config/authority.toml", shipped::AUTHORITY);
 const VERIFICATION: (&str, &str) = ("config/verification.toml", shipped::VERIFICATION);
+const BULK: (&str, &str) = ("config/bulk.toml", shipped::BULK);
 
 /// A file as (name for messages, content).
 pub(super) type NamedText = (String, String);
@@ -70,6 +71,7 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let personal = reference(&settings.personal_data, PERSONAL_DATA, checked, &mut problems);
     let authority = reference(&settings.authority, AUTHORITY, Authorities::check, &mut problems);
     let verification = reference(&settings.verification, VERIFICATION, VerificationRules::check, &mut problems);
+    let bulk = reference(&settings.bulk, BULK, BulkRules::check, &mut problems);
     let texts = if paths.is_empty() {
         folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems)
     } else {
@@ -85,6 +87,7 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
             problems: rules,
             authority,
             verification,
+            bulk,
             personal,
             ..Default::default()
         },

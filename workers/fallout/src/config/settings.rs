@@ -44,6 +44,7 @@ pub struct CatalogueSettings {
     pub personal_data: PathBuf,
     pub authority: PathBuf,
     pub verification: PathBuf,
+    pub bulk: PathBuf,
     pub models: PathBuf,
 }
 

@@ -16,6 +16,7 @@ pub const PERSONAL_DATA: &str = include_str!("../../../../config/personal-data.t
 pub const SLA: &str = include_str!("../../../../config/sla.toml");
 pub const AUTHORITY: &str = include_str!("../../../../config/authority.toml");
 pub const VERIFICATION: &str = include_str!("../../../../config/verification.toml");
+pub const BULK: &str = include_str!("../../../../config/bulk.toml");
 /// One hundred orders in the shape of TMF622.
 pub const ORDERS: &str = include_str!("../../../../config/demo/orders.json");
 pub const FAULTS: &str = include_str!("../../../../config/demo/faults.toml");

@@ -39,6 +39,7 @@ fn step(line: &str, name: &str, state: StepState) -> StepView {
         activity_id: String::new(),
         external_task_id: String::new(),
         order_cancelled: false,
+        held: false,
         lost: None,
         restored_to: None,
         case: (state == StepState::Parked).then_some(CaseNumber(1)),

@@ -2,6 +2,7 @@
 
 pub mod fleet;
 pub mod intake;
+mod listen;
 pub mod logins;
 pub mod running;
 pub mod server;

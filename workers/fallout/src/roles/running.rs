@@ -1,21 +1,15 @@
 //! Roles at work in this process, to be stopped in order: senders first, then the controllers behind them.
 
-use std::sync::Arc;
-
 use anyhow::{Context, Result};
 use fallout_fleet::{Drained, Probes};
 use fallout_watch::Controller;
-use tokio::{
-    sync::{Notify, watch},
-    task::JoinHandle,
-};
+use tokio::{sync::watch, task::JoinHandle};
 
 use super::{fleet, setup::Setup, watch as controllers};
 
 #[derive(Debug)]
 pub struct Running {
     setup: Setup,
-    wake: Arc<Notify>,
     fleet: Option<(watch::Sender<bool>, JoinHandle<Drained>)>,
     watch: (watch::Sender<bool>, JoinHandle<()>),
 }
@@ -29,13 +23,12 @@ impl Running {
     /// Every worker, and these controllers.
     pub fn start_with(setup: &Setup, which: &[Controller]) -> Self {
         let which = which.to_vec();
-        let wake = Arc::new(Notify::new());
         let (stop, stopped) = watch::channel(false);
         let task = {
-            let (setup, wake) = (setup.clone(), Arc::clone(&wake));
-            tokio::spawn(async move { controllers::run(&setup, &which, stopped, wake).await })
+            let setup = setup.clone();
+            tokio::spawn(async move { controllers::run(&setup, &which, stopped).await })
         };
-        let mut running = Running { setup: setup.clone(), wake, fleet: None, watch: (stop, task) };
+        let mut running = Running { setup: setup.clone(), fleet: None, watch: (stop, task) };
         running.start_fleet();
         running
     }
@@ -49,9 +42,9 @@ impl Running {
 
     fn start_fleet(&mut self) {
         let (stop, stopped) = watch::channel(false);
-        let (setup, wake) = (self.setup.clone(), Arc::clone(&self.wake));
+        let setup = self.setup.clone();
         let topics: Vec<String> = setup.catalogue.operations.keys().cloned().collect();
-        let task = tokio::spawn(async move { fleet::run(&setup, &topics, Probes::default(), stopped, wake).await });
+        let task = tokio::spawn(async move { fleet::run(&setup, &topics, Probes::default(), stopped).await });
         self.fleet = Some((stop, task));
     }
 

@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use fallout_desk::Woken;
 use fallout_fleet::Away;
 use fallout_watch::{Controller, Ticker};
 use tokio::{
@@ -9,25 +10,35 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{setup::Setup, stop::stopped};
+use super::{listen::listen, setup::Setup, stop::stopped};
 use crate::output::chain;
 
-/// Runs these controllers until `stop` is true. `wake` is notified too when there is a new command for the engine.
-pub async fn run(setup: &Setup, controllers: &[Controller], stop: watch::Receiver<bool>, wake: Arc<Notify>) {
-    let relay = Arc::new(Notify::new());
-    let mut loops = JoinSet::new();
+/// Runs these controllers until `stop` is true.
+pub async fn run(setup: &Setup, controllers: &[Controller], stop: watch::Receiver<bool>) {
+    let (mut loops, mut sleepers) = (JoinSet::new(), Vec::new());
     for &controller in controllers {
         let ticker = Ticker::new(setup.watch(), controller);
-        let woken = if controller == Controller::Relay { Arc::clone(&relay) } else { Arc::new(Notify::new()) };
+        let woken = Arc::new(Notify::new());
+        sleepers.extend(wakes(controller).map(|of| (of, Arc::clone(&woken))));
         loops.spawn(go(ticker, controller.name(), setup.settings.watch.tick(), stop.clone(), woken));
     }
-    let listener = listen(setup.clone(), [relay, wake]);
+    let listener = listen(setup.desk.clone(), sleepers);
     let mut stop = stop;
     tokio::select! {
         () = listener => {}
         () = stopped(&mut stop) => {}
     }
     while loops.join_next().await.is_some() {}
+}
+
+/// What the database tells a controller of; the others tick.
+fn wakes(controller: Controller) -> Option<Woken> {
+    match controller {
+        Controller::Relay => Some(Woken::Command),
+        Controller::Downstreams => Some(Woken::Downstream),
+        Controller::Bulk => Some(Woken::Bulk),
+        _ => None,
+    }
 }
 
 async fn go(
@@ -65,21 +76,7 @@ async fn go(
 /// What people are told is away: the controller cannot go on, whichever of the two it needs.
 fn name_of_away(controller: &'static str) -> &'static str {
     match controller {
-        "lookups" | "signals" | "seal" | "sla" | "waits" | "retention" => "the database",
+        "lookups" | "signals" | "seal" | "sla" | "waits" | "retention" | "downstreams" | "bulk" => "the database",
         _ => "the engine or the database",
-    }
-}
-
-/// Passes the database's notifications on. Never ends by itself: without them everything goes on by ticking.
-async fn listen(setup: Setup, woken: [Arc<Notify>; 2]) {
-    let mut away = Away::new("the database's notifications");
-    loop {
-        if let Ok(mut wakeups) = setup.desk.wakeups().await {
-            away.answered();
-            while wakeups.next().await.is_ok() {
-                woken.iter().for_each(|w| w.notify_one());
-            }
-        }
-        tokio::time::sleep(away.pause()).await;
     }
 }

@@ -19,12 +19,13 @@ fn text(word: Option<&str>) -> String {
 fn lines() -> Vec<String> {
     let mut rows = Vec::new();
     for (run, attention) in runs().flat_map(|r| Attention::ALL.iter().map(move |a| (r, *a))) {
-        for bits in 0..32 {
+        for bits in 0..64 {
             let bit = |n: usize| BOOLS[(bits >> n) & 1];
-            let (cancelling, begun, parked, unknown, cancelled) = (bit(0), bit(1), bit(2), bit(3), bit(4));
-            let facts = LineFacts { run, cancelling, attention, begun, parked, unknown, cancelled };
+            let (cancelling, begun, parked, unknown, cancelled, held) =
+                (bit(0), bit(1), bit(2), bit(3), bit(4), bit(5));
+            let facts = LineFacts { run, cancelling, held, attention, begun, parked, unknown, cancelled };
             let (run, state) = (text(run.map(RunState::word)), text(facts.state().map(|s| s.word())));
-            rows.push(format!("(order_line_state({run}, {cancelling}, '{attention}', {begun}, {parked}, {unknown}, {cancelled}), {state}, '{facts:?}')"));
+            rows.push(format!("(order_line_state({run}, {cancelling}, '{attention}', {begun}, {parked}, {unknown}, {cancelled}, {held}), {state}, '{facts:?}')"));
         }
     }
     rows
@@ -33,12 +34,12 @@ fn lines() -> Vec<String> {
 fn orders() -> Vec<String> {
     let mut rows = Vec::new();
     for (run, attention) in runs().flat_map(|r| Attention::ALL.iter().map(move |a| (r, *a))) {
-        for (bits, lines_cancelled) in (0..8).flat_map(|b| Share::ALL.iter().map(move |s| (b, *s))) {
+        for (bits, lines_cancelled) in (0..16).flat_map(|b| Share::ALL.iter().map(move |s| (b, *s))) {
             let bit = |n: usize| BOOLS[(bits >> n) & 1];
-            let (cancelling, parked, unknown) = (bit(0), bit(1), bit(2));
-            let facts = OrderFacts { run, cancelling, attention, parked, unknown, lines_cancelled };
+            let (cancelling, parked, unknown, held) = (bit(0), bit(1), bit(2), bit(3));
+            let facts = OrderFacts { run, cancelling, held, attention, parked, unknown, lines_cancelled };
             let (run, state) = (text(run.map(RunState::word)), text(facts.state().map(|s| s.word())));
-            rows.push(format!("(order_own_state({run}, {cancelling}, '{attention}', {parked}, {unknown}, '{lines_cancelled}'), {state}, '{facts:?}')"));
+            rows.push(format!("(order_own_state({run}, {cancelling}, '{attention}', {parked}, {unknown}, '{lines_cancelled}', {held}), {state}, '{facts:?}')"));
         }
     }
     rows

@@ -8,7 +8,13 @@ use fallout_desk::{Assignment, Bulk, CaseCommand, Desk, DeskError, Stands, Wait,
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{list::FilterArgs, number, people::when, told};
+use super::{
+    bulk_recover::{self, Recover},
+    list::FilterArgs,
+    number,
+    people::when,
+    told,
+};
 use crate::{
     cli::{Context, csv},
     codes::Failure,
@@ -22,6 +28,8 @@ use crate::{
 Examples:
   fallout case bulk --group 'Order Ops' --assignee nobody assign --user me
   fallout case bulk --csv cases.csv --yes --idempotency-key 2026-01-31 note --note 'outage over'
+  fallout case bulk --problem pr-12 recover --action retry --reason 'vendor is back'
+  fallout case bulk --problem pr-12 --yes recover --action retry --reason 'vendor is back' --per-second 20
 
 The file has a column `case`, as `fallout case list --csv` writes it; with a column `version` a case that was changed since
 is refused. Repeated with the same key nothing is done twice.")]
@@ -72,6 +80,8 @@ pub enum What {
         #[arg(long, value_name = "TEXT")]
         reason: String,
     },
+    /// Recover them all in the same way, at a pace; goes on by itself: fallout bulk
+    Recover(Recover),
     /// They are the same trouble as another case
     Link {
         #[arg(long, value_name = "CASE")]
@@ -101,11 +111,14 @@ pub async fn run(args: Args, desk: &Desk, me: &str, context: &Context) -> anyhow
         Some(file) => from_file(file)?,
         None => from_filter(args.filter.clone(), desk, tenant, me).await?,
     };
+    if let What::Recover(recover) = &args.what {
+        return recovered(recover, &args, &rows, desk, (me, context)).await;
+    }
     let original = match &args.what {
         What::Link { duplicate_of, .. } => Some(number(duplicate_of)?),
         _ => None,
     };
-    let what = bulk(&args.what, me, original);
+    let Some(what) = bulk(&args.what, me, original) else { return Ok(Exit::Done) };
     let given = args.idempotency_key.as_deref();
     let key = given.map_or_else(|| Uuid::now_v7().to_string(), str::to_owned);
     let (mut outcomes, begun) = (Vec::new(), std::time::Instant::now());
@@ -129,6 +142,35 @@ pub async fn run(args: Args, desk: &Desk, me: &str, context: &Context) -> anyhow
     Ok(if refused { Exit::Refused } else { Exit::Done })
 }
 
+/// Looked at case by case; with --yes it is stored with what is excluded, and its controller goes on.
+async fn recovered(
+    recover: &Recover,
+    args: &Args,
+    rows: &[Row],
+    desk: &Desk,
+    (me, context): (&str, &Context),
+) -> anyhow::Result<Exit> {
+    bulk_recover::without_versions(rows.iter().any(|row| row.if_version.is_some()))?;
+    let cases: Vec<CaseNumber> = rows.iter().map(|row| row.case).collect();
+    let foreseen = bulk_recover::foreseen(recover, &cases, desk, (me, context)).await?;
+    if !args.yes {
+        let outcome = |(case, why): &(CaseNumber, Option<String>)| {
+            let result = if why.is_some() { "refused" } else { "done" };
+            Outcome { case: case.to_string(), result, why: why.clone() }
+        };
+        let outcomes: Vec<Outcome> = foreseen.iter().map(outcome).collect();
+        context.out.data(&Preview::of(&outcomes), || preview(&outcomes))?;
+        return Ok(Exit::Done);
+    }
+    let selection = match &args.csv {
+        Some(file) => serde_json::json!({ "file": file.display().to_string() }),
+        None => args.filter.said().into(),
+    };
+    let key = args.idempotency_key.clone().unwrap_or_else(|| Uuid::now_v7().to_string());
+    bulk_recover::begin(recover, &foreseen, &selection, &key, desk, (me, context)).await?;
+    Ok(Exit::Done)
+}
+
 /// A refusal is a row; a database that is away ends the command, which is repeated with its key.
 fn outcome(row: &Row, said: Result<Stands, DeskError>) -> anyhow::Result<Outcome> {
     let (result, why) = match said {
@@ -139,8 +181,9 @@ fn outcome(row: &Row, said: Result<Stands, DeskError>) -> anyhow::Result<Outcome
     Ok(Outcome { case: row.case.to_string(), result, why })
 }
 
-fn bulk<'a>(what: &'a What, me: &'a str, original: Option<CaseNumber>) -> Bulk<'a> {
-    match what {
+/// `None`: its controller does it.
+fn bulk<'a>(what: &'a What, me: &'a str, original: Option<CaseNumber>) -> Option<Bulk<'a>> {
+    Some(match what {
         What::Assign { to, user, reason } => {
             let user = user.as_deref().map(|user| if user == "me" { me } else { user });
             Bulk::Assign(Assignment { group: to.as_deref(), user, reason: reason.as_deref() })
@@ -152,7 +195,8 @@ fn bulk<'a>(what: &'a What, me: &'a str, original: Option<CaseNumber>) -> Bulk<'
             Bulk::Wait(Wait { waits_for, reason, until: Some(*until) })
         }
         What::Link { reason, .. } => Bulk::Link { original: original.unwrap_or(CaseNumber(0)), reason },
-    }
+        What::Recover(_) => return None,
+    })
 }
 
 /// Every case that the filter finds now, page by page, before anything is changed.

@@ -104,6 +104,27 @@ fn clock(text: &str) -> Result<Clock, String> {
 }
 
 impl FilterArgs {
+    /// What was said, by name, for whoever asks later how cases were found.
+    pub fn said(&self) -> serde_json::Map<String, serde_json::Value> {
+        let word = |word: Option<&str>| word.map(str::to_owned);
+        let given = [
+            ("state", word(self.state.map(CaseState::word))),
+            ("severity", word(self.severity.map(Severity::word))),
+            ("category", self.category.clone()),
+            ("group", self.group.clone()),
+            ("downstream", self.downstream.clone()),
+            ("order", self.order.clone()),
+            ("customer", self.customer.clone()),
+            ("external_reference", self.external_reference.clone()),
+            ("service_number", self.service_number.clone()),
+            ("assignee", self.assignee.clone()),
+            ("sla", self.sla.as_ref().map(|clock| format!("{clock:?}"))),
+            ("problem", self.problem.clone()),
+            ("text", self.text.clone()),
+        ];
+        given.into_iter().filter_map(|(name, said)| Some((name.to_owned(), said?.into()))).collect()
+    }
+
     pub fn filter(self, me: &str) -> anyhow::Result<Filter> {
         let words = self.text.as_deref().map(search).transpose();
         let assignee = self.assignee.map(|user| match user.as_str() {

@@ -167,7 +167,7 @@ impl From<Who> for WaitsFor {
 }
 
 /// A moment with its offset, or a duration from now.
-pub(super) fn when(text: &str) -> Result<When, String> {
+pub(in crate::cli) fn when(text: &str) -> Result<When, String> {
     if let Ok(at) = DateTime::parse_from_rfc3339(text) {
         return Ok(When::At(at.with_timezone(&Utc)));
     }

@@ -2,7 +2,7 @@
 
 use fallout_desk::{LineView, OrderView};
 
-use crate::output::{STRONG, styled, table};
+use crate::output::{STRONG, plain, styled, table};
 
 /// As people read it.
 pub fn text(view: &OrderView) -> String {
@@ -29,6 +29,11 @@ fn head(view: &OrderView) -> String {
         (None, _) => "not told".to_owned(),
     };
     let mut text = format!("{}\n  here        {state}\n  owner       {owner}", styled(STRONG, &view.order));
+    for hold in &view.holds {
+        let what = if hold.line.is_empty() { "the order".to_owned() } else { format!("line {}", hold.line) };
+        let at = hold.held_at.to_rfc3339();
+        text += &format!("\n  held        {what}, by {} at {at}: {}", hold.held_by, plain(&hold.reason));
+    }
     if let Some(at) = view.deleted_at {
         text += &format!("\n  deleted     by its owner at {}", at.to_rfc3339());
     }
@@ -106,6 +111,7 @@ mod tests {
         ids::RunId,
         step::StepState,
     };
+    use fallout_desk::Hold;
     use fallout_store::context::{LatestRun, OrderCase, OrderStep};
 
     use super::*;
@@ -160,6 +166,13 @@ mod tests {
             as_of: Some(at(60)),
             deleted_at: None,
             erased_at: None,
+            holds: vec![Hold {
+                id: uuid::Uuid::nil(),
+                line: "1".into(),
+                reason: "moves".into(),
+                held_by: "local:ann".into(),
+                held_at: at(30),
+            }],
             run: Some(LatestRun {
                 id: RunId(uuid::Uuid::nil()),
                 run: 1,
@@ -190,6 +203,7 @@ mod tests {
                 "ord-1",
                 "here held (run 1, running)",
                 "owner inProgress, as of 1970-01-01T00:01:00+00:00",
+                "held line 1, by local:ann at 1970-01-01T00:00:30+00:00: moves",
                 "customer c-1",
                 "segment -",
                 "value 20.00 EUR",
