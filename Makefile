@@ -1,6 +1,6 @@
 # Fallout: everything a person or a pipeline runs. `make` alone lists it.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults bench bench-desk lint sqlx sqlx-check engines
+.PHONY: help setup demo test faults bench bench-desk bench-recovery lint sqlx sqlx-check engines
 
 ARGS ?=
 
@@ -30,6 +30,9 @@ bench: setup ## what the ledger costs, in ratios taken in one run; ARGS="--pairs
 
 bench-desk: setup ## what a signal costs at the desk, a storm of them, and worklists over a million cases; ARGS="--pairs 3 --cases 0"
 	@cargo bench -q -p fallout-tests --bench desk -- $(ARGS)
+
+bench-recovery: setup ## how soon a recovery is dispatched, and 10,000 at once against the engine's rate; ARGS="--pairs 5 --cases 1000"
+	@cargo bench -q -p fallout-tests --bench recovery -- $(ARGS)
 
 lint: ## formatting and clippy, as the pipeline checks them
 	cargo fmt --all --check

@@ -209,6 +209,26 @@ impl Engine {
         self.read_rows(&["history", "variable-instance"], &query).await
     }
 
+    /// The same of many instances (at most some hundred: their ids travel in the address).
+    pub async fn historic_variables_of(
+        &self,
+        process_instance_ids: &[&str],
+        name: &str,
+    ) -> Result<Vec<HistoricVariable>, EngineError> {
+        let ids = process_instance_ids.join(",");
+        let query = [("processInstanceIdIn", ids.as_str()), ("variableName", name), ("deserializeValues", "false")];
+        self.read_rows(&["history", "variable-instance"], &query).await
+    }
+
+    /// Those of these instances (at most some hundred) that history knows.
+    pub async fn historic_process_instances_of(
+        &self,
+        ids: &[&str],
+    ) -> Result<Vec<HistoricProcessInstance>, EngineError> {
+        let ids = ids.join(",");
+        self.read_rows(&["history", "process-instance"], &[("processInstanceIds", ids.as_str())]).await
+    }
+
     /// Every value that this variable (a [`HistoricVariable::id`]) ever had, oldest first; only at history level full.
     pub async fn historic_variable_updates(&self, variable_id: &str) -> Result<Vec<HistoricVariable>, EngineError> {
         let query = [

@@ -31,6 +31,13 @@ impl Desk {
         self.end_command(id, true, note).await
     }
 
+    /// Many that need no word.
+    pub async fn commands_done(&self, ids: &[CommandId]) -> Result<(), DeskError> {
+        let mut tx = self.system("relay").await?;
+        commands::end_all(&mut tx, ids).await?;
+        Ok(tx.commit().await?)
+    }
+
     pub async fn command_failed(&self, id: CommandId, why: &str) -> Result<(), DeskError> {
         self.end_command(id, false, Some(why)).await
     }

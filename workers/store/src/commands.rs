@@ -64,6 +64,18 @@ pub async fn end(tx: &mut Tx, id: CommandId, done: bool, note: Option<&str>) -> 
     Ok(())
 }
 
+/// Many that are done.
+pub async fn end_all(tx: &mut Tx, ids: &[CommandId]) -> Result<(), StoreError> {
+    let ids: Vec<uuid::Uuid> = ids.iter().map(|id| id.0).collect();
+    sqlx::query!(
+        "update engine_command set state = 'done', last_error = null, ended_at = now() where id = any($1) and state = 'pending'",
+        &ids,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
 pub async fn again(tx: &mut Tx, id: CommandId, seconds: f64, why: &str, missed: bool) -> Result<(), StoreError> {
     sqlx::query!(
         "update engine_command set not_before = now() + make_interval(secs => $2), last_error = $3, misses = misses + $4::bool::int

@@ -6,6 +6,7 @@ mod answer;
 mod incident;
 mod migrate;
 mod modify;
+mod recoveries;
 mod tasks;
 mod unblock;
 mod undo;
@@ -20,10 +21,12 @@ use fallout_desk::Pending;
 use tokio::task::JoinSet;
 
 use self::{tasks::Task, undo::Undo};
-use crate::{Point, Watch, WatchError, all, place};
+use crate::{Point, Watch, WatchError, all, ended, place};
 
+/// Taken together; recoveries of them are read back together.
+const BATCH: i64 = 48;
 /// At once per process: the engine answers each in some ten milliseconds.
-const BATCH: i64 = 8;
+const AT_ONCE: usize = 8;
 /// Answers that nobody waits, before that is believed: the token may still be on its way. Together about a minute, longer
 /// than a lock lasts whose report is missing.
 const MISSES_MAX: i32 = 7;
@@ -44,13 +47,24 @@ enum Sent {
 pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
     let commands = watch.desk.take_commands(BATCH).await?;
     let count = commands.len();
-    let mut sends = JoinSet::new();
+    let (recoveries, others) = recoveries::pick(commands);
+    let (page, each) = tokio::join!(recoveries::page(watch, recoveries), one_by_one(watch, others));
+    page.and(each)?;
+    Ok(count)
+}
+
+async fn one_by_one(watch: &Watch, commands: Vec<Pending>) -> Result<(), WatchError> {
+    let (mut sends, mut first) = (JoinSet::new(), Ok(()));
     for command in commands {
+        if sends.len() == AT_ONCE
+            && let Some(done) = sends.join_next().await
+        {
+            first = first.and(ended("relay", done));
+        }
         let watch = watch.clone();
         sends.spawn(async move { send(&watch, command).await });
     }
-    all("relay", sends).await?;
-    Ok(count)
+    first.and(all("relay", sends).await)
 }
 
 async fn send(watch: &Watch, pending: Pending) -> Result<(), WatchError> {
