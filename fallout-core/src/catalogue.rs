@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     authority::Authorities, bulk::BulkRules, check::Finding, customer::CustomerPolicy, operation::Operation,
-    personal::PersonalData, problem::ProblemRules, severity::SeverityRules, sla::SlaRules, taxonomy::Taxonomy, undo,
-    verification::VerificationRules,
+    personal::PersonalData, policy::Policies, problem::ProblemRules, severity::SeverityRules, sla::SlaRules,
+    taxonomy::Taxonomy, undo, verification::VerificationRules,
 };
 
 /// The engine keeps a topic in 255 characters and shows it to people.
@@ -26,6 +26,10 @@ pub struct Catalogue {
     pub severity: SeverityRules,
     pub sla: SlaRules,
     pub problems: ProblemRules,
+    /// Cancellation, penalties, routes, quotes: what holds for every tenant without one of its own.
+    pub policies: Policies,
+    /// Of tenants that differ, each whole.
+    pub own_policies: BTreeMap<String, Policies>,
     /// Which fields of an order are kept apart.
     pub personal: PersonalData,
     pub authority: Authorities,
@@ -47,6 +51,10 @@ impl Catalogue {
 
     pub fn taxonomy_of(&self, tenant: &str) -> &Taxonomy {
         self.tenants.get(tenant).unwrap_or(&self.taxonomy)
+    }
+
+    pub fn policies_of(&self, tenant: &str) -> &Policies {
+        self.own_policies.get(tenant).unwrap_or(&self.policies)
     }
 
     /// Everything wrong with the operations and the taxonomy, at once.

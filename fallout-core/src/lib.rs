@@ -38,6 +38,7 @@ pub mod outcome;
 pub mod outputs;
 pub mod people;
 pub mod personal;
+pub mod policy;
 pub mod problem;
 #[cfg(test)]
 mod properties;

@@ -73,7 +73,7 @@ impl World {
         runtime.block_on(async {
             let setup = Setup::new(self.settings("default")).expect("the default settings are whole");
             setup.store.migrate().await.expect("our tables can be made");
-            setup.desk.load_taxonomies("tests").await.expect("the shipped taxonomy is whole");
+            setup.desk.load_reference("tests").await.expect("the shipped reference data are whole");
             fallout::cli::deploy::deploy(&setup.engine, &setup.settings).await.expect("our models can be deployed");
             setup.store.close().await;
         });

@@ -96,8 +96,6 @@ pub enum DeskError {
     TokenName { name: String, expected: &'static str },
     #[error("there is a token {0} already; revoke it first, or take another name")]
     TokenExists(String),
-    #[error("another taxonomy is kept as version {0}; raise its `version` with every change")]
-    TaxonomyDiffers(String),
     #[error("there is no bulk {0} for this tenant")]
     NoSuchBulk(fallout_core::ids::BulkNumber),
     #[error("this bulk cannot be begun: {0}")]
@@ -112,6 +110,8 @@ pub enum DeskError {
     DeclaredAlready(fallout_core::offline::Window),
     #[error("order {order} has no line {line}")]
     NoSuchLine { order: String, line: String },
+    #[error("{} kept as version {version}; raise its `version` with every change", if *.what == "taxonomy" { "another taxonomy is" } else { "other policies are" })]
+    ReferenceDiffers { what: &'static str, version: String },
     #[error("a line's ids are too long for the engine: {0}")]
     TooLong(String),
 }

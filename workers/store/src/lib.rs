@@ -31,6 +31,7 @@ pub mod orders;
 pub mod outbox;
 pub mod people;
 pub mod places;
+pub mod policies;
 pub mod problems;
 pub mod recoveries;
 pub mod requests;

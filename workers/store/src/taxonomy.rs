@@ -64,8 +64,9 @@ pub async fn keep(
     Ok(if same.fetch_one(tx.conn()).await? { Kept::Before } else { Kept::Differs })
 }
 
-fn int(version: u32) -> Result<i32, StoreError> {
-    i32::try_from(version).map_err(|_| StoreError::Corrupt(format!("taxonomy version {version} is too high")))
+/// A version as its column holds it.
+pub(crate) fn int(version: u32) -> Result<i32, StoreError> {
+    i32::try_from(version).map_err(|_| StoreError::Corrupt(format!("version {version} is too high")))
 }
 
 async fn categories(tx: &mut Tx, id: Uuid) -> Result<(), StoreError> {

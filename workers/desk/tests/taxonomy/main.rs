@@ -169,21 +169,45 @@ async fn a_tenant_with_a_taxonomy_of_its_own_has_other_owners_and_clocks() {
 async fn a_taxonomy_is_kept_once_per_version_and_another_content_needs_another_version() {
     let rig = rig("taxonomy-load").await;
     let version = rig.desk.catalogue().taxonomy.label();
-    let loaded = rig.desk.load_taxonomies("test").await.unwrap();
+    let policies = rig.desk.catalogue().policies.label();
+    let loaded = rig.desk.load_reference("test").await.unwrap();
     assert_eq!(
-        loaded.iter().map(|l| (l.tenant.as_str(), l.version.as_str(), l.now)).collect::<Vec<_>>(),
-        [("", version.as_str(), true)]
+        loaded.iter().map(|l| (l.what, l.tenant.as_str(), l.version.as_str(), l.now)).collect::<Vec<_>>(),
+        [("taxonomy", "", version.as_str(), true), ("policies", "", policies.as_str(), true)]
     );
-    assert!(!rig.desk.load_taxonomies("test").await.unwrap()[0].now, "the same again is already done");
+    assert!(rig.desk.load_reference("test").await.unwrap().iter().all(|l| !l.now), "the same again is already done");
     let mut changed = rig.desk.catalogue().clone();
     changed.taxonomy.categories[0].owner_group = "Others".into();
     let desk = |catalogue| fallout_desk::Desk::new(rig.store.clone(), std::sync::Arc::new(catalogue));
-    let refused = desk(changed.clone()).load_taxonomies("test").await;
-    assert!(matches!(refused, Err(DeskError::TaxonomyDiffers(kept)) if kept == version));
+    let refused = desk(changed.clone()).load_reference("test").await;
+    assert!(matches!(refused, Err(DeskError::ReferenceDiffers { what: "taxonomy", version: kept }) if kept == version));
     changed.taxonomy.version += 1;
-    assert!(desk(changed).load_taxonomies("test").await.unwrap()[0].now);
+    assert!(desk(changed).load_reference("test").await.unwrap()[0].now);
     let versions = rig.desk.taxonomy_versions().await.unwrap();
     assert_eq!(versions.iter().map(|v| v.version).collect::<Vec<_>>(), [3, 2]);
+}
+
+#[tokio::test]
+async fn policies_are_kept_like_the_taxonomy_each_as_a_row_of_its_version() {
+    let rig = rig("taxonomy-policies").await;
+    let mut changed = rig.desk.catalogue().clone();
+    let mut own = changed.policies.clone();
+    own.tenant_version = 1;
+    own.penalties[1].percent = 25.0;
+    changed.own_policies.insert(TENANT.into(), own);
+    let desk = |catalogue| fallout_desk::Desk::new(rig.store.clone(), std::sync::Arc::new(catalogue));
+    let loaded = desk(changed.clone()).load_reference("test").await.unwrap();
+    let policies = loaded.iter().filter(|l| l.what == "policies");
+    assert_eq!(
+        policies.map(|l| (l.tenant.as_str(), l.version.as_str())).collect::<Vec<_>>(),
+        [("", "1"), (TENANT, "1.1")]
+    );
+    assert_eq!(desk(changed.clone()).policies(TENANT).penalties[1].percent, 25.0);
+    assert_eq!(desk(changed.clone()).policies("another").penalties[1].percent, 10.0);
+    changed.policies.penalties[0].summary = "Nothing is due.".into();
+    let refused = desk(changed).load_reference("test").await;
+    assert!(matches!(refused, Err(DeskError::ReferenceDiffers { what: "policies", .. })));
+    assert_eq!(rig.desk.policy_versions().await.unwrap().len(), 2);
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ fn catalogue(rejections: &[&str]) -> Catalogue {
         severity: toml::from_str(include_str!("../../../../config/severity.toml")).unwrap(),
         sla: toml::from_str(include_str!("../../../../config/sla.toml")).unwrap(),
         problems: toml::from_str(include_str!("../../../../config/problems.toml")).unwrap(),
+        policies: toml::from_str(include_str!("../../../../config/policies.toml")).unwrap(),
         ..Catalogue::default()
     }
 }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use super::{
     access, action, audit, bulk, case, check, customer_status, demo, deploy, downstream, explain, group, ledger,
-    migrate, operation, order, problem, serve, shift, signal, taxonomy, up, watch, worker,
+    migrate, operation, order, policy, problem, serve, shift, signal, taxonomy, up, watch, worker,
 };
 use crate::telemetry::{COURSE_OF_THINGS, TROUBLE_ONLY};
 
@@ -27,6 +27,7 @@ Examples:
                                        everything that is wrong with these descriptions of calls
   fallout taxonomy show engine:failedJob
                                        what a code means to us: owner, recovery, clock, what the customer sees
+  fallout policy list                  cancelling and what it costs, other routes, new quotes
   fallout customer-status ord-88210    what the customer may be told
   fallout explain FO-012               what a code means and what to do
 
@@ -73,6 +74,7 @@ pub enum Command {
     Problem(problem::Args),
     Signal(signal::Args),
     Taxonomy(taxonomy::Args),
+    Policy(policy::Args),
     CustomerStatus(customer_status::Args),
     Explain(explain::Args),
 }

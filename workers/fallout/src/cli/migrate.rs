@@ -1,4 +1,4 @@
-//! `fallout migrate`: brings our tables to what this program needs, and keeps its taxonomy in them.
+//! `fallout migrate`: brings our tables to what this program needs, and keeps its reference data in them.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub struct Args {}
 struct Done {
     migrations: i64,
     applied_now: i64,
-    taxonomies: Vec<Loaded>,
+    reference: Vec<Loaded>,
 }
 
 pub async fn run(_: Args, context: &Context) -> anyhow::Result<Exit> {
@@ -44,7 +44,7 @@ fn text(done: &Done) -> String {
         0 => format!("already up to date ({})", done.migrations),
         n => format!("migrated: {n} applied now, {} in all", done.migrations),
     };
-    let lines = done.taxonomies.iter().filter(|loaded| loaded.now).map(loaded_text);
+    let lines = done.reference.iter().filter(|loaded| loaded.now).map(loaded_text);
     [tables].into_iter().chain(lines).collect::<Vec<_>>().join("\n")
 }
 
@@ -58,8 +58,8 @@ async fn migrated(store: &Store, catalogue: Arc<Catalogue>) -> anyhow::Result<Do
     // Also when no migration is missing: the program's role may be a new one.
     store.migrate().await?;
     let desk = Desk::new(store.clone(), catalogue);
-    let taxonomies = desk.load_taxonomies(&principal()).await.map_err(told)?;
-    Ok(Done { migrations: known, applied_now: known - before, taxonomies })
+    let reference = desk.load_reference(&principal()).await.map_err(told)?;
+    Ok(Done { migrations: known, applied_now: known - before, reference })
 }
 
 /// Server version number and applied migrations.

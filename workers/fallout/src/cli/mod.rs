@@ -19,6 +19,7 @@ mod ledger;
 mod migrate;
 mod operation;
 mod order;
+mod policy;
 mod problem;
 mod report;
 mod serve;
@@ -121,6 +122,7 @@ async fn dispatch(command: Command, context: &Context, problems: Vec<Problem>) -
         Command::Problem(args) => problem::run(args, context).await,
         Command::Signal(args) => signal::run(args, context).await,
         Command::Taxonomy(args) => taxonomy::run(args, context).await,
+        Command::Policy(args) => policy::run(args, context).await,
         Command::CustomerStatus(args) => customer_status::run(args, context).await,
         Command::Explain(args) => explain::run(&args, context.out),
     }

@@ -27,7 +27,7 @@ Examples:
   fallout taxonomy show ADDRESS_NOT_SERVICEABLE
   fallout taxonomy show engine:failedJob     what someone else's code stands for
   fallout taxonomy check                     taxonomy, tenants and customer states, all problems at once
-  fallout taxonomy load                      keep this version in the database, as migrate does")]
+  fallout taxonomy load                      keep this version in the database, as migrate does; policies too")]
 pub struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -80,7 +80,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
             out.data(&json!({ "ok": true, "taxonomies": json, "customer_states": states }), || checked(&all, states))?;
         }
         Command::Load => {
-            let loaded = desk()?.load_taxonomies(&principal()).await.map_err(told)?;
+            let loaded = desk()?.load_reference(&principal()).await.map_err(told)?;
             out.data(&loaded, || loaded.iter().map(loaded_text).collect::<Vec<_>>().join("\n"))?;
         }
         Command::Versions => {
@@ -196,10 +196,10 @@ fn checked(all: &[(&str, &Taxonomy)], states: usize) -> String {
 pub(super) fn loaded_text(loaded: &Loaded) -> String {
     let whose = if loaded.tenant.is_empty() { "everybody" } else { &loaded.tenant };
     let did = if loaded.now { "kept" } else { "already done: it was kept before" };
-    format!("taxonomy {} of {whose}: {did}", loaded.version)
+    format!("{} {} of {whose}: {did}", loaded.what, loaded.version)
 }
 
-fn versions_text(versions: &[VersionLine]) -> String {
+pub(super) fn versions_text(versions: &[VersionLine]) -> String {
     if versions.is_empty() {
         return "no version is kept yet (fallout taxonomy load)".into();
     }

@@ -47,6 +47,7 @@ fn help_names_every_command_with_what_it_does_and_shows_examples() {
         "problem",
         "signal",
         "taxonomy",
+        "policy",
         "customer-status",
         "explain",
     ] {

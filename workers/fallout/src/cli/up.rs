@@ -57,7 +57,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let servers = Servers::start(wanted, &mut settings, context.out).await?;
     let setup = Setup::new(settings)?;
     setup.store.migrate().await.context("creating our tables")?;
-    setup.desk.load_taxonomies("fallout up").await?;
+    setup.desk.load_reference("fallout up").await?;
     deploy::deploy(&setup.engine, &setup.settings).await?;
     preflight::fit(&setup.settings, &mut stopped).await?;
     let door = if args.serve { Some(server::open(&setup.settings.server, &setup.desk).await?) } else { None };

@@ -31,7 +31,7 @@ fn id_of(link: &(dyn std::error::Error + 'static)) -> Option<&'static str> {
         Some(EngineError::Unauthorised { .. }) => return Some("FO-011"),
         _ => {}
     }
-    if let Some(DeskError::TaxonomyDiffers(_)) = link.downcast_ref() {
+    if let Some(DeskError::ReferenceDiffers { .. }) = link.downcast_ref() {
         return Some("FO-002");
     }
     if let Some(DeployError::Parse { .. }) = link.downcast_ref() {

@@ -35,7 +35,7 @@ macro_rules! codes {
 }
 
 /// In the order of their numbers: 00x input, 01x engine, 02x database, 03x this machine, 04x recovery, 05x the demo,
-/// 06x recovery commands, 07x processes, 08x the history, 095 to 099 who may do what, 1xx embedded servers
+/// 06x recovery commands, 07x processes, 08x the history and policies, 095 to 099 who may do what, 1xx embedded servers
 /// (workers/embedded/src/error.rs gives these).
 pub const CODES: &[Code] = codes![
     "FO-001" Usage,
@@ -89,6 +89,7 @@ pub const CODES: &[Code] = codes![
     "FO-078" Usage,
     "FO-080" Refused,
     "FO-081" Usage,
+    "FO-085" Usage,
     "FO-090" Usage,
     "FO-091" Missing,
     "FO-095" Refused,

@@ -9,8 +9,8 @@ use std::{
 use fallout_bpmn::TopicCodes;
 use fallout_core::{
     authority::Authorities, bulk::BulkRules, catalogue::Catalogue, check::Finding, customer::CustomerPolicy,
-    operation::Operation, personal::PersonalData, problem::ProblemRules, severity::SeverityRules, sla::SlaRules,
-    taxonomy::Taxonomy, verification::VerificationRules,
+    operation::Operation, personal::PersonalData, policy::Policies, problem::ProblemRules, severity::SeverityRules,
+    sla::SlaRules, taxonomy::Taxonomy, verification::VerificationRules,
 };
 use serde::de::DeserializeOwned;
 
@@ -27,6 +27,7 @@ const SEVERITY: (&str, &str) = ("config/severity.toml", shipped::SEVERITY);
 const SLA: (&str, &str) = ("config/sla.toml", shipped::SLA);
 const PROBLEMS: (&str, &str) = ("config/problems.toml", shipped::PROBLEMS);
 const PERSONAL_DATA: (&str, &str) = ("config/personal-data.toml", shipped::PERSONAL_DATA);
+const POLICIES: (&str, &str) = ("config/policies.toml", shipped::POLICIES);
 const AUTHORITY: (&str, &str) = ("config/authority.toml", shipped::AUTHORITY);
 const VERIFICATION: (&str, &str) = ("config/verification.toml", shipped::VERIFICATION);
 const BULK: (&str, &str) = ("config/bulk.toml", shipped::BULK);
@@ -55,7 +56,11 @@ pub(super) fn load(settings: &CatalogueSettings) -> Result<Catalogue, Vec<Proble
 pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let mut problems = Vec::new();
     let taxonomy = taxonomy(&settings.taxonomy, &mut problems);
-    let tenants = tenants::read(&settings.tenants, &taxonomy, &mut problems);
+    // Without a taxonomy, which is told of itself, there is nothing to lay anything over.
+    let tenants = match taxonomy.categories.is_empty() {
+        true => BTreeMap::new(),
+        false => tenants::read(&settings.tenants, "taxonomy.toml", &taxonomy, taxonomy_problems, &mut problems),
+    };
     let severity = reference(&settings.severity, SEVERITY, SeverityRules::check, &mut problems);
     let all = || std::iter::once(&taxonomy).chain(tenants.values());
     let checked = |sla: &SlaRules| {
@@ -72,6 +77,9 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let authority = reference(&settings.authority, AUTHORITY, Authorities::check, &mut problems);
     let verification = reference(&settings.verification, VERIFICATION, VerificationRules::check, &mut problems);
     let bulk = reference(&settings.bulk, BULK, BulkRules::check, &mut problems);
+    let policies = reference(&settings.policies, POLICIES, Policies::check, &mut problems);
+    let checked = |file: &str, own: &Policies| own.check().into_iter().map(|what| Problem::new(file, what)).collect();
+    let own_policies = tenants::read(&settings.tenants, "policies.toml", &policies, checked, &mut problems);
     let texts = if paths.is_empty() {
         folder(&settings.operations, "toml", "config/operations", shipped::OPERATIONS, &mut problems)
     } else {
@@ -88,6 +96,8 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
             authority,
             verification,
             bulk,
+            policies,
+            own_policies,
             personal,
             ..Default::default()
         },
@@ -104,6 +114,9 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let beside = read.catalogue.beside_their_step();
     let tenants = settings.tenants.display().to_string();
     read.problems.extend(beside.into_iter().map(|what| Problem::new(&tenants, what)));
+    if paths.is_empty() {
+        read.policies(&settings.policies, &settings.tenants);
+    }
     read.customer(&settings.customer_status);
     read
 }
@@ -116,6 +129,23 @@ impl Read {
         let Some(policy) = parsed::<CustomerPolicy>(&file, &text, &mut self.problems) else { return };
         self.problems.extend(policy.check(&self.catalogue).into_iter().map(|what| Problem::new(&file, what)));
         self.catalogue.customer = policy;
+    }
+
+    /// What they name stands elsewhere; of operations that were picked out, it may not be among them.
+    fn policies(&mut self, file: &Path, tenants: &Path) {
+        let name =
+            if file.as_os_str().is_empty() { format!("{} (built in)", POLICIES.0) } else { file.display().to_string() };
+        let catalogue = &self.catalogue;
+        let mut wrong: Vec<Problem> =
+            catalogue.policies.beside(catalogue).into_iter().map(|what| Problem::new(&name, what)).collect();
+        for (tenant, own) in &catalogue.own_policies {
+            let file = tenants.join(tenant).join("policies.toml").display().to_string();
+            let of_it = own.beside(catalogue).into_iter().map(|what| Problem::new(&file, what));
+            wrong.extend(
+                of_it.filter(|problem| !wrong.iter().any(|known| known.what == problem.what)).collect::<Vec<_>>(),
+            );
+        }
+        self.problems.extend(wrong);
     }
 
     /// Once all are read. Of files that were picked out, one that is named may lie elsewhere.

@@ -13,7 +13,7 @@ const OTHERS: [&str; 2] = ["FALLOUT_CONFIG", "FALLOUT_LOG"];
 /// Well-known names of two settings.
 const ALIASES: [(&str, &str); 2] = [("DATABASE_URL", "database.url"), ("CAMUNDA_URL", "engine.url")];
 /// Settings that name a file or folder.
-const PATHS: [&str; 13] = [
+const PATHS: [&str; 14] = [
     "catalogue.operations",
     "catalogue.taxonomy",
     "catalogue.tenants",
@@ -22,6 +22,7 @@ const PATHS: [&str; 13] = [
     "catalogue.severity",
     "catalogue.authority",
     "catalogue.verification",
+    "catalogue.policies",
     "catalogue.sla",
     "catalogue.problems",
     "catalogue.models",

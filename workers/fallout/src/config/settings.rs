@@ -45,6 +45,7 @@ pub struct CatalogueSettings {
     pub authority: PathBuf,
     pub verification: PathBuf,
     pub bulk: PathBuf,
+    pub policies: PathBuf,
     pub models: PathBuf,
 }
 

@@ -14,6 +14,7 @@ pub const PROBLEMS: &str = include_str!("../../../../config/problems.toml");
 pub const SEVERITY: &str = include_str!("../../../../config/severity.toml");
 pub const PERSONAL_DATA: &str = include_str!("../../../../config/personal-data.toml");
 pub const SLA: &str = include_str!("../../../../config/sla.toml");
+pub const POLICIES: &str = include_str!("../../../../config/policies.toml");
 pub const AUTHORITY: &str = include_str!("../../../../config/authority.toml");
 pub const VERIFICATION: &str = include_str!("../../../../config/verification.toml");
 pub const BULK: &str = include_str!("../../../../config/bulk.toml");

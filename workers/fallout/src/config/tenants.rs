@@ -1,16 +1,21 @@
-//! Taxonomies of tenants that differ: the one of everybody, with what a tenant's own file says laid over it by code.
+//! Reference data of tenants that differ: what holds for everybody, with what a tenant's own file says laid over it by code.
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use fallout_core::taxonomy::Taxonomy;
+use serde::{Serialize, de::DeserializeOwned};
 use toml::{Table, Value};
 
-use super::{Problem, catalogue::taxonomy_problems, problem::toml_error};
+use super::{Problem, problem::toml_error};
 
-/// `<folder>/<tenant>/taxonomy.toml`; a tenant without one is like everybody.
-pub(super) fn read(folder: &Path, base: &Taxonomy, problems: &mut Vec<Problem>) -> BTreeMap<String, Taxonomy> {
-    // Without a taxonomy, which is told elsewhere, there is nothing to lay anything over.
-    if folder.as_os_str().is_empty() || base.categories.is_empty() {
+/// `<folder>/<tenant>/<name>`; a tenant without one is like everybody.
+pub(super) fn read<T: Serialize + DeserializeOwned>(
+    folder: &Path,
+    name: &str,
+    base: &T,
+    check: impl Fn(&str, &T) -> Vec<Problem>,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, T> {
+    if folder.as_os_str().is_empty() {
         return BTreeMap::new();
     }
     let entries = match fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>) {
@@ -23,15 +28,15 @@ pub(super) fn read(folder: &Path, base: &Taxonomy, problems: &mut Vec<Problem>) 
     };
     let mut tenants = BTreeMap::new();
     for entry in entries {
-        let file = entry.path().join("taxonomy.toml");
+        let file = entry.path().join(name);
         let tenant = entry.file_name().to_string_lossy().into_owned();
         if !file.exists() {
             continue;
         }
         match one(&file, base) {
-            Ok(taxonomy) => {
-                problems.extend(taxonomy_problems(&file.display().to_string(), &taxonomy));
-                tenants.insert(tenant, taxonomy);
+            Ok(own) => {
+                problems.extend(check(&file.display().to_string(), &own));
+                tenants.insert(tenant, own);
             }
             Err(problem) => problems.push(problem),
         }
@@ -39,7 +44,7 @@ pub(super) fn read(folder: &Path, base: &Taxonomy, problems: &mut Vec<Problem>) 
     tenants
 }
 
-fn one(file: &Path, base: &Taxonomy) -> Result<Taxonomy, Problem> {
+fn one<T: Serialize + DeserializeOwned>(file: &Path, base: &T) -> Result<T, Problem> {
     let name = file.display().to_string();
     let problem = |what: String| Problem::new(&name, what);
     let text = fs::read_to_string(file).map_err(|error| problem(format!("the file cannot be read: {error}")))?;
@@ -68,7 +73,7 @@ fn laid_over(mut base: Table, own: Table) -> Result<Table, &'static str> {
 }
 
 fn lay_row(rows: &mut Vec<Value>, own: Value) -> Result<(), &'static str> {
-    let code = own.get("code").cloned().ok_or("every category and classification needs its code")?;
+    let code = own.get("code").cloned().ok_or("every row needs its code")?;
     match (rows.iter_mut().find(|row| row.get("code") == Some(&code)), own) {
         (Some(Value::Table(row)), Value::Table(own)) => row.extend(own),
         (_, own) => rows.push(own),
@@ -78,8 +83,10 @@ fn lay_row(rows: &mut Vec<Value>, own: Value) -> Result<(), &'static str> {
 
 #[cfg(test)]
 mod tests {
+    use fallout_core::{policy::Policies, taxonomy::Taxonomy};
+
     use super::*;
-    use crate::config::shipped;
+    use crate::config::{catalogue::taxonomy_problems, shipped};
 
     /// What a tenant `t` with this file has, and what is wrong with it.
     fn read_own(text: &str) -> (Option<Taxonomy>, String) {
@@ -89,7 +96,7 @@ mod tests {
         fs::write(folder.path().join("t/taxonomy.toml"), text).unwrap();
         let base = toml::from_str(shipped::TAXONOMY).unwrap();
         let mut problems = Vec::new();
-        let mut tenants = read(folder.path(), &base, &mut problems);
+        let mut tenants = read(folder.path(), "taxonomy.toml", &base, taxonomy_problems, &mut problems);
         assert!(!tenants.contains_key("like-everybody"));
         (tenants.remove("t"), problems.iter().map(|p| p.what.clone()).collect::<Vec<_>>().join("\n"))
     }
@@ -138,5 +145,23 @@ mod tests {
             "version = 1\n[[classification]]\ncode = 'X'\ncategory = 'NO'\nsummary = 's'",
             "category NO does not exist",
         );
+    }
+
+    #[test]
+    fn a_tenants_policies_are_laid_over_those_of_everybody_in_the_same_way() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("t")).unwrap();
+        let own = "version = 4\n[[penalty]]\ncode = 'FULFILMENT_BEGUN'\npercent = 25.0\n[[penalty]]\ncode = 'FLAT'\n\
+            summary = 's'\nrank = 90\nfixed = 5.0\nunit = 'EUR'\nwaivable = false";
+        fs::write(folder.path().join("t/policies.toml"), own).unwrap();
+        let base: Policies = toml::from_str(shipped::POLICIES).unwrap();
+        let mut problems = Vec::new();
+        let found = read(folder.path(), "policies.toml", &base, |_, _| Vec::new(), &mut problems).remove("t").unwrap();
+        assert!(problems.is_empty(), "{problems:?}");
+        assert_eq!(found.label(), format!("{}.4", base.version));
+        let changed = found.penalties.iter().find(|p| p.code == "FULFILMENT_BEGUN").unwrap();
+        assert_eq!((changed.percent, changed.rank), (25.0, 10));
+        assert_eq!(found.penalties.len(), base.penalties.len() + 1);
+        assert_eq!(found.cancellations, base.cancellations);
     }
 }

@@ -61,7 +61,7 @@ impl Demo {
         let (began, startup) = (Instant::now(), starting.elapsed());
         let setup = Setup::new(settings)?;
         setup.store.migrate().await.context("creating our tables")?;
-        setup.desk.load_taxonomies("fallout demo").await?;
+        setup.desk.load_reference("fallout demo").await?;
         deploy::deploy(&setup.engine, &setup.settings).await?;
         let (seconds, count, cockpit) = (startup.as_secs_f64(), orders.len(), servers.engine.cockpit_url());
         out.note(&format!("ready after {seconds:.1} s; {count} orders, Cockpit at {cockpit}"));

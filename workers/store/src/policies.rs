@@ -1,0 +1,68 @@
+//! Versions of the policies: written once, whole, never changed.
+
+use fallout_core::policy::Policies;
+use uuid::Uuid;
+
+use crate::{
+    StoreError, Tx,
+    taxonomy::{Kept, VersionLine, int},
+};
+
+/// Keeps the policies of a tenant (`""`: of everybody), each as a row.
+pub async fn keep(
+    tx: &mut Tx,
+    id: Uuid,
+    tenant: &str,
+    policies: &Policies,
+    loaded_by: &str,
+) -> Result<Kept, StoreError> {
+    let content = serde_json::to_value(policies)?;
+    let (version, own) = (int(policies.version)?, int(policies.tenant_version)?);
+    let done = sqlx::query!(
+        "insert into policy_version (id, tenant_id, version, tenant_version, content, loaded_by)
+         values ($1, $2, $3, $4, $5, $6) on conflict (tenant_id, version, tenant_version) do nothing",
+        id,
+        tenant,
+        version,
+        own,
+        content,
+        loaded_by,
+    );
+    if done.execute(tx.conn()).await?.rows_affected() == 1 {
+        rows(tx, id).await?;
+        return Ok(Kept::Now);
+    }
+    let same = sqlx::query_scalar!(
+        r#"select content = $4 as "same!" from policy_version where tenant_id = $1 and version = $2 and tenant_version = $3"#,
+        tenant,
+        version,
+        own,
+        content,
+    );
+    Ok(if same.fetch_one(tx.conn()).await? { Kept::Before } else { Kept::Differs })
+}
+
+async fn rows(tx: &mut Tx, id: Uuid) -> Result<(), StoreError> {
+    sqlx::query!(
+        "insert into policy (version_id, tenant_id, kind, code, summary, rank, terms)
+         select v.id, v.tenant_id, k.kind, p.row ->> 'code', p.row ->> 'summary', (p.row ->> 'rank')::int,
+                p.row - array['code', 'summary', 'rank']
+         from policy_version v, unnest(array['cancellation', 'route', 'revision', 'penalty']) as k (kind),
+              jsonb_array_elements(v.content -> k.kind) as p (row)
+         where v.id = $1",
+        id,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Every version that was ever kept, the latest first.
+pub async fn versions(tx: &mut Tx) -> Result<Vec<VersionLine>, StoreError> {
+    let rows = sqlx::query_as!(
+        VersionLine,
+        "select tenant_id as tenant, version, tenant_version, loaded_by, loaded_at from policy_version
+         order by loaded_at desc, tenant_id",
+    );
+    Ok(rows.fetch_all(tx.conn()).await?)
+}
