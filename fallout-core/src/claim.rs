@@ -36,6 +36,8 @@ pub struct StepFacts {
     pub attempts: Vec<AttemptFacts>,
     /// The latest generation; 0 before the first intent.
     pub generation: i32,
+    /// An action gave the step another operation, of which there is no intent yet.
+    pub rerouted: bool,
 }
 
 impl StepFacts {
@@ -55,6 +57,7 @@ impl StepFacts {
             undoes: None,
             attempts: Vec::new(),
             generation: 0,
+            rerouted: false,
         }
     }
 }
@@ -175,6 +178,11 @@ fn running(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
 fn tried(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
     match join(&step.attempts) {
         Joined::Nothing if step.generation == 0 => first(step),
+        // What the first route was asked stays what it was; the other one is asked something else.
+        Joined::Nothing if step.rerouted => Decision::Send { generation: step.generation + 1 },
+        Joined::Settled(last, outcome) if step.rerouted && !matches!(outcome, Outcome::Success { .. }) => {
+            Decision::Send { generation: last.generation + 1 }
+        }
         Joined::Nothing => Decision::Send { generation: step.generation.max(1) },
         Joined::Open(attempt) => {
             let gone_at = sender_gone_at(attempt);

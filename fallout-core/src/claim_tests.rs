@@ -108,6 +108,22 @@ fn a_generation_without_an_attempt_is_the_one_to_send() {
 }
 
 #[test]
+fn another_route_is_another_generation_over_whatever_the_first_proved_not_to_have_made() {
+    let rerouted = |outcomes: Vec<Option<Outcome>>| StepFacts { rerouted: true, ..running(outcomes) };
+    for outcome in [technical(), business(), defect()] {
+        assert_eq!(claimed(&keyed(), &rerouted(vec![Some(outcome)]), 99), Decision::Send { generation: 2 });
+    }
+    let untried = StepFacts { generation: 3, ..rerouted(vec![]) };
+    assert_eq!(claimed(&keyed(), &untried, 0), Decision::Send { generation: 4 });
+    // What came to light since wins: the effect exists, or may exist, or a sender is at work.
+    let complete = Decision::Report(Verdict::Complete { outputs: outputs() });
+    assert_eq!(claimed(&keyed(), &rerouted(vec![Some(technical()), Some(success())]), 99), complete);
+    let unsure = claimed(&keyed(), &rerouted(vec![Some(unknown())]), 99);
+    assert!(!matches!(unsure, Decision::Send { .. }), "{unsure:?}");
+    assert_eq!(claimed(&keyed(), &rerouted(vec![None]), 0), Decision::Wait { until: at(16) });
+}
+
+#[test]
 fn an_open_attempt_is_waited_for_until_its_sender_is_certainly_gone() {
     let open = running([Some(technical()), None]);
     assert_eq!(claimed(&keyed(), &open, 0), Decision::Wait { until: at(16) });

@@ -25,6 +25,10 @@ pub const UNDONE_MESSAGE: &str = "fallout.undone";
 pub const CANCEL_MESSAGE: &str = "order.cancel";
 /// The message that tells it what became of that.
 pub const CANCEL_ANSWER_MESSAGE: &str = "fallout.cancel-answered";
+/// The message by which others ask the process of an order to take its owner's changes in.
+pub const AMEND_MESSAGE: &str = "order.amend";
+/// The message that tells it what became of that.
+pub const AMEND_ANSWER_MESSAGE: &str = "fallout.amend-answered";
 /// The variable that correlation compares and sets.
 pub const ACTION_VARIABLE: &str = "recoveryActionId";
 /// Its value before the first action.
@@ -49,6 +53,9 @@ pub enum EngineCommand {
         /// Whose token it is, where several steps wait in one instance.
         #[serde(default)]
         at: Option<Place>,
+        /// The operation that performs the step from then on.
+        #[serde(default)]
+        route: Option<String>,
     },
     /// Hand a parked task out again, in a model without recovery branches. Whether it may send is decided at its claim.
     TaskRetries { action: ActionId, process_instance_id: String, external_task_id: String, seen: String, retries: u32 },
@@ -65,6 +72,8 @@ pub enum EngineCommand {
     Undone { run: RunId, process_instance_id: String },
     /// What became of a cancellation that was asked for in the engine, told to the execution that asked.
     CancelAnswered { process_instance_id: String, execution_id: String, refused: Option<String> },
+    /// What became of an amendment that was asked for in the engine, told to the execution that asked.
+    AmendAnswered { process_instance_id: String, execution_id: String, refused: Option<String> },
     /// Let what is suspended of an order run go on.
     Activate { business_key: String, by: String, reason: String },
     /// Let the jobs of an order run be tried again that the engine has given up.
@@ -134,6 +143,7 @@ impl EngineCommand {
             EngineCommand::Undo { .. } => "undo",
             EngineCommand::Undone { .. } => "undone",
             EngineCommand::CancelAnswered { .. } => "cancel_answered",
+            EngineCommand::AmendAnswered { .. } => "amend_answered",
             EngineCommand::Activate { .. } => "activate",
             EngineCommand::JobRetries { .. } => "job_retries",
             EngineCommand::Migrate { .. } => "migrate",

@@ -112,6 +112,7 @@ pub fn step(state: StepState, attempts: Vec<AttemptFacts>) -> StepFacts {
         undoes: None,
         generation: attempts.last().map_or(0, |a| a.generation),
         attempts,
+        rerouted: false,
     }
 }
 

@@ -9,7 +9,7 @@ use fallout_core::{
     command::{CANCEL_ANSWER_MESSAGE, CANCEL_MESSAGE},
     step::{Outputs, StepState},
 };
-use fallout_desk::CancelAsked;
+use fallout_desk::AskedOutside;
 use fallout_tests::{
     Scenario,
     orders::{LineOf, fault, order, simple},
@@ -118,7 +118,7 @@ fn an_action_that_was_given_before_the_order_was_cancelled_begins_nothing_any_mo
             ..Default::default()
         };
         let waiting = s.setup.engine.event_subscriptions(&query).await?.remove(0);
-        let asked = CancelAsked {
+        let asked = AskedOutside {
             process_instance_id: &instance,
             execution_id: waiting.execution_id.as_deref().unwrap(),
             by: None,

@@ -239,6 +239,39 @@ fn an_order_that_was_deleted_and_is_restarted_from_history_makes_no_effect_again
 }
 
 #[test]
+fn a_topic_that_is_set_by_hand_is_no_route_and_nothing_is_sent_by_it() {
+    let faults = fault("by-hand", "provision", "attempt = '1'; behaviour = 'reject'; code = 'PRODUCT_NOT_AVAILABLE'");
+    scenario("reroute-by-hand", &faults, async |s| {
+        s.start();
+        s.accept(vec![simple("by-hand")]).await?;
+        s.until("by-hand", Standing::Parked).await?;
+        let case = s.case_of("by-hand").await?.case_number;
+        let instance = s.step("by-hand", "1", "provision").await?.context("it is parked")?.step.process_instance_id;
+        let topic =
+            async |topic: &str| s.setup.engine.put_variable(&instance, "stepTopic", &Variable::from(topic)).await;
+        topic("partner.connect").await?;
+        s.retry("by-hand").await?;
+        s.wait("it is parked with what is wrong", async || {
+            let shown = s.case(&case).await?.case;
+            Ok(shown.status == "classified" && shown.classification.as_deref() == Some("DEFECT"))
+        })
+        .await?;
+        assert_eq!(s.attempts_at("by-hand", "provision"), 1);
+        let shown = s.case(&case).await?.case.summary.unwrap_or_default();
+        assert!(shown.contains("set stepTopic back"), "{shown}");
+        topic("provisioning.add").await?;
+        s.until("by-hand", Standing::Parked).await?;
+        s.retry("by-hand").await?;
+        s.until("by-hand", Standing::Completed).await?;
+        let step = s.step("by-hand", "1", "provision").await?.context("it is done")?.step;
+        assert_eq!((step.state, step.route), (StepState::Done, None));
+        let made: Vec<_> = s.book_of("by-hand", "provision")?.into_iter().map(|e| e.operation).collect();
+        assert_eq!(made, ["provisioning.add"]);
+        Ok(())
+    });
+}
+
+#[test]
 fn a_parked_task_whose_identity_is_changed_is_not_taken_for_another_step() {
     scenario("variables", &fault("variables", "bill", DEFECT), async |s| {
         s.start();

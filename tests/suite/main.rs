@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
+mod amending;
 mod authority;
 mod behaviours;
 mod bulk;
@@ -20,11 +21,13 @@ mod lines;
 mod modification;
 mod older_model;
 mod orders;
+mod penalties;
 mod processes;
 mod program;
 mod recovery;
 mod relay_killed;
 mod reports;
+mod reroute;
 mod rules;
 mod scenarios;
 mod standing_still;

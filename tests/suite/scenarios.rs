@@ -185,6 +185,8 @@ fn force_close_with_authority() {
             evidence: Vec::new(),
             check: false,
             takeover: false,
+            route: None,
+            waive_penalty: false,
         };
         let desk = s.setup.desk.clone();
         // While its order waits there, the case cannot just end.

@@ -310,21 +310,21 @@ const REROUTE: Declaration = Declaration {
     action: Action::RerouteStep,
     name: "reroute",
     meaning: "Fulfil the step by another path.",
-    guard: "The effect does not exist, and policy permits an alternate route.",
+    guard: "The step is parked, no attempt is open, its effect is proven or attested not to exist, and a policy permits another \
+            route for its operation, this order and this finding. The order is not cancelled.",
     authority: Authority::SkipStep,
-    does: "Dispatches the step by the other operation, under a new key.",
-    does_not: "Undo what the first route left.",
+    does: "Dispatches the step as the other operation, under a new key. From then on it is that operation's: its retries, lookups \
+           and undo.",
+    does_not: "Send anything while an effect of the first route may exist. Undo what the first route left.",
     wants: Wants::Absent,
     reversible: Reversible::UntilSent,
     contact: Contact::Sends,
     customer: "Dates may change.",
     approval: Approval::One,
-    relay: Relay::Nothing,
+    relay: Relay::Recover,
     transitions: Transitions { step: "parked -> running", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::StepRerouted,
-    missing: Some(
-        "no alternate route is declared for any operation; retry once the cause is gone, or skip and fulfil it outside",
-    ),
+    missing: None,
 };
 
 const COMPENSATE: Declaration = Declaration {
@@ -353,12 +353,13 @@ const CANCEL: Declaration = Declaration {
     name: "cancel",
     meaning: "Stop the order and clean up.",
     guard: "The step is parked, no attempt is open, and whether its effect exists is known or attested. No effect of the order is \
-            past its point of no return.",
+            past its point of no return, and the cancellation policy that fits the order allows it.",
     authority: Authority::CompensateStep,
     does: "Ends this step and every other parked step of the order that is known not to be applied. Steps not begun end as \
            cancelled, running ones settle. Then each effect that exists is undone, latest first, by its undo operation; one \
-           without gets a case until people have undone it.",
-    does_not: "Interrupt what is under way.",
+           without gets a case until people have undone it. The action keeps the penalty that is due by policy, or that it was \
+           waived.",
+    does_not: "Interrupt what is under way. Charge the penalty.",
     wants: Wants::Known,
     reversible: Reversible::Never,
     contact: Contact::Sends,

@@ -88,6 +88,7 @@ fn what_the_relay_sends_is_a_command_that_it_knows() {
         take: Action::RetryStep,
         undo: None,
         at: None,
+        route: None,
     };
     assert_eq!(Relay::Recover.word(), sent.kind());
     for d in all().filter(|d| d.is_built()) {

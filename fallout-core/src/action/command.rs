@@ -42,6 +42,12 @@ pub struct RecoveryCommand {
     /// The worker of an open attempt is dead: its attempt counts as unknown first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub takeover: bool,
+    /// The policy of the route to take, where a policy permits more than one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// The penalty of a cancellation is not asked for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub waive_penalty: bool,
 }
 
 /// Where the sender believes that the case belongs; refused where it does not.
@@ -104,7 +110,8 @@ impl RecoveryCommand {
     /// Every right that whoever gives it must have.
     pub fn authorities(&self, action: Action) -> Vec<Authority> {
         let takes_over = self.takeover.then_some(Authority::TakeOver);
-        std::iter::once(action.declaration().authority).chain(takes_over).collect()
+        let waives = self.waive_penalty.then_some(Authority::WaivePenalty);
+        std::iter::once(action.declaration().authority).chain(takes_over).chain(waives).collect()
     }
 
     /// The case and the action it names, once everything in it is of the right kind.
@@ -117,6 +124,7 @@ impl RecoveryCommand {
             ("requestedBy", Some(self.requested_by.as_str())),
             ("target.orderId", target.order_id.as_deref()),
             ("target.stepId", target.step_id.as_deref()),
+            ("route", self.route.as_deref()),
             ("attestation.reference", self.attestation.as_ref().map(|a| a.reference.as_str())),
         ];
         keys.iter().filter_map(|(name, text)| Some((*name, (*text)?))).try_for_each(|(name, text)| key(name, text))?;
@@ -191,6 +199,14 @@ mod tests {
             serde_json::to_value(&command).unwrap(),
             serde_json::from_str::<serde_json::Value>(PRINTED).unwrap()
         );
+    }
+
+    #[test]
+    fn whoever_waives_a_penalty_needs_the_right_to_it_beside_that_to_cancel() {
+        let mut command = printed();
+        assert_eq!(command.authorities(Action::CancelOrder), [Authority::CompensateStep]);
+        command.waive_penalty = true;
+        assert_eq!(command.authorities(Action::CancelOrder), [Authority::CompensateStep, Authority::WaivePenalty]);
     }
 
     type Change = fn(&mut RecoveryCommand, String);

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Action, Attestation, Refusal,
     catalogue::{Contact, Declaration, Relay, Wants},
+    terms::{Commercial, terms},
 };
 use crate::{
     attempt::AttemptFacts,
@@ -45,6 +46,8 @@ pub struct OnStep<'a> {
     pub is_gone: bool,
     /// The first earlier result that its request uses and that is no longer valid.
     pub expired: Option<Expired>,
+    /// What the policies of the tenant are asked about.
+    pub commercial: Commercial<'a>,
 }
 
 /// An output of an earlier step that may not be used any more.
@@ -65,6 +68,16 @@ pub struct Asked<'a> {
     pub impact: Option<&'a str>,
     /// Where it is unknown whether the effect exists: ask the downstream, and then decide.
     pub check: bool,
+    /// The policy of the route to take; none: the highest that fits.
+    pub route: Option<&'a str>,
+    pub waive_penalty: bool,
+}
+
+impl<'a> Asked<'a> {
+    /// Nothing is said but these values.
+    pub fn of(outputs: &'a Outputs) -> Self {
+        Asked { attested: None, outputs, impact: None, check: false, route: None, waive_penalty: false }
+    }
 }
 
 /// What an accepted action does before anything is sent.
@@ -107,7 +120,7 @@ pub fn guard(action: Action, target: &Target<'_>, asked: &Asked<'_>) -> Result<A
     }
     let open = step.facts.attempts.iter().any(AttemptFacts::is_open);
     let taken = step.facts.gate.is_some() || step.facts.stop.is_some() || target.case == CaseState::Recovering;
-    match step.facts.state {
+    let accepted = match step.facts.state {
         // Whatever else is known: a sender is at work.
         StepState::Parked if open => Err(Refusal::AttemptOpen),
         StepState::Parked | StepState::Running if taken => Err(Refusal::ActionUnderWay),
@@ -115,7 +128,9 @@ pub fn guard(action: Action, target: &Target<'_>, asked: &Asked<'_>) -> Result<A
         StepState::Running if declared.needs_branch() => at_work(declared, step, asked, target.now),
         _ if open => Err(Refusal::AttemptOpen),
         state => Err(Refusal::NotParked(state)),
-    }
+    }?;
+    terms(action, &step.commercial, asked)?;
+    Ok(accepted)
 }
 
 /// Between two tries the step is as good as parked. While one is under way, or asked about, nobody can say what comes of it.
@@ -245,7 +260,7 @@ fn parked(
         undoing(action, asked.attested)?;
     }
     match &step.expired {
-        _ if runs_again && step.is_gone => Err(Refusal::InstanceGone),
+        _ if (runs_again || action == Action::RerouteStep) && step.is_gone => Err(Refusal::InstanceGone),
         Some(Expired { step, output, until }) if declared.repeats() => {
             Err(Refusal::Expired { step: step.clone(), output: output.clone(), until: *until })
         }
@@ -347,7 +362,10 @@ fn recognised(
 ) -> Result<Known, Refusal> {
     let replayable = matches!(outcome, Outcome::Replayable { .. }) && step.op.lookup.is_none();
     match key_is_kept(step.op, &step.facts.attempts, now) {
-        _ if !declared.repeats() || !replayable => Err(Refusal::OutcomeUnknown),
+        // By another route it would be another effect.
+        _ if !declared.repeats() || declared.action == Action::RerouteStep || !replayable => {
+            Err(Refusal::OutcomeUnknown)
+        }
         true => Ok(Known::Recognised),
         false => Err(Refusal::KeyForgotten),
     }

@@ -1,5 +1,7 @@
 //! The guard of recovery actions: what is accepted on a step as it stands, and the name of each refusal.
 
+use std::sync::LazyLock;
+
 use serde_json::json;
 
 use super::*;
@@ -7,6 +9,7 @@ use crate::fixtures::{
     action_id, at, attempts, business, defect, keyed, outputs, replayable, step, success, technical, unknown,
     with_lookup,
 };
+use crate::policy::{OrderFacts, Policies};
 use crate::undo::{Left, Undo};
 
 const RETRY: Action = Action::RetryStep;
@@ -34,17 +37,26 @@ fn guarded_with(step: &StepFacts, branches: &[Action], is_undo: bool, action: Ac
     let none = Outputs::new();
     let asked = Asked {
         attested: said.map(|s| &s.0),
-        outputs: said.map_or(&none, |s| &s.1),
         impact: Some("no service until May"),
-        check: false,
+        ..Asked::of(said.map_or(&none, |s| &s.1))
     };
     guard(action, &Target { is_undo, ..on(&op, step, &branches) }, &asked)
 }
 
 /// A classified case of the step.
 fn on<'a>(op: &'a Operation, facts: &'a StepFacts, branches: &'a BTreeSet<String>) -> Target<'a> {
-    let step = OnStep { op, facts, branches, is_gone: false, expired: None };
+    let step = OnStep { op, facts, branches, is_gone: false, expired: None, commercial: commercial() };
     Target { case: CaseState::Classified, is_undo: false, step: Some(step), now: at(100) }
+}
+
+/// One route around the operation of these tests, and nothing else.
+fn commercial() -> Commercial<'static> {
+    static POLICIES: LazyLock<(Policies, OrderFacts)> = LazyLock::new(|| {
+        let route = "version = 1\n[[route]]\ncode = 'BY_OTHERS'\nsummary = 's'\noperation = 'inventory.reserve'\nby = 'partner.reserve'";
+        (toml::from_str(route).unwrap(), OrderFacts::default())
+    });
+    let (policies, order) = &*POLICIES;
+    Commercial { policies, order, operation: "inventory.reserve", classification: "DEFECT", past_return: None }
 }
 
 fn all_branches() -> BTreeSet<String> {
@@ -280,7 +292,7 @@ fn a_key_that_is_recognised_is_no_proof_to_hand_a_task_out_by() {
     let op = keyed();
     let step = parked([Some(replayable())]);
     let none = Outputs::new();
-    let asked = Asked { attested: None, outputs: &none, impact: None, check: false };
+    let asked = Asked::of(&none);
     let answer = |branches: &BTreeSet<String>| guard(RETRY, &on(&op, &step, branches), &asked);
     assert_eq!(answer(&all_branches()), ok());
     assert_eq!(answer(&BTreeSet::new()), Err(Refusal::OutcomeUnknown));
@@ -292,12 +304,42 @@ fn what_is_not_built_says_what_is_missing_before_anything_else() {
     let missing = Action::ALL.iter().copied().filter(|a| !a.declaration().is_built());
     let missing: Vec<_> = missing.collect();
     use Action as A;
-    assert_eq!(missing, [A::CorrectData, A::RepriceQuote, A::RebaseChange, A::RerouteStep]);
+    assert_eq!(missing, [A::CorrectData, A::RepriceQuote, A::RebaseChange]);
     for action in missing {
         let refusal = guarded(&step, action, None).unwrap_err();
         assert_eq!(refusal, Refusal::NotBuilt(action));
         assert!(refusal.to_string().contains(action.declaration().missing.unwrap()), "{refusal}");
     }
+}
+
+#[test]
+fn another_route_needs_the_proof_that_the_first_left_nothing_and_a_policy_that_permits_it() {
+    let reroute = Action::RerouteStep;
+    let branches = [reroute.word().to_owned()].into();
+    let around = |op: &Operation, outcome: Outcome, said: Option<Said>| {
+        let (step, none) = (parked([Some(outcome)]), Outputs::new());
+        let attested = said.as_ref().map(|said| &said.0);
+        let asked = Asked { attested, ..Asked::of(&none) };
+        guard(reroute, &on(op, &step, &branches), &asked)
+    };
+    let found = with_lookup(keyed());
+    for outcome in [technical(), business(), defect()] {
+        assert_eq!(around(&found, outcome, None), ok());
+    }
+    assert_eq!(around(&found, success(), None), Err(Refusal::Applied));
+    assert_eq!(around(&found, unknown(), None), Err(Refusal::OutcomeUnknown));
+    assert_eq!(around(&found, unknown(), not_applied()), settles(attested_absence()));
+    // The key that would make a repetition harmless says nothing to the other route.
+    assert_eq!(around(&keyed(), replayable(), None), Err(Refusal::OutcomeUnknown));
+    let (op, step, none) = (found, parked([Some(technical())]), Outputs::new());
+    let asked = Asked::of(&none);
+    let mut unknown_way = on(&op, &step, &branches);
+    unknown_way.step.as_mut().unwrap().commercial.operation = "billing.activate";
+    assert_eq!(guard(reroute, &unknown_way, &asked), Err(Refusal::NoRoute("billing.activate".into())));
+    assert_eq!(guard(reroute, &on(&op, &step, &BTreeSet::new()), &asked), Err(Refusal::NoBranch(reroute)));
+    let mut gone = on(&op, &step, &branches);
+    gone.step.as_mut().unwrap().is_gone = true;
+    assert_eq!(guard(reroute, &gone, &asked), Err(Refusal::InstanceGone));
 }
 
 #[test]
@@ -307,11 +349,7 @@ fn an_effect_is_taken_back_alone_only_by_the_call_that_its_operation_names() {
     let branches = [Action::CompensateStep.word().to_owned()].into();
     let answer = |op: &Operation, outcome: Outcome, outputs: &Outputs| {
         let step = parked([Some(outcome)]);
-        guard(
-            Action::CompensateStep,
-            &on(op, &step, &branches),
-            &Asked { attested: None, outputs, impact: None, check: false },
-        )
+        guard(Action::CompensateStep, &on(op, &step, &branches), &Asked::of(outputs))
     };
     assert_eq!(answer(&called, success(), &outputs()), ok());
     assert_eq!(answer(&called, success(), &Outputs::new()), missing_id());
@@ -345,11 +383,11 @@ fn a_skip_of_what_is_proven_not_applied_needs_the_outputs_and_no_attestation() {
 }
 
 fn plainly(action: Action, op: &Operation, step: &StepFacts, outputs: &Outputs) -> Answer {
-    let asked = Asked { attested: None, outputs, impact: None, check: false };
+    let asked = Asked::of(outputs);
     guard(action, &on(op, step, &all_branches()), &asked)
 }
 
-const NOTHING: Outputs = Outputs::new();
+static NOTHING: Outputs = Outputs::new();
 
 #[test]
 fn without_a_lookup_the_same_key_may_ask_again_while_it_is_kept() {
@@ -358,7 +396,7 @@ fn without_a_lookup_the_same_key_may_ask_again_while_it_is_kept() {
     let rows = rows.into_iter().chain([(unknown(), 1, Err(Refusal::OutcomeUnknown))]);
     for (outcome, now, expected) in rows {
         let (op, step, branches) = (keyed(), parked([Some(outcome.clone())]), all_branches());
-        let asked = Asked { attested: None, outputs: &NOTHING, impact: None, check: false };
+        let asked = Asked::of(&NOTHING);
         let target = Target { now: at(now), ..on(&op, &step, &branches) };
         assert_eq!(guard(RETRY, &target, &asked), expected, "{outcome:?} at {now}");
         for action in [RESUME, SKIP, CANCEL] {
@@ -391,7 +429,7 @@ fn reconciling_needs_a_lookup_and_something_unknown() {
     }
     // It asks no branch of the model and does not mind a cancelled order: it only reads.
     let cancelled = StepFacts { order_cancelled: true, ..parked([Some(unknown())]) };
-    let asked = Asked { attested: None, outputs: &NOTHING, impact: None, check: false };
+    let asked = Asked::of(&NOTHING);
     let none = BTreeSet::new();
     assert!(guard(Action::ReconcileStep, &on(&looked_up, &cancelled, &none), &asked).is_ok());
 }
@@ -426,7 +464,8 @@ fn a_step_that_nothing_waits_for_any_more_cannot_run_again() {
         let branches = all_branches();
         let mut target = on(&op, step, &branches);
         target.step.as_mut().unwrap().is_gone = true;
-        let asked = Asked { attested: None, outputs: &outputs(), impact: None, check: false };
+        let given = outputs();
+        let asked = Asked::of(&given);
         assert_eq!(guard(action, &target, &asked), expected, "{action}");
     }
 }
@@ -456,7 +495,7 @@ fn an_expired_result_of_an_earlier_step_names_the_step_that_renews_it() {
     {
         let mut target = on(&op, step, &branches);
         target.step.as_mut().unwrap().expired = Some(ended.clone());
-        let answer = guard(action, &target, &Asked { attested: None, outputs: &outputs(), impact: None, check: false });
+        let answer = guard(action, &target, &Asked::of(&outputs()));
         let Expired { step, output, until } = ended.clone();
         let expected = if refused { Err(Refusal::Expired { step, output, until }) } else { ok() };
         assert_eq!(answer, expected, "{action}: only what sends uses it");
@@ -470,10 +509,16 @@ fn an_expired_result_of_an_earlier_step_names_the_step_that_renews_it() {
 fn a_force_close_needs_its_impact_and_a_step_that_no_order_waits_at() {
     let (op, branches) = (keyed(), all_branches());
     let close = |step: Option<(&StepFacts, bool)>, impact: Option<&str>, case: CaseState| {
-        let on_step =
-            step.map(|(facts, is_gone)| OnStep { op: &op, facts, branches: &branches, is_gone, expired: None });
+        let on_step = step.map(|(facts, is_gone)| OnStep {
+            op: &op,
+            facts,
+            branches: &branches,
+            is_gone,
+            expired: None,
+            commercial: commercial(),
+        });
         let target = Target { case, is_undo: false, step: on_step, now: at(100) };
-        guard(Action::ForceClose, &target, &Asked { attested: None, outputs: &NOTHING, impact, check: false })
+        guard(Action::ForceClose, &target, &Asked { impact, ..Asked::of(&NOTHING) })
     };
     let (waits, done) = (parked([Some(unknown())]), step(StepState::Done, attempts([Some(success())])));
     let open = step(StepState::Running, attempts([None]));
@@ -497,7 +542,7 @@ fn a_force_close_needs_its_impact_and_a_step_that_no_order_waits_at() {
 #[test]
 fn a_case_without_a_step_is_force_closed_or_resolved_by_a_word_and_takes_nothing_else() {
     let target = Target { case: CaseState::Classified, is_undo: false, step: None, now: at(0) };
-    let asked = Asked { attested: None, outputs: &NOTHING, impact: Some("none"), check: false };
+    let asked = Asked { impact: Some("none"), ..Asked::of(&NOTHING) };
     for action in Action::ALL.iter().copied().filter(|a| a.declaration().is_built()) {
         let expected = match action {
             Action::ForceClose => Ok(Accepted::EndCase),
@@ -511,7 +556,8 @@ fn a_case_without_a_step_is_force_closed_or_resolved_by_a_word_and_takes_nothing
 #[test]
 fn a_case_that_is_being_recovered_or_waits_for_approval_takes_no_other_action() {
     let (op, step, branches) = (keyed(), parked([Some(technical())]), all_branches());
-    let asked = Asked { attested: None, outputs: &outputs(), impact: None, check: false };
+    let given = outputs();
+    let asked = Asked::of(&given);
     for action in BUILT {
         for (case, refusal) in
             [(CaseState::Recovering, Refusal::ActionUnderWay), (CaseState::AwaitingApproval, Refusal::ApprovalUnderWay)]
@@ -578,7 +624,8 @@ mod together {
             let step = StepFacts { order_cancelled: cancelled, ..parked(history.clone()) };
             let branches = all_branches();
             let attested = said.map(|applied| Attestation { applied, reference: "T".into() });
-            let asked = Asked { attested: attested.as_ref(), outputs: &outputs(), impact: Some("none"), check: false };
+            let given = outputs();
+            let asked = Asked { attested: attested.as_ref(), impact: Some("none"), ..Asked::of(&given) };
             let action = Action::ALL[which];
             let target = Target { now: at(now), ..on(&op, &step, &branches) };
             let Ok(accepted) = guard(action, &target, &asked) else { return Ok(()) };
@@ -625,12 +672,8 @@ fn what_was_done_outside_frees_no_order_that_waits() {
     for ((facts, is_gone), attested, expected) in rows {
         let branches = BTreeSet::new();
         let none = Outputs::new();
-        let asked = Asked {
-            attested: attested.as_ref().map(|s| &s.0),
-            outputs: attested.as_ref().map_or(&none, |s| &s.1),
-            impact: None,
-            check: false,
-        };
+        let asked =
+            Asked { attested: attested.as_ref().map(|s| &s.0), ..Asked::of(attested.as_ref().map_or(&none, |s| &s.1)) };
         let mut target = on(&op, &facts, &branches);
         target.step = target.step.map(|step| OnStep { is_gone, ..step });
         assert_eq!(guard(action, &target, &asked), expected, "{} {:?}", facts.state, facts.attempts);
@@ -639,7 +682,7 @@ fn what_was_done_outside_frees_no_order_that_waits() {
     }
     let stepless = Target { case: CaseState::Classified, is_undo: false, step: None, now: crate::fixtures::at(1) };
     let (said, outputs) = applied().unwrap();
-    let asked = Asked { attested: Some(&said), outputs: &outputs, impact: None, check: false };
+    let asked = Asked { attested: Some(&said), ..Asked::of(&outputs) };
     assert_eq!(guard(action, &stepless, &asked), said_outside(None));
 }
 
@@ -660,7 +703,7 @@ fn where_the_outcome_is_unknown_the_downstream_is_asked_first_if_that_is_wanted(
     ];
     for (op, facts, action, attested, expected) in rows {
         let (branches, none) = (all_branches(), Outputs::new());
-        let asked = Asked { attested: attested.as_ref().map(|s| &s.0), outputs: &none, impact: None, check: true };
+        let asked = Asked { attested: attested.as_ref().map(|s| &s.0), check: true, ..Asked::of(&none) };
         assert_eq!(guard(action, &on(op, facts, &branches), &asked), expected, "{action} {:?}", facts.attempts);
     }
 }

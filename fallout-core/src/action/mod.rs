@@ -8,12 +8,14 @@ pub mod command;
 pub mod guard;
 mod refusal;
 pub mod stopping;
+pub mod terms;
 
 use serde::{Deserialize, Serialize};
 
 pub use catalogue::Declaration;
 pub use guard::{Accepted, Asked, Expired, OnStep, Target, guard};
 pub use refusal::Refusal;
+pub use terms::{Commercial, Terms, terms};
 
 use crate::words::words;
 

@@ -65,6 +65,18 @@ pub enum Refusal {
     OrderCancelled,
     #[error("the effect of {0} exists, and past it the order can no longer be cancelled")]
     PastNoReturn(String),
+    #[error("policy {policy} does not allow this order to be cancelled: {because}")]
+    NotCancellable { policy: String, because: String },
+    #[error("the penalty of policy {0} is never waived; cancel without --waive-penalty")]
+    NotWaivable(String),
+    #[error("nothing is due for this cancellation, so there is nothing to waive; cancel without --waive-penalty")]
+    NothingToWaive,
+    #[error(
+        "no policy permits another route for {0} here (fallout policy list --kind route); retry once the cause is gone, or skip and fulfil it outside"
+    )]
+    NoRoute(String),
+    #[error("route {said} is not permitted here; permitted: {known}")]
+    OtherRoute { said: String, known: String },
     #[error("the process instance has ended, so the step cannot run again; cancel or skip it to say so in the ledger")]
     InstanceGone,
     #[error("the effect has to be undone outside first; then skip with --attest not-applied --reference TEXT")]
@@ -113,6 +125,11 @@ impl Refusal {
             Refusal::Held => "order_held",
             Refusal::OrderCancelled => "order_cancelled",
             Refusal::PastNoReturn(_) => "past_no_return",
+            Refusal::NotCancellable { .. } => "cancellation_policy",
+            Refusal::NotWaivable(_) => "penalty_not_waivable",
+            Refusal::NothingToWaive => "nothing_to_waive",
+            Refusal::NoRoute(_) => "no_route",
+            Refusal::OtherRoute { .. } => "other_route",
             Refusal::InstanceGone => "instance_gone",
             Refusal::NotUndone => "not_undone",
             Refusal::NoUndo(_) => "no_undo",

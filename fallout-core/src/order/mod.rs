@@ -1,6 +1,7 @@
 //! Product orders as TMF622 v4 gives them: read whole, checked whole, kept whole. Unknown fields stay in the document.
 
 mod affected;
+pub mod amend;
 mod check;
 mod event;
 mod file;

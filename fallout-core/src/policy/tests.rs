@@ -40,19 +40,20 @@ fn of_the_cancellation_policies_the_highest_that_fits_counts() {
 #[test]
 fn a_penalty_is_a_share_of_the_value_up_to_its_limit_and_unknown_where_the_value_is() {
     let begun: &[&str] = &["provisioning.add"];
-    let rows: [(&str, Option<f64>, &[&str], &str, Option<f64>); 6] = [
-        ("business", Some(333.33), &[], "FREE", Some(0.0)),
-        ("business", Some(333.33), begun, "FULFILMENT_BEGUN", Some(33.33)),
-        ("business", None, begun, "FULFILMENT_BEGUN", None),
-        ("residential", Some(153.0), begun, "CONSUMER_CAP", Some(15.3)),
-        ("residential", Some(9_000.0), begun, "CONSUMER_CAP", Some(50.0)),
-        ("residential", None, &[], "FREE", Some(0.0)),
+    type Row<'a> = (&'a str, Option<f64>, &'a [&'a str], (&'a str, Option<f64>));
+    let rows: [Row<'_>; 6] = [
+        ("business", Some(333.33), &[], ("FREE", Some(0.0))),
+        ("business", Some(333.33), begun, ("FULFILMENT_BEGUN", Some(33.33))),
+        ("business", None, begun, ("FULFILMENT_BEGUN", None)),
+        ("residential", Some(153.0), begun, ("CONSUMER_CAP", Some(15.3))),
+        ("residential", Some(9_000.0), begun, ("CONSUMER_CAP", Some(50.0))),
+        ("residential", None, &[], ("FREE", Some(0.0))),
     ];
-    for (segment, value, effects, code, amount) in rows {
+    for (segment, value, effects, expected) in rows {
         let policies = shipped();
         let order = order(segment, value, effects);
         let found = policies.penalty(&order).unwrap();
-        assert_eq!((found.code.as_str(), found.due(&order).0), (code, amount), "{segment} {value:?} {effects:?}");
+        assert_eq!((found.code.as_str(), found.due(&order).0), expected, "{segment} {value:?} {effects:?}");
     }
 }
 

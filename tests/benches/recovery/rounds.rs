@@ -91,7 +91,7 @@ impl Round {
         let store = world.store().await?;
         world.seed(&store, cases).await?;
         let (desk, engine) = (Desk::new(store.clone(), Arc::new(catalogue()?)), world.client()?);
-        desk.load_taxonomies("bench").await?;
+        desk.load_reference("bench").await?;
         let downstreams = Arc::new(Downstreams::in_process(effects::effect));
         let mut settings = Settings::default();
         settings.tenant.id = TENANT.into();
@@ -287,5 +287,7 @@ fn command(case: CaseNumber, key: &str) -> RecoveryCommand {
         evidence: Vec::new(),
         check: false,
         takeover: false,
+        route: None,
+        waive_penalty: false,
     }
 }

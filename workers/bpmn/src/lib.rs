@@ -22,6 +22,9 @@ pub const STEP_PROCESS: &str = "recoverable-step";
 pub const RECOVERY_MESSAGE: &str = "fallout.recovery";
 /// Variable that names the chosen action; the literals it is compared with are the recoveries a model offers.
 pub const RECOVERY_ACTION: &str = "recoveryAction";
+/// The recovery that gives a step another topic; only a task that asks for its topic has it.
+pub(crate) const REROUTE: &str = "REROUTE_STEP";
+pub(crate) const TOPIC_EXPRESSION: &str = "${stepTopic}";
 /// Variable in which a called step tells its caller how it ended.
 pub const STEP_ENDING: &str = "stepEnding";
 /// Variable that holds the code of a rejection.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ErrorCatch, Kind, Model, Node, Process};
-use crate::{RECOVERY_ACTION, RECOVERY_MESSAGE};
+use crate::{RECOVERY_ACTION, RECOVERY_MESSAGE, REROUTE, TOPIC_EXPRESSION};
 
 /// The BPMN error codes that end in a catching event when an activity raises them.
 /// A code that is not caught would silently end the path (Camunda 7, "BPMN errors, unhandled").
@@ -99,9 +99,20 @@ impl Process {
     pub(crate) fn branches_after<'a>(&'a self, node: &'a Node) -> BTreeSet<&'a str> {
         self.gateways_after(&node.id)
             .flat_map(|gateway| self.outgoing(&gateway.id))
-            .filter_map(|flow| flow.condition.as_ref())
-            .flat_map(|condition| condition.values_of(RECOVERY_ACTION))
+            .filter_map(|flow| Some((flow, flow.condition.as_ref()?)))
+            .flat_map(|(flow, condition)| condition.values_of(RECOVERY_ACTION).map(move |action| (flow, action)))
+            .filter(|(flow, action)| *action != REROUTE || self.asks_for_its_topic(&flow.target))
+            .map(|(_, action)| action)
             .collect()
+    }
+
+    /// Another route is another topic; a task whose own is fixed would go by the first again.
+    fn asks_for_its_topic(&self, node: &str) -> bool {
+        let topic = self.node(node).and_then(|node| match &node.kind {
+            Kind::ExternalTask { topic } => Some(topic.trim()),
+            _ => None,
+        });
+        topic == Some(TOPIC_EXPRESSION)
     }
 
     pub(crate) fn recovery_waits(&self) -> impl Iterator<Item = &Node> {

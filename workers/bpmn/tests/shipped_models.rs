@@ -36,10 +36,18 @@ fn the_step_catches_every_code_and_only_at_the_external_task() {
 }
 
 #[test]
-fn the_step_offers_retry_resume_skip_compensate_and_cancel() {
+fn the_step_offers_retry_resume_reroute_skip_compensate_and_cancel() {
     let offered = process(STEP, STEP_PROCESS).recovery_branches();
-    let expected = ["CANCEL_ORDER", "COMPENSATE_STEP", "RESUME_WORKFLOW", "RETRY_STEP", "SKIP_STEP"];
+    let expected = ["CANCEL_ORDER", "COMPENSATE_STEP", "REROUTE_STEP", "RESUME_WORKFLOW", "RETRY_STEP", "SKIP_STEP"];
     assert_eq!(offered, expected.map(String::from).into());
+}
+
+#[test]
+fn a_task_whose_topic_is_fixed_takes_no_other_route_whatever_its_model_says() {
+    let fixed = STEP.replace("camunda:topic=\"${stepTopic}\"", "camunda:topic=\"payment.capture\"");
+    assert_ne!(fixed, STEP);
+    let offered = process(&fixed, STEP_PROCESS).recovery_branches();
+    assert!(!offered.contains("REROUTE_STEP") && offered.contains("RETRY_STEP"), "{offered:?}");
 }
 
 #[test]

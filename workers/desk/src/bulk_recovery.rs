@@ -366,6 +366,8 @@ pub(crate) fn command_of(case: CaseNumber, action: Action, reason: &str, by: &st
         evidence: Vec::new(),
         check: false,
         takeover: false,
+        route: None,
+        waive_penalty: false,
     }
 }
 

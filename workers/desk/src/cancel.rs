@@ -1,12 +1,12 @@
 //! Cancelling an order: nothing new begins, what is parked and known goes with it, and past a point of no return it is refused.
 
 use fallout_core::{
-    action::Action,
+    action::{Action, Commercial, terms::may_be_cancelled},
     command::EngineCommand,
     ids::{CaseNumber, CommandId, RunId},
     step::{Outputs, StepState},
 };
-use fallout_store::{Tx, commands, orders, steps};
+use fallout_store::{Tx, commands, orders, policies, steps};
 use uuid::Uuid;
 
 use crate::{Desk, DeskError, Recovery, recovery::Ask, work::Work};
@@ -14,9 +14,9 @@ use crate::{Desk, DeskError, Recovery, recovery::Ask, work::Work};
 /// Texts from the engine are whatever somebody sent there; this much of one is kept.
 const TEXT_CHARS_MAX: usize = 1_000;
 
-/// A cancellation that was asked for in the engine, outside of any case.
+/// A cancellation or an amendment that was asked for in the engine, outside of any case.
 #[derive(Clone, Debug)]
-pub struct CancelAsked<'a> {
+pub struct AskedOutside<'a> {
     pub process_instance_id: &'a str,
     /// Which of them: the same instance may be asked twice.
     pub execution_id: &'a str,
@@ -26,7 +26,7 @@ pub struct CancelAsked<'a> {
 
 impl Desk {
     /// Takes it up in the ledger and has it answered. Asked again before the answer arrived, it answers once.
-    pub async fn cancel_asked(&self, asked: &CancelAsked<'_>) -> Result<(), DeskError> {
+    pub async fn cancel_asked(&self, asked: &AskedOutside<'_>) -> Result<(), DeskError> {
         let mut tx = self.system("cancellations").await?;
         let Some(run) = orders::run_of_instance(&mut tx, asked.process_instance_id).await? else { return Ok(()) };
         orders::hold(&mut tx, run).await?;
@@ -34,11 +34,16 @@ impl Desk {
             return Ok(());
         }
         let Some(run) = orders::run(&mut tx, run).await? else { return Ok(()) };
-        let refused = match run.cancel_requested {
-            true => None,
-            false => self.past_no_return(&mut tx, run.id).await?,
+        let order = policies::order(&mut tx, run.id).await?;
+        let past_return = self.past_return(&order);
+        let by = Commercial {
+            policies: self.policies(&run.tenant),
+            order: &order,
+            operation: "",
+            classification: "",
+            past_return: past_return.as_deref(),
         };
-        let refused = refused.map(|op| format!("the effect of {op} exists, and past it the order cannot be cancelled"));
+        let refused = if run.cancel_requested { None } else { may_be_cancelled(&by).err().map(|why| why.to_string()) };
         if refused.is_none() && !run.cancel_requested {
             let by = format!("engine:{}", kept(asked.by, "unnamed"));
             let reason = kept(asked.reason, "asked for in the engine by order.cancel");
@@ -84,7 +89,7 @@ impl Desk {
 }
 
 /// Something to store and to show: never empty, never without end, never with control characters.
-fn kept(text: Option<&str>, otherwise: &str) -> String {
+pub(crate) fn kept(text: Option<&str>, otherwise: &str) -> String {
     let plain: String = text.unwrap_or_default().chars().filter(|c| !c.is_control()).take(TEXT_CHARS_MAX).collect();
     match plain.trim() {
         "" => otherwise.to_owned(),

@@ -4,12 +4,12 @@
 use fallout_core::{
     command::{EngineCommand, UNDONE_MESSAGE},
     decide::classification,
-    ids::{CommandId, RunId, StepKey},
+    ids::{CommandId, StepKey},
     step::{Direction, StepState},
     undo::{self, Left, Next, Remains},
 };
 use fallout_store::{
-    Tx, attempts, cases, commands,
+    Tx, cases, commands,
     orders::{self, Run},
     steps::{self, Step},
 };
@@ -72,20 +72,6 @@ impl Desk {
             tx = work.tx;
         }
         Ok((tx, remains))
-    }
-
-    /// The effect past which this run can no longer be cancelled, by the name of its operation.
-    pub(crate) async fn past_no_return(&self, tx: &mut Tx, run: RunId) -> Result<Option<String>, DeskError> {
-        for step in steps::of_run(tx, run).await? {
-            let op = self.operation(&step.operation)?;
-            if op.point_of_no_return == Some(undo::PastReturn::Refuse) && step.identity.direction == Direction::Do {
-                let attempts = attempts::of_latest_generation(tx, step.key).await?;
-                if undo::left(op, &attempts, step.undone) == Left::Effect {
-                    return Ok(Some(op.name.clone()));
-                }
-            }
-        }
-        Ok(None)
     }
 }
 

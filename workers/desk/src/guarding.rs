@@ -3,21 +3,43 @@
 use chrono::{DateTime, Utc};
 use fallout_core::{
     action::guard::expired,
-    action::{Accepted, Action, Asked, OnStep, Refusal, Target, guard},
+    action::{Accepted, Action, Asked, Commercial, OnStep, Refusal, Target, Terms, guard, terms},
     claim::StepFacts,
     decide::classification,
     ids::CaseNumber,
+    policy::{OrderFacts, Policies},
     step::{Outputs, StepState},
+    undo::PastReturn,
 };
-use fallout_store::{actions, batch, cases::Case};
+use fallout_store::{actions, batch, cases::Case, policies};
 
-use crate::{DeskError, show::ActionView, work::Work};
+use crate::{Desk, DeskError, show::ActionView, work::Work};
+
+/// Actions that a policy is about; the others need no facts of the order.
+const BY_POLICY: [Action; 2] = [Action::CancelOrder, Action::RerouteStep];
+
+pub(crate) fn is_by_policy(action: Action) -> bool {
+    BY_POLICY.contains(&action)
+}
 
 /// Read once per case, for however many actions are asked about.
 pub(crate) struct Surroundings {
     facts: StepFacts,
     is_gone: bool,
-    expired: Option<fallout_core::action::Expired>,
+    /// Results of earlier steps.
+    earlier: Vec<(String, Outputs)>,
+    order: OrderFacts,
+    past_return: Option<String>,
+}
+
+impl Desk {
+    /// The effect past which a run can no longer be cancelled, by the name of its operation.
+    pub(crate) fn past_return(&self, order: &OrderFacts) -> Option<String> {
+        let refuses = |name: &&String| {
+            self.catalogue.operation(name).is_some_and(|op| op.point_of_no_return == Some(PastReturn::Refuse))
+        };
+        order.effects.iter().find(refuses).cloned()
+    }
 }
 
 impl Surroundings {
@@ -29,13 +51,19 @@ impl Surroundings {
 }
 
 impl Work<'_> {
-    pub(crate) async fn surroundings(&mut self) -> Result<Surroundings, DeskError> {
+    /// For this action, or for all.
+    pub(crate) async fn surroundings(&mut self, action: Option<Action>) -> Result<Surroundings, DeskError> {
         let line = self.step.identity.line.clone();
         let outputs = batch::outputs(&mut self.tx, &[self.run.id]).await?;
-        let earlier = outputs.iter().filter(|o| o.line.is_empty() || o.line == line);
-        let expired = expired(self.op, earlier.map(|o| (o.step.as_str(), &o.outputs)), self.now);
+        let earlier = outputs.into_iter().filter(|o| o.line.is_empty() || o.line == line);
+        let earlier = earlier.map(|o| (o.step, o.outputs)).collect();
         let is_gone = actions::is_stranded(&mut self.tx, self.step.key, &self.step.external_task_id).await?;
-        Ok(Surroundings { facts: self.facts(), is_gone, expired })
+        let order = match action.is_none_or(is_by_policy) {
+            true => policies::order(&mut self.tx, self.run.id).await?,
+            false => OrderFacts::default(),
+        };
+        let past_return = self.desk.past_return(&order);
+        Ok(Surroundings { facts: self.facts(), is_gone, earlier, order, past_return })
     }
 
     pub(crate) fn guarded(
@@ -45,20 +73,45 @@ impl Work<'_> {
         action: Action,
         asked: &Asked<'_>,
     ) -> Result<Accepted, Refusal> {
+        let commercial = self.commercial(case, around);
+        // Another route asks for other results.
+        let route = terms(action, &commercial, asked).ok().and_then(|terms| terms.route);
+        let op = route.and_then(|by| self.desk.catalogue.operation(&by)).unwrap_or(self.op);
         let step = OnStep {
             op: self.op,
             facts: &around.facts,
             branches: &self.branches,
             is_gone: around.is_gone,
-            expired: around.expired.clone(),
+            expired: expired(op, around.earlier.iter().map(|(step, outputs)| (step.as_str(), outputs)), self.now),
+            commercial,
         };
         let is_undo = case.classification == classification::UNDO_REQUIRED;
         guard(action, &Target { case: case.state, is_undo, step: Some(step), now: self.now }, asked)
     }
 
+    /// What the policies say of an action that was accepted.
+    pub(crate) async fn terms(&mut self, case: &Case, action: Action, asked: &Asked<'_>) -> Result<Terms, DeskError> {
+        if !is_by_policy(action) || case.classification == classification::UNDO_REQUIRED {
+            return Ok(Terms::default());
+        }
+        let around = self.surroundings(Some(action)).await?;
+        Ok(terms(action, &self.commercial(case, &around), asked)?)
+    }
+
+    fn commercial<'b>(&'b self, case: &'b Case, around: &'b Surroundings) -> Commercial<'b> {
+        let policies: &Policies = self.desk.policies(&self.step.identity.tenant);
+        Commercial {
+            policies,
+            order: &around.order,
+            operation: self.performed_by(),
+            classification: &case.classification,
+            past_return: around.past_return.as_deref(),
+        }
+    }
+
     /// Every action that can be done here, with why not where it cannot be done now.
     pub(crate) async fn actions(&mut self, case: &Case) -> Result<Vec<ActionView>, DeskError> {
-        let around = self.surroundings().await?;
+        let around = self.surroundings(None).await?;
         let none = Outputs::new();
         let answer = |action| self.guarded(case, &around, action, &unsaid(&none));
         let needed: Vec<&str> = self.op.outputs.keys().map(String::as_str).collect();
@@ -69,7 +122,7 @@ impl Work<'_> {
 
 /// As if everything that a person has to say in words were said: whether the rest allows it.
 fn unsaid(outputs: &Outputs) -> Asked<'_> {
-    Asked { attested: None, outputs, impact: Some("to be said"), check: false }
+    Asked { impact: Some("to be said"), ..Asked::of(outputs) }
 }
 
 /// The same for a case that belongs to no step.

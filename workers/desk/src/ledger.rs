@@ -196,10 +196,20 @@ impl Work<'_> {
             }
             match decide_claim(self.op, &self.facts(), task.action, &self.situation()) {
                 Decision::Orphaned(attempt) => self.settle_orphan(attempt).await?,
+                Decision::Send { .. } if self.performed_by() != task.operation => return self.other_topic(task).await,
                 Decision::Send { generation } => return self.open(task, generation, prepared).await,
                 Decision::Wait { until } => {
                     let wait_ms = (until - self.now).num_milliseconds().max(1) as u64;
                     return Ok(Claim::InFlight { wait_ms });
+                }
+                // The task is the other route's, and what is unknown is not.
+                Decision::LookUp(_) if self.op.name != task.operation => {
+                    let reason = format!(
+                        "an attempt by {} turned out to be unknown before the other route was taken",
+                        self.op.name
+                    );
+                    let class = classification::OUTCOME_UNKNOWN.into();
+                    return self.report(Verdict::Park { classification: class, reason }).await;
                 }
                 Decision::LookUp(attempt) => {
                     // The task is in hand: its result is reported, not awaited any more.
@@ -229,6 +239,7 @@ impl Work<'_> {
             Decision::Parked => self.parked(task).await,
             Decision::Withheld => Ok(self.withheld("an action has reserved the step", SOON_MS)),
             Decision::Stopped(stop) => Ok(self.withheld(stop.word(), STOPPED_MS)),
+            Decision::Send { .. } if self.performed_by() != task.operation => self.other_topic(task).await,
             Decision::Send { .. } => {
                 let outcome = classify(self.op, evidence, read, false);
                 let seed = self.step.key.0.as_u128();
@@ -240,6 +251,16 @@ impl Work<'_> {
                 Ok(self.withheld("the step was an effect before", SOON_MS))
             }
         }
+    }
+
+    /// Only an action gives a step another operation; whoever set the topic by hand would have another effect made.
+    async fn other_topic(&mut self, task: &TaskRef) -> Result<Claim, DeskError> {
+        let reason = format!(
+            "the topic of the task is {}, but the step is performed by {}; set stepTopic back, nothing was sent",
+            task.operation,
+            self.performed_by()
+        );
+        self.report(Verdict::Park { classification: classification::DEFECT.into(), reason }).await
     }
 
     /// Somebody handed the task out again without an action (raised its retries in Cockpit, say): it parks again, and the
@@ -275,7 +296,10 @@ impl Work<'_> {
         let stored = attempts::latest_intent(&mut self.tx, self.step.key).await?.filter(|i| i.generation == generation);
         let intent = match (stored, prepared) {
             (Some(intent), _) => intent,
-            (None, Some(Ok(prepared))) if prepared.generation == generation => self.intend(prepared).await?,
+            (None, Some(Ok(prepared))) if prepared.generation == generation => {
+                self.take_route().await?;
+                self.intend(prepared).await?
+            }
             (None, Some(Err(reason))) => {
                 let verdict = Verdict::Park { classification: classification::DEFECT.into(), reason };
                 return self.report(verdict).await;
@@ -308,6 +332,16 @@ impl Work<'_> {
             generation,
             send_within_ms: u64::from(self.op.timeouts.send_within_ms),
         }))
+    }
+
+    /// With the first intent of its route the step is that operation's.
+    async fn take_route(&mut self) -> Result<(), DeskError> {
+        if self.performed_by() != self.step.operation {
+            self.op = self.desk.operation(self.performed_by())?;
+            self.step.operation.clone_from(&self.op.name);
+            steps::take_route(&mut self.tx, self.step.key).await?;
+        }
+        Ok(())
     }
 
     async fn intend(&mut self, prepared: Prepared) -> Result<Intent, DeskError> {

@@ -4,6 +4,7 @@
 //! Not here: the engine, downstreams, HTTP. What the engine has to do goes through a row of `engine_command`.
 
 mod access;
+mod amend;
 mod archive;
 mod arrivals;
 mod audit;
@@ -66,7 +67,7 @@ pub use archive::Archived;
 pub use audit::{Anchor, Finding, Tampering, Verified};
 pub use bulk::Bulk;
 pub use bulk_recovery::{BulkBegun, BulkCommand, BulkView, Turn};
-pub use cancel::CancelAsked;
+pub use cancel::AskedOutside;
 pub use case_command::{CaseCommand, Stands};
 pub use closing::{CannotLink, Closing};
 pub use context::{EventTaken, LineView, OrderView};

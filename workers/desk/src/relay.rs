@@ -135,8 +135,10 @@ impl Work<'_> {
         if self.step.stop.take().is_some() {
             self.overtake(action).await?;
         }
+        let stored = actions::by_id(&mut self.tx, action).await?;
         self.step.epoch += 1;
         self.step.last_action = Some(action);
+        self.step.route = stored.terms.and_then(|terms| terms.route).or(self.step.route.take());
         let outputs = self.step.outputs.clone();
         // A step that goes on runs; one that the action ends is moved on by its caller.
         self.stand(StepState::Running, &outputs, None).await?;

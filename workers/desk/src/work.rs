@@ -120,6 +120,7 @@ impl<'a> Work<'a> {
             undoes: self.undoes,
             attempts: self.attempts.clone(),
             generation: self.generation,
+            rerouted: self.performed_by() != self.step.operation,
         }
     }
 
@@ -129,6 +130,11 @@ impl<'a> Work<'a> {
             true => Some(Stop::Offline),
             false => self.step.held.then_some(Stop::Held),
         }
+    }
+
+    /// What its next intent is made by; the topic of its task.
+    pub fn performed_by(&self) -> &str {
+        self.step.route.as_deref().unwrap_or(&self.step.operation)
     }
 
     pub fn situation(&self) -> Situation<'_> {
@@ -263,6 +269,7 @@ impl<'a> Work<'a> {
             last_action: self.step.last_action,
             outputs,
             rejected_code: rejected,
+            route: self.step.route.as_deref(),
         };
         steps::set(&mut self.tx, self.step.key, self.step.state, &to).await?;
         self.step.state = state;

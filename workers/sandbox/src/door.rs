@@ -14,8 +14,8 @@ use crate::answer::{Reply, refused};
 use crate::calls::{self, Call};
 use crate::identity::{Identity, header};
 use crate::operation::{
-    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, DEACTIVATE, DEPOSIT, Downstream, LETTER, NOTIFY,
-    Operation, REFUND, RELEASE, RESERVE, VOID, provisioning,
+    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, CONNECT, DEACTIVATE, DEPOSIT, DISCONNECT,
+    Downstream, LETTER, NOTIFY, Operation, REFUND, RELEASE, RESERVE, VOID, provisioning,
 };
 use crate::world::World;
 
@@ -34,6 +34,7 @@ pub(crate) fn router(downstream: Downstream, world: Arc<World>) -> Router {
             let money = keyed("/authorizations", &AUTHORIZE).merge(keyed("/deposits", &DEPOSIT));
             money.merge(keyed("/captures", &CAPTURE)).merge(keyed("/voids", &VOID)).merge(keyed("/refunds", &REFUND))
         }
+        Downstream::Partner => keyed("/connections", &CONNECT).merge(keyed("/disconnections", &DISCONNECT)),
     };
     doors
         .route("/health", get(async || Reply::Json(StatusCode::OK, json!({"status": "up"})).send().await))

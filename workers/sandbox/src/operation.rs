@@ -1,4 +1,4 @@
-//! What the five downstreams can be asked to do, as data.
+//! What the downstreams can be asked to do, as data.
 
 use std::fmt;
 
@@ -10,10 +10,13 @@ pub enum Downstream {
     Provisioning,
     Billing,
     Payment,
+    /// Connects lines over a network of its own.
+    Partner,
 }
 
 impl Downstream {
-    pub const ALL: [Self; 5] = [Self::Inventory, Self::Contract, Self::Provisioning, Self::Billing, Self::Payment];
+    pub const ALL: [Self; 6] =
+        [Self::Inventory, Self::Contract, Self::Provisioning, Self::Billing, Self::Payment, Self::Partner];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -23,6 +26,7 @@ impl Downstream {
             Self::Provisioning => "provisioning",
             Self::Billing => "billing",
             Self::Payment => "payment",
+            Self::Partner => "partner",
         }
     }
 }
@@ -84,7 +88,11 @@ pub(crate) static DEACTIVATE: Operation =
 pub(crate) static VOID: Operation = operation("payment.void", Downstream::Payment, Some("voids"), "PAY");
 pub(crate) static REFUND: Operation = operation("payment.refund", Downstream::Payment, Some("refunds"), "PAY");
 
-const EFFECTS: [&Operation; 15] = [
+pub(crate) static CONNECT: Operation = operation("partner.connect", Downstream::Partner, Some("connections"), "PRT");
+pub(crate) static DISCONNECT: Operation =
+    operation("partner.disconnect", Downstream::Partner, Some("disconnections"), "PRT");
+
+const EFFECTS: [&Operation; 17] = [
     &RESERVE,
     &NOTIFY,
     &LETTER,
@@ -100,6 +108,8 @@ const EFFECTS: [&Operation; 15] = [
     &DEACTIVATE,
     &VOID,
     &REFUND,
+    &CONNECT,
+    &DISCONNECT,
 ];
 
 /// The operation that the book means by a name; only effects stand in the book.

@@ -176,7 +176,9 @@ fn accepted(reference: &str) -> Reply {
 fn success(call: &Call, reference: &str, replayed: bool) -> Reply {
     let created = StatusCode::CREATED;
     match call.operation.downstream {
-        Downstream::Provisioning => Reply::Json(created, json!({"id": reference, "state": "completed"})),
+        Downstream::Provisioning | Downstream::Partner => {
+            Reply::Json(created, json!({"id": reference, "state": "completed"}))
+        }
         Downstream::Payment => Reply::Json(created, json!({"id": reference, "amount": call.body["amount"]})),
         // A second PUT of the same resource creates nothing, and HTTP says so.
         Downstream::Billing if replayed => Reply::Json(StatusCode::OK, json!({"id": reference})),

@@ -1,4 +1,4 @@
-//! The state that all five downstreams share: script, records, counters and work under way.
+//! The state that all downstreams share: script, records, counters and work under way.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};

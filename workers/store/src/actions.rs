@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
-    action::{Action, ActionState},
+    action::{Action, ActionState, Terms},
     case::CaseState,
     ids::{ActionId, CaseId, StepKey},
 };
@@ -42,6 +42,8 @@ pub struct StoredAction {
     pub content_hash: Option<String>,
     /// What was answered beside the action's id.
     pub answer: Option<Value>,
+    /// What the policies said of it.
+    pub terms: Option<Terms>,
     pub case_was: Option<CaseState>,
     pub created_at: DateTime<Utc>,
 }
@@ -58,6 +60,7 @@ struct Row {
     idempotency_key: String,
     content_hash: Option<String>,
     answer: Option<Value>,
+    terms: Option<Value>,
     case_was: Option<String>,
     created_at: DateTime<Utc>,
 }
@@ -77,6 +80,7 @@ impl TryFrom<Row> for StoredAction {
             idempotency_key: r.idempotency_key,
             content_hash: r.content_hash,
             answer: r.answer,
+            terms: r.terms.map(serde_json::from_value).transpose()?,
             case_was: r.case_was.map(|word| word.parse()).transpose()?,
             created_at: r.created_at,
         })
@@ -101,7 +105,7 @@ pub async fn by_key(tx: &mut Tx, tenant: &str, idempotency_key: &str) -> Result<
     let row = sqlx::query_as!(
         Row,
         "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
-                idempotency_key, content_hash, answer, case_was, created_at
+                idempotency_key, content_hash, answer, terms, case_was, created_at
          from fallout_recovery_action where tenant_id = $1 and idempotency_key = $2",
         tenant,
         idempotency_key,
@@ -113,7 +117,7 @@ pub async fn by_id(tx: &mut Tx, id: ActionId) -> Result<StoredAction, StoreError
     let row = sqlx::query_as!(
         Row,
         "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
-                idempotency_key, content_hash, answer, case_was, created_at
+                idempotency_key, content_hash, answer, terms, case_was, created_at
          from fallout_recovery_action where id = $1",
         id.0,
     );
@@ -125,7 +129,7 @@ pub async fn find(tx: &mut Tx, tenant: &str, id: ActionId) -> Result<Option<Stor
     let row = sqlx::query_as!(
         Row,
         "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
-                idempotency_key, content_hash, answer, case_was, created_at
+                idempotency_key, content_hash, answer, terms, case_was, created_at
          from fallout_recovery_action where tenant_id = $1 and id = $2",
         tenant,
         id.0,
@@ -138,12 +142,19 @@ pub async fn under_way(tx: &mut Tx, case: CaseId) -> Result<Option<StoredAction>
     let row = sqlx::query_as!(
         Row,
         "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
-                idempotency_key, content_hash, answer, case_was, created_at
+                idempotency_key, content_hash, answer, terms, case_was, created_at
          from fallout_recovery_action
          where fallout_case_id = $1 and status in ('checking', 'awaiting_approval', 'requested')",
         case.0,
     );
     row.fetch_optional(tx.conn()).await?.map(StoredAction::try_from).transpose()
+}
+
+/// What the policies say of it, once it is accepted.
+pub async fn set_terms(tx: &mut Tx, id: ActionId, terms: &Terms) -> Result<(), StoreError> {
+    let terms = serde_json::to_value(terms)?;
+    sqlx::query!("update fallout_recovery_action set terms = $2 where id = $1", id.0, terms).execute(tx.conn()).await?;
+    Ok(())
 }
 
 /// What is answered to whoever repeats the command.
@@ -158,7 +169,7 @@ pub async fn of_case(tx: &mut Tx, case: CaseId) -> Result<Vec<StoredAction>, Sto
     let rows = sqlx::query_as!(
         Row,
         "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
-                idempotency_key, content_hash, answer, case_was, created_at
+                idempotency_key, content_hash, answer, terms, case_was, created_at
          from fallout_recovery_action where fallout_case_id = $1 order by created_at",
         case.0,
     );

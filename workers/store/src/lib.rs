@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod actions;
+pub mod amendments;
 pub mod approvals;
 pub mod archive;
 pub mod attempts;

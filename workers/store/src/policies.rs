@@ -1,6 +1,9 @@
-//! Versions of the policies: written once, whole, never changed.
+//! Versions of the policies: written once, whole, never changed; and the order that they are asked about.
 
-use fallout_core::policy::Policies;
+use fallout_core::{
+    ids::RunId,
+    policy::{OrderFacts, Policies},
+};
 use uuid::Uuid;
 
 use crate::{
@@ -65,4 +68,27 @@ pub async fn versions(tx: &mut Tx) -> Result<Vec<VersionLine>, StoreError> {
          order by loaded_at desc, tenant_id",
     );
     Ok(rows.fetch_all(tx.conn()).await?)
+}
+
+/// What policies are chosen by: the order as it is known now, and the effects of this run that the ledger has.
+pub async fn order(tx: &mut Tx, run: RunId) -> Result<OrderFacts, StoreError> {
+    let row = sqlx::query!(
+        r#"select x.category as "category?", x.value_amount as "value?", x.value_unit as "unit?",
+                  coalesce(coalesce(x.document, o.document) -> 'quote' -> 0 ->> 'state' = 'accepted', false) as "accepted!",
+                  (select coalesce(array_agg(distinct s.operation), '{}') from step s
+                   where s.order_run_id = r.id and s.direction = 'do' and not s.undone
+                     and exists (select from attempt a where a.step_id = s.id
+                                 and coalesce(a.contradicted_by, a.outcome) ->> 'outcome' = 'success')) as "effects!"
+           from order_run r join product_order o on o.id = r.order_id left join order_context x on x.order_id = o.id
+           where r.id = $1"#,
+        run.0,
+    );
+    let row = row.fetch_one(tx.conn()).await?;
+    Ok(OrderFacts {
+        segment: row.category,
+        value: row.value,
+        unit: row.unit,
+        effects: row.effects.into_iter().collect(),
+        quote_accepted: row.accepted,
+    })
 }

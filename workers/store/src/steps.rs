@@ -17,7 +17,10 @@ pub struct Step {
     pub key: StepKey,
     pub identity: StepIdentity,
     pub run: RunId,
+    /// Of its latest intent.
     pub operation: String,
+    /// The operation that an action gave it; none: what its model says.
+    pub route: Option<String>,
     pub state: StepState,
     pub epoch: i32,
     pub gate: Option<ActionId>,
@@ -56,6 +59,7 @@ struct Row {
     step_code: String,
     direction: String,
     operation: String,
+    route: Option<String>,
     state: String,
     epoch: i32,
     gate: Option<uuid::Uuid>,
@@ -95,6 +99,7 @@ impl TryFrom<Row> for Step {
             identity,
             run: RunId(r.order_run_id),
             operation: r.operation,
+            route: r.route,
             state: r.state.parse()?,
             epoch: r.epoch,
             gate: r.gate.map(ActionId),
@@ -175,7 +180,7 @@ pub async fn get(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
 pub async fn find(tx: &mut Tx, key: StepKey) -> Result<Option<Step>, StoreError> {
     let row = sqlx::query_as!(
         Row,
-        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
+        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.route, s.state,
                   s.epoch, s.gate, s.stop, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
                   exists (select from order_hold h where h.order_run_id = s.order_run_id and h.line_id in ('', s.line_id)
@@ -214,7 +219,7 @@ pub async fn get_all(tx: &mut Tx, keys: &[StepKey]) -> Result<Vec<Step>, StoreEr
 pub async fn of_run(tx: &mut Tx, run: RunId) -> Result<Vec<Step>, StoreError> {
     let rows = sqlx::query_as!(
         Row,
-        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
+        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.route, s.state,
                   s.epoch, s.gate, s.stop, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
                   exists (select from order_hold h where h.order_run_id = s.order_run_id and h.line_id in ('', s.line_id)
@@ -239,20 +244,29 @@ pub struct Standing<'a> {
     pub last_action: Option<ActionId>,
     pub outputs: &'a Outputs,
     pub rejected_code: Option<&'a str>,
+    pub route: Option<&'a str>,
 }
 
 /// Writes the step's standing; `from` fences it: the row is held, but a rule that read another state is a bug.
 pub async fn set(tx: &mut Tx, key: StepKey, from: StepState, to: &Standing<'_>) -> Result<(), StoreError> {
     let done = sqlx::query!(
-        "update step set state = $3, epoch = $4, gate = $5, last_action_id = $6, outputs = $7, rejected_code = $8, stop = $9, updated_at = now()
+        "update step set state = $3, epoch = $4, gate = $5, last_action_id = $6, outputs = $7, rejected_code = $8, stop = $9, route = $10, updated_at = now()
          where id = $1 and state = $2",
         key.0, from.word(), to.state.word(), to.epoch, to.gate.map(|g| g.0), to.last_action.map(|a| a.0),
-        Json(to.outputs) as _, to.rejected_code, to.stop.map(|a| a.0),
+        Json(to.outputs) as _, to.rejected_code, to.stop.map(|a| a.0), to.route,
     );
     match done.execute(tx.conn()).await?.rows_affected() {
         1 => Ok(()),
         _ => Err(StoreError::Stale("the step")),
     }
+}
+
+/// From its next intent on the step is its route's.
+pub async fn take_route(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
+    sqlx::query!("update step set operation = route where id = $1 and route is not null", key.0)
+        .execute(tx.conn())
+        .await?;
+    Ok(())
 }
 
 /// An applied effect is attested to be undone outside.

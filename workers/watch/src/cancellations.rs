@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use fallout_camunda::{EventSubscription, EventSubscriptionQuery};
 use fallout_core::command::{CANCEL_ANSWER_MESSAGE, UNDO_MESSAGE, UNDONE_MESSAGE};
-use fallout_desk::CancelAsked;
+use fallout_desk::AskedOutside;
 
 use crate::{Watch, WatchError, kept_going};
 
@@ -32,7 +32,8 @@ pub(crate) async fn tick(watch: &Watch) -> Result<usize, WatchError> {
     Ok(0)
 }
 
-async fn waiting_for(watch: &Watch, message: &str) -> Result<Vec<EventSubscription>, WatchError> {
+/// Every execution that waits for this message.
+pub(crate) async fn waiting_for(watch: &Watch, message: &str) -> Result<Vec<EventSubscription>, WatchError> {
     let mut all = Vec::new();
     for page in 0.. {
         let query = EventSubscriptionQuery {
@@ -60,7 +61,7 @@ async fn take_up(watch: &Watch, asked: &EventSubscription) -> Result<(), WatchEr
     let (Some(instance), Some(execution)) = (&asked.process_instance_id, &asked.execution_id) else { return Ok(()) };
     let Some(variables) = watch.engine.process_instance_variables(instance).await? else { return Ok(()) };
     let text = |name| variables.get(name).and_then(|value| value.as_text());
-    let asked = CancelAsked {
+    let asked = AskedOutside {
         process_instance_id: instance,
         execution_id: execution,
         by: text("cancelRequestedBy"),

@@ -4,6 +4,7 @@
 //!
 //! Not here: SQL, decisions about cases or steps (the desk), what evidence means (core).
 
+mod amendments;
 mod approvals;
 mod bulk;
 mod cancellations;
@@ -134,6 +135,8 @@ pub enum Controller {
     Signals,
     /// Ends cancelled orders once none of their effects is left.
     Cancellations,
+    /// Takes in what the owners of orders under way have changed.
+    Amendments,
     /// Notes which orders have ended, and where.
     Orders,
     /// Seals the history into its chain of hashes.
@@ -157,12 +160,13 @@ pub enum Controller {
 }
 
 impl Controller {
-    pub const ALL: [Controller; 15] = [
+    pub const ALL: [Controller; 16] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
         Controller::Signals,
         Controller::Cancellations,
+        Controller::Amendments,
         Controller::Orders,
         Controller::Seal,
         Controller::Sla,
@@ -182,6 +186,7 @@ impl Controller {
             Controller::GoneTasks => "gone-tasks",
             Controller::Signals => "signals",
             Controller::Cancellations => "cancellations",
+            Controller::Amendments => "amendments",
             Controller::Orders => "orders",
             Controller::Seal => "seal",
             Controller::Sla => "sla",
@@ -229,6 +234,7 @@ impl Ticker {
             Controller::GoneTasks => gone_tasks::tick(&self.watch).await,
             Controller::Signals => signals::tick(&self.watch).await,
             Controller::Cancellations => cancellations::tick(&self.watch).await,
+            Controller::Amendments => amendments::tick(&self.watch).await,
             Controller::Orders => orders::tick(&self.watch, &mut self.orders).await,
             Controller::Seal => seal::tick(&self.watch).await,
             Controller::Sla => sla::tick(&self.watch).await,

@@ -82,8 +82,8 @@ async fn dispatch(watch: &Watch, pending: &Pending) -> Result<Sent, WatchError> 
             let variables = start_variables(variables);
             start(watch, *run, process_key, business_key, &variables, pending).await
         }
-        EngineCommand::Recover { action, process_instance_id, seen, take, undo, at, .. } => {
-            let taken = Recovery { take: *take, undo: undo.as_deref(), at: at.as_ref() };
+        EngineCommand::Recover { action, process_instance_id, seen, take, undo, at, route, .. } => {
+            let taken = Recovery { take: *take, undo: undo.as_deref(), at: at.as_ref(), route: route.as_deref() };
             recover(watch, *action, process_instance_id, seen, taken, pending).await
         }
         EngineCommand::TaskRetries { action, external_task_id, seen, retries, .. } => {
@@ -101,7 +101,10 @@ async fn dispatch(watch: &Watch, pending: &Pending) -> Result<Sent, WatchError> 
             message(watch, UNDONE_MESSAGE, process_instance_id, None, pending).await
         }
         EngineCommand::CancelAnswered { process_instance_id, execution_id, refused } => {
-            answer::send(watch, process_instance_id, execution_id, refused.as_deref(), pending).await
+            answer::send(watch, process_instance_id, execution_id, (answer::CANCEL, refused.as_deref()), pending).await
+        }
+        EngineCommand::AmendAnswered { process_instance_id, execution_id, refused } => {
+            answer::send(watch, process_instance_id, execution_id, (answer::AMEND, refused.as_deref()), pending).await
         }
         EngineCommand::Activate { business_key, .. } => unblock::activate(watch, business_key, pending).await,
         EngineCommand::JobRetries { business_key, .. } => unblock::job_retries(watch, business_key, pending).await,
@@ -204,6 +207,8 @@ struct Recovery<'a> {
     take: Action,
     undo: Option<&'a str>,
     at: Option<&'a Place>,
+    /// The operation that performs the step from then on.
+    route: Option<&'a str>,
 }
 
 /// Compare and set: the keys are what the desk saw, the new id is set in the same call, so a replay after the step runs
@@ -213,7 +218,7 @@ async fn recover(
     action: ActionId,
     instance: &str,
     seen: &str,
-    Recovery { take, undo, at }: Recovery<'_>,
+    Recovery { take, undo, at, route }: Recovery<'_>,
     pending: &Pending,
 ) -> Result<Sent, WatchError> {
     if pending.tries > 0 {
@@ -226,8 +231,10 @@ async fn recover(
         }
     }
     let keys = Variables::new().with(ACTION_VARIABLE, seen);
-    let set = Variables::new().with(ACTION_VARIABLE, action.to_string()).with("recoveryAction", take.word());
-    let set = undo.map_or(set.clone(), |topic| set.with("undoTopic", topic));
+    let all = Variables::new().with(ACTION_VARIABLE, action.to_string()).with("recoveryAction", take.word());
+    let topics = [("undoTopic", undo), ("stepTopic", route)];
+    let set = topics.into_iter().filter_map(|(name, topic)| Some((name, topic?)));
+    let set = set.fold(all, |set, (name, topic)| set.with(name, topic));
     let correlation = MessageCorrelation {
         message_name: RECOVERY_MESSAGE,
         process_instance_id: instance,

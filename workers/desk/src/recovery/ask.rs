@@ -27,6 +27,8 @@ pub(crate) struct Ask<'a> {
     pub command: RecoveryCommand,
     /// Of everything but the key.
     pub hash: String,
+    /// It goes with another that was asked for.
+    pub is_sibling: bool,
 }
 
 impl<'a> Ask<'a> {
@@ -43,14 +45,22 @@ impl<'a> Ask<'a> {
             return Err(NotRecovered::NotYou { said, is }.into());
         }
         let hash = hash(case, action, command);
-        Ok(Ask { tenant, principal, case, action, command: command.clone(), hash })
+        Ok(Ask { tenant, principal, case, action, command: command.clone(), hash, is_sibling: false })
     }
 
     /// What the program itself asks for, in the name of whoever asked outside; not given as a command, so not checked as one.
     pub fn trusted(ask: &Recovery<'a>) -> Ask<'a> {
         let command = ask.command();
         let hash = hash(ask.case, ask.action, &command);
-        Ask { tenant: ask.tenant, principal: ask.principal, case: ask.case, action: ask.action, command, hash }
+        Ask {
+            tenant: ask.tenant,
+            principal: ask.principal,
+            case: ask.case,
+            action: ask.action,
+            command,
+            hash,
+            is_sibling: false,
+        }
     }
 
     pub fn key(&self) -> &str {
@@ -87,8 +97,10 @@ impl<'a> Ask<'a> {
         command.attestation = None;
         command.check = false;
         command.outputs.clear();
+        // What it costs is due once for the order, and stands with the action that was asked for.
+        command.waive_penalty = false;
         let hash = hash(case, self.action, &command);
-        Ask { case, command, hash, ..*self }
+        Ask { case, command, hash, is_sibling: true, ..*self }
     }
 
     /// Whether the sender means this case: a target that is another's is a slip that must not be acted on.
@@ -119,6 +131,8 @@ pub(super) fn asked(command: &RecoveryCommand) -> Asked<'_> {
         outputs: &command.outputs,
         impact: command.impact.as_deref(),
         check: command.check,
+        route: command.route.as_deref(),
+        waive_penalty: command.waive_penalty,
     }
 }
 
@@ -149,6 +163,8 @@ fn hash(case: CaseNumber, action: Action, command: &RecoveryCommand) -> String {
         parts.extend(command.takeover.then(|| "takeover".into()));
         // What was not there before leaves the hashes of then as they are.
         parts.extend((!command.evidence.is_empty()).then(|| json!({ "evidence": command.evidence })));
+        parts.extend(command.route.as_ref().map(|route| json!({ "route": route })));
+        parts.extend(command.waive_penalty.then(|| "waivePenalty".into()));
     }
     Sha256::digest(content.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

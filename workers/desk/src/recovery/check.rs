@@ -79,7 +79,7 @@ impl Work<'_> {
         let command = serde_json::from_value(action.target["command"].clone());
         let command: RecoveryCommand =
             command.map_err(|e| StoreError::Corrupt(format!("command of action {}: {e}", action.id)))?;
-        let around = self.surroundings().await?;
+        let around = self.surroundings(Some(action.action)).await?;
         // As if the case were with its people: that it waits for this answer is known.
         let waits = Case { state: CaseState::InProgress, ..case.clone() };
         let answer = self.guarded(&waits, &around, action.action, &asked(&command));

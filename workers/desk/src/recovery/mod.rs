@@ -15,8 +15,8 @@ mod takeover;
 mod withdraw;
 
 use fallout_core::{
-    action::{Action, Attestation, Refusal, command::RecoveryCommand},
-    ids::{ActionId, CaseNumber, RunId, StepKey},
+    action::{Action, Attestation, command::RecoveryCommand},
+    ids::{ActionId, CaseNumber, StepKey},
     step::Outputs,
 };
 use fallout_store::{
@@ -84,6 +84,8 @@ impl Recovery<'_> {
             evidence: Vec::new(),
             check: false,
             takeover: false,
+            route: None,
+            waive_penalty: false,
         }
     }
 }
@@ -156,10 +158,7 @@ impl Desk {
         let case = work.take_over(case, ask).await?;
         let mut taken = work.take(case, ask).await?;
         if taken.approval.is_some() {
-            let run = work.run.id;
-            let mut tx = work.tx;
-            self.may_be_cancelled(&mut tx, run, ask.action).await?;
-            return Ok((tx, taken));
+            return Ok((work.tx, taken));
         }
         let tx;
         (tx, taken.also) = self.beyond_the_step(work, ask, taken.action).await?;
@@ -178,21 +177,10 @@ impl Desk {
         if ask.action != Action::CancelOrder {
             return Ok((tx, Vec::new()));
         }
-        self.may_be_cancelled(&mut tx, run, ask.action).await?;
         orders::request_cancel(&mut tx, run, ask.principal, ask.reason()).await?;
         let (mut tx, also) = self.cancel_parked(tx, run, ask).await?;
         actions::set_answer(&mut tx, action, &json!({ "also": also })).await?;
         Ok((tx, also))
-    }
-
-    async fn may_be_cancelled(&self, tx: &mut Tx, run: RunId, action: Action) -> Result<(), DeskError> {
-        if action != Action::CancelOrder {
-            return Ok(());
-        }
-        match self.past_no_return(tx, run).await? {
-            Some(operation) => Err(Refusal::PastNoReturn(operation).into()),
-            None => Ok(()),
-        }
     }
 }
 

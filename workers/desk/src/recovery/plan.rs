@@ -1,7 +1,7 @@
 //! The dry run of a command: everything is checked, what would change is said, nothing is written.
 
 use fallout_core::{
-    action::{Accepted, Declaration, command::RecoveryCommand},
+    action::{Accepted, Declaration, Terms, command::RecoveryCommand},
     case::{CaseEvent, CaseState, next},
     ids::CaseNumber,
     step::StepState,
@@ -17,6 +17,9 @@ use crate::{Desk, DeskError, guarding::guarded_without_step, work::Work};
 pub struct Plan {
     pub case: CaseNumber,
     pub declaration: &'static Declaration,
+    /// What the policies say of it.
+    #[serde(skip_serializing_if = "Terms::is_nothing")]
+    pub terms: Terms,
     pub changes: Vec<String>,
 }
 
@@ -32,22 +35,23 @@ impl Desk {
             return Err(DeskError::CaseIsOver(case.number, case.state));
         }
         let why = self.second_person(&mut tx, &case, ask.action).await?;
-        let accepted = match case.step {
+        let (accepted, terms) = match case.step {
             None => {
                 let now = tx.now().await?;
-                guarded_without_step(&case, ask.action, &ask.asked(), now)?
+                (guarded_without_step(&case, ask.action, &ask.asked(), now)?, Terms::default())
             }
             Some(step) => {
                 let step = steps::get(&mut tx, step).await?;
                 let mut work = Work::on(self, tx, step).await?;
                 // Written where nobody sees it: the transaction is never committed.
                 let case = work.take_over(case.clone(), &ask).await?;
-                work.accepts(&case, &ask).await?
+                (work.accepts(&case, &ask).await?, work.terms(&case, ask.action, &ask.asked()).await?)
             }
         };
         let declaration = ask.action.declaration();
-        let changes = changes(&ask, case.state, &accepted, why)?;
-        Ok(Plan { case: case.number, declaration, changes })
+        let mut changes = changes(&ask, case.state, &accepted, why)?;
+        changes.extend(terms.told());
+        Ok(Plan { case: case.number, declaration, terms, changes })
     }
 }
 

@@ -112,7 +112,7 @@ impl Work<'_> {
         let command = serde_json::from_value(action.target["command"].clone());
         let command: RecoveryCommand =
             command.map_err(|e| StoreError::Corrupt(format!("command of action {id}: {e}")))?;
-        let around = self.surroundings().await?.if_parked();
+        let around = self.surroundings(Some(action.action)).await?.if_parked();
         let answer = self.guarded(&case, &around, action.action, &super::ask::asked(&command));
         match at_end(action.action, verdict, answer) {
             AtEnd::Takes { settles, parks } => return Ok(Some(Taking { action, command, settles, parks })),

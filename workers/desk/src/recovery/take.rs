@@ -25,7 +25,7 @@ use crate::{
     Desk, DeskError,
     case_command::{Entry, told},
     cases::{complete_action, move_case},
-    guarding::guarded_without_step,
+    guarding::{guarded_without_step, is_by_policy},
     lifecycle::{Fixed, resolve},
     verification::Proof,
     work::Work,
@@ -112,6 +112,7 @@ pub(crate) fn correlation(action: ActionId, step: &Step, take: Action) -> Engine
         take,
         undo: None,
         at: None,
+        route: None,
     }
 }
 
@@ -140,7 +141,7 @@ impl Work<'_> {
     }
 
     pub(super) async fn accepts(&mut self, case: &Case, ask: &Ask<'_>) -> Result<Accepted, DeskError> {
-        let around = self.surroundings().await?;
+        let around = self.surroundings(Some(ask.action)).await?;
         Ok(self.guarded(case, &around, ask.action, &ask.asked())?)
     }
 
@@ -180,13 +181,28 @@ impl Work<'_> {
         Ok(attempts::set_next_read(&mut self.tx, attempt, Some(self.now)).await?)
     }
 
+    /// What the policies say of the action is kept with it; the route that it takes. What a cancellation costs is due once.
+    async fn agree(&mut self, action: ActionId, ask: &Ask<'_>) -> Result<Option<String>, DeskError> {
+        if !is_by_policy(ask.action) {
+            return Ok(None);
+        }
+        let Some(case) = cases::active_of_step(&mut self.tx, self.step.key).await? else { return Ok(None) };
+        let mut terms = self.terms(&case, ask.action, &ask.asked()).await?;
+        terms.due = terms.due.filter(|_| !ask.is_sibling);
+        if !terms.is_nothing() {
+            actions::set_terms(&mut self.tx, action, &terms).await?;
+        }
+        Ok(terms.route)
+    }
+
     pub(super) async fn correlate(
         &mut self,
         action: ActionId,
         ask: &Ask<'_>,
         settles: Option<Outcome>,
     ) -> Result<(), DeskError> {
-        let command = self.correlation(action, ask);
+        let route = self.agree(action, ask).await?;
+        let command = self.correlation(action, ask, route);
         self.reserve(action, ask, settles, &command).await
     }
 
@@ -200,7 +216,7 @@ impl Work<'_> {
         self.reserve(action, ask, settles, &command).await
     }
 
-    fn correlation(&self, action: ActionId, ask: &Ask<'_>) -> EngineCommand {
+    fn correlation(&self, action: ActionId, ask: &Ask<'_>, route: Option<String>) -> EngineCommand {
         EngineCommand::Recover {
             action,
             step: self.step.key,
@@ -209,6 +225,7 @@ impl Work<'_> {
             take: ask.action,
             undo: self.op.undone_by().filter(|_| ask.action == Action::CompensateStep).map(str::to_owned),
             at: self.place(),
+            route,
         }
     }
 
@@ -283,7 +300,8 @@ impl Work<'_> {
         };
         let number = case.number;
         let ask = ask.for_sibling(number);
-        if case.state == CaseState::Recovering && !self.overtaken(&mut case).await? {
+        let why = "the order was cancelled before this action was sent";
+        if case.state == CaseState::Recovering && !self.overtaken(&mut case, why).await? {
             return Ok(None);
         }
         match self.accepts(&case, &ask).await {
@@ -294,8 +312,19 @@ impl Work<'_> {
         }
     }
 
-    async fn overtaken(&mut self, case: &mut Case) -> Result<bool, DeskError> {
-        let why = "the order was cancelled before this action was sent";
+    /// Whatever was asked about the order as it was, if the engine does not have it yet.
+    pub(crate) async fn amended_meanwhile(&mut self, case: &mut Case, why: &str) -> Result<(), DeskError> {
+        let Some(action) = actions::under_way(&mut self.tx, case.id).await? else { return Ok(()) };
+        match action.state {
+            ActionState::Requested => return self.overtaken(case, why).await.map(drop),
+            ActionState::AwaitingApproval => withdraw::void(&mut self.tx, action.id).await?,
+            ActionState::Checking => {}
+            _ => return Ok(()),
+        }
+        withdraw::taken_back(&mut self.tx, case, &action, false, Actor::System("desk"), why).await
+    }
+
+    async fn overtaken(&mut self, case: &mut Case, why: &str) -> Result<bool, DeskError> {
         let Some(action) = actions::under_way(&mut self.tx, case.id).await? else { return Ok(false) };
         if action.state != ActionState::Requested || !commands::withdraw(&mut self.tx, action.id, why).await? {
             return Ok(false);

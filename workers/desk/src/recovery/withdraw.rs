@@ -111,7 +111,7 @@ impl Desk {
     }
 }
 
-async fn void(tx: &mut Tx, action: ActionId) -> Result<(), DeskError> {
+pub(super) async fn void(tx: &mut Tx, action: ActionId) -> Result<(), DeskError> {
     if let Some(approval) = approvals::of_action(tx, action).await? {
         approvals::decide(tx, approval.id, ApprovalState::Void, None, None).await?;
     }

@@ -268,6 +268,8 @@ pub fn command(case: CaseNumber, action: Action, key: &str) -> RecoveryCommand {
         evidence: Vec::new(),
         check: false,
         takeover: false,
+        route: None,
+        waive_penalty: false,
     }
 }
 

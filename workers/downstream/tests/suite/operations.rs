@@ -34,7 +34,7 @@ fn the_shipped_operations_pass_every_check() {
     assert_eq!(catalogue.check(), Vec::<String>::new());
     let names: Vec<_> = catalogue.operations.keys().map(String::as_str).collect();
     let expected = "billing.activate billing.deactivate contract.check contract.notify inventory.check inventory.release \
-                    inventory.reserve payment.authorize payment.capture payment.deposit payment.refund payment.void \
+                    inventory.reserve partner.connect partner.disconnect payment.authorize payment.capture payment.deposit payment.refund payment.void \
                     provisioning.add provisioning.cancel provisioning.cease provisioning.modify";
     assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
 }

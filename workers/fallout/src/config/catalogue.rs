@@ -114,7 +114,15 @@ pub(super) fn read(settings: &CatalogueSettings, paths: &[PathBuf]) -> Read {
     let beside = read.catalogue.beside_their_step();
     let tenants = settings.tenants.display().to_string();
     read.problems.extend(beside.into_iter().map(|what| Problem::new(&tenants, what)));
-    if paths.is_empty() {
+    // Those that are built in are about the operations that are: with others, a route that leads nowhere is none.
+    let theirs = !settings.operations.as_os_str().is_empty() && settings.policies.as_os_str().is_empty();
+    if theirs {
+        let Catalogue { operations, policies, .. } = &mut read.catalogue;
+        policies.routes.retain(|route| [&route.operation, &route.by].iter().all(|name| operations.contains_key(*name)));
+    }
+    // Where something cannot be read, what it would have defined is missing for that reason alone.
+    let whole = read.problems.is_empty() && !read.remarks.iter().any(|remark| remark.refused);
+    if paths.is_empty() && whole && !theirs {
         read.policies(&settings.policies, &settings.tenants);
     }
     read.customer(&settings.customer_status);

@@ -30,6 +30,8 @@ pub const OPERATIONS: &[(&str, &str)] = shipped!("config/operations":
     "inventory.check.toml",
     "inventory.release.toml",
     "inventory.reserve.toml",
+    "partner.connect.toml",
+    "partner.disconnect.toml",
     "payment.authorize.toml",
     "payment.capture.toml",
     "payment.deposit.toml",

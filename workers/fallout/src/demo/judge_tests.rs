@@ -24,6 +24,7 @@ fn step(line: &str, name: &str, state: StepState) -> StepView {
         key: StepKey::of(&identity),
         run: RunId(Uuid::nil()),
         operation: "op".into(),
+        route: None,
         state,
         epoch: 0,
         gate: None,

@@ -102,6 +102,8 @@ async fn each_operation_answers_looks_up_and_books_as_its_own() {
         ("payment.authorize", "payment", Method::POST, "/authorizations", Some("authorizations"), 201),
         ("payment.deposit", "payment", Method::POST, "/deposits", Some("deposits"), 201),
         ("payment.capture", "payment", Method::POST, "/captures", Some("captures"), 201),
+        ("partner.connect", "partner", Method::POST, "/connections", Some("connections"), 201),
+        ("partner.disconnect", "partner", Method::POST, "/disconnections", Some("disconnections"), 201),
     ] {
         let action = operation.rsplit('.').next().unwrap();
         let body = json!({"reference": operation, "action": action, "amount": {"unit": "EUR", "value": 20}});

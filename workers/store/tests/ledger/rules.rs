@@ -19,6 +19,7 @@ const BEGIN: &str = "drop trigger attempt_may_begin on attempt";
 const CHANGE: &str = "drop trigger attempt_may_change on attempt";
 const DECIDED: &str = "drop trigger intent_may_be_decided on intent";
 const STEP: &str = "drop trigger step_may_change on step";
+const ROUTE: &str = "drop trigger step_route_may_change on step";
 const TRIED: &str = "call begin_step(1); call decide(1, 1); call attempt(1, 1, 1)";
 const UNKNOWN: &str = "call begin_step(1); call decide(1, 1); call attempt(1, 1, 1); call settle(1, 1, 'replayable')";
 const REJECTED: &str = "call begin_step(1); call decide(1, 1); call attempt(1, 1, 1); call settle(1, 1, 'business')";
@@ -299,8 +300,24 @@ const RULES: &[Rule] = &[
         given: "call begin_step(1)",
         refused: "update step set step_code = 'another'",
         says: "cannot change",
-        legal: "update step set external_task_id = 'another', operation = 'another'",
+        legal: "update step set external_task_id = 'another'",
         held_by: STEP,
+    },
+    Rule {
+        name: "step_route_by_action",
+        given: "call begin_step(1)",
+        refused: "update step set route = 'another'",
+        says: "only by an action",
+        legal: "update step set updated_at = now()",
+        held_by: ROUTE,
+    },
+    Rule {
+        name: "step_operation_by_route",
+        given: "call begin_step(1)",
+        refused: "update step set operation = 'another'",
+        says: "only its route changes that",
+        legal: "update step set external_task_id = 'another'",
+        held_by: ROUTE,
     },
     Rule {
         name: "undo_of_an_effect",

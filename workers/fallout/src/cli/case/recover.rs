@@ -26,6 +26,7 @@ Examples:
   fallout case recover fc-12 --action retry --reason 'address corrected in CRM'
   fallout case recover fc-13 --action resume --reason 'service is there' --attest applied --reference INC-881 --output serviceId=S-77
   fallout case recover fc-14 --action cancel --reason 'customer withdrew' --dry-run
+  fallout case recover fc-14 --action reroute --reason 'no capacity there before May' --route ADD_BY_PARTNER
   fallout case recover fc-15 --action force-close --reason 'CHG-7' --impact 'the old tariff stays until May'
   fallout case recover fc-16 --action resolve-outside --reason 'made by hand' --attest applied --reference INC-9 --evidence scan.pdf
   fallout case recover --command command.json
@@ -39,7 +40,7 @@ pub struct Args {
     #[arg(required_unless_present = "command", conflicts_with = "command")]
     pub id: Option<String>,
     /// The whole command as JSON, from a file or `-` for standard input (docs/ACTIONS.md)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "reason", "attest", "outputs", "impact", "evidence", "check", "takeover", "idempotency_key"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "reason", "attest", "outputs", "impact", "evidence", "check", "takeover", "route", "waive_penalty", "idempotency_key"])]
     pub command: Option<PathBuf>,
     /// What to do, e.g. retry; see `fallout action list`
     #[arg(long, value_name = "ACTION", required_unless_present = "command")]
@@ -68,6 +69,12 @@ pub struct Args {
     /// The worker of the open attempt is dead: call its outcome unknown now, then do this
     #[arg(long)]
     pub takeover: bool,
+    /// Which permitted route to take (fallout policy list --kind route); without it the first
+    #[arg(long, value_name = "POLICY")]
+    pub route: Option<String>,
+    /// Do not ask for the penalty of a cancellation; needs the authority waive_penalty
+    #[arg(long)]
+    pub waive_penalty: bool,
     /// Makes the command safe to repeat: the same key with the same content is answered, not done again
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
@@ -191,6 +198,8 @@ fn from_flags(args: &Args, principal: &str) -> anyhow::Result<RecoveryCommand> {
         evidence: Vec::new(),
         check: args.check,
         takeover: args.takeover,
+        route: args.route.clone(),
+        waive_penalty: args.waive_penalty,
     })
 }
 

@@ -150,6 +150,7 @@ fn what_a_person_asked_for_stands_in_the_timeline_with_all_that_was_said() {
         idempotency_key: "k".into(),
         content_hash: None,
         answer: None,
+        terms: None,
         case_was: None,
         created_at: DateTime::UNIX_EPOCH,
     };

@@ -128,6 +128,9 @@ fn asked(payload: &Value, taken: &[StoredAction]) -> Option<String> {
     if let Some(outputs) = outputs.filter(|o: &Outputs| !o.is_empty()) {
         text += &format!(", with {}", values(&outputs));
     }
+    for said in stored.and_then(|a| a.terms.as_ref()).into_iter().flat_map(|terms| terms.told()) {
+        text += &format!(", {said}");
+    }
     Some(text)
 }
 

@@ -1,0 +1,112 @@
+//! What the policies say about an action, beside its guard: whether it is allowed, by which route, and what it costs. Pure; the
+//! action keeps the answer, with the policies that gave it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Action, Asked, Refusal};
+use crate::policy::{Due, OrderFacts, Policies, Used};
+
+/// What the policies are asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Commercial<'a> {
+    pub policies: &'a Policies,
+    pub order: &'a OrderFacts,
+    /// What the step is performed by.
+    pub operation: &'a str,
+    /// What the case is called.
+    pub classification: &'a str,
+    /// An operation whose effect exists, and past which the order cannot be cancelled.
+    pub past_return: Option<&'a str>,
+}
+
+/// What they say, as the action keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Terms {
+    /// By which policies it is allowed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub policies: Vec<Used>,
+    /// What the step is performed by from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub route: Option<String>,
+    /// What a cancellation costs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub due: Option<Due>,
+}
+
+impl Terms {
+    pub fn is_nothing(&self) -> bool {
+        *self == Terms::default()
+    }
+
+    /// For people, a sentence each.
+    pub fn told(&self) -> Vec<String> {
+        let route = self.route.as_ref().map(|by| format!("the step is performed by {by} from then on"));
+        let due = self.due.as_ref().map(Due::told);
+        let priced = |used: &&Used| self.due.as_ref().is_none_or(|due| due.policy != **used);
+        let used = self.policies.iter().filter(priced);
+        let used =
+            used.map(|used| format!("allowed by {} policy {} of version {}", used.kind, used.code, used.version));
+        route.into_iter().chain(due).chain(used).collect()
+    }
+}
+
+/// Nothing for an action that no policy is about.
+pub fn terms(action: Action, by: &Commercial<'_>, asked: &Asked<'_>) -> Result<Terms, Refusal> {
+    match action {
+        Action::CancelOrder => cancellation(by, asked.waive_penalty),
+        Action::RerouteStep => reroute(by, asked.route),
+        _ => Ok(Terms::default()),
+    }
+}
+
+fn cancellation(by: &Commercial<'_>, waive: bool) -> Result<Terms, Refusal> {
+    may_be_cancelled(by)?;
+    let mut terms = Terms::default();
+    terms.policies.extend(by.policies.cancellation(by.order).map(|policy| by.policies.used(policy)));
+    let Some(penalty) = by.policies.penalty(by.order) else { return Ok(terms) };
+    let (amount, unit) = penalty.due(by.order);
+    let due = Due { policy: by.policies.used(penalty), amount, unit, waived: waive };
+    match waive {
+        true if !penalty.waivable => return Err(Refusal::NotWaivable(penalty.code.clone())),
+        true if !due.is_something() => return Err(Refusal::NothingToWaive),
+        _ => {}
+    }
+    terms.policies.push(due.policy.clone());
+    terms.due = Some(due);
+    Ok(terms)
+}
+
+/// Also for a cancellation that nobody has a case for.
+pub fn may_be_cancelled(by: &Commercial<'_>) -> Result<(), Refusal> {
+    if let Some(operation) = by.past_return {
+        return Err(Refusal::PastNoReturn(operation.to_owned()));
+    }
+    match by.policies.cancellation(by.order) {
+        Some(policy) if !policy.allowed => {
+            Err(Refusal::NotCancellable { policy: policy.code.clone(), because: policy.because.clone() })
+        }
+        _ => Ok(()),
+    }
+}
+
+fn reroute(by: &Commercial<'_>, wanted: Option<&str>) -> Result<Terms, Refusal> {
+    let routes = by.policies.routes(by.operation, by.classification, by.order);
+    let found = match wanted {
+        None => routes.first().copied(),
+        Some(code) => match routes.iter().find(|route| route.code.eq_ignore_ascii_case(code)) {
+            Some(route) => Some(*route),
+            None if routes.is_empty() => None,
+            None => {
+                let known = routes.iter().map(|route| route.code.as_str()).collect::<Vec<_>>().join(", ");
+                return Err(Refusal::OtherRoute { said: code.to_owned(), known });
+            }
+        },
+    };
+    let route = found.ok_or_else(|| Refusal::NoRoute(by.operation.to_owned()))?;
+    let policies = vec![by.policies.used(route)];
+    Ok(Terms { policies, route: Some(route.by.clone()), due: None })
+}
+
+#[cfg(test)]
+#[path = "terms_tests.rs"]
+mod tests;
