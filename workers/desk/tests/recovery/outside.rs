@@ -11,7 +11,7 @@ use fallout_core::{
 use fallout_desk::{CaseCommand, EVIDENCE_BYTES_MAX, EVIDENCE_FILES_MAX, File, Kept};
 use serde_json::json;
 
-use crate::house::{ANN, House, TENANT, bare, command, refused, task};
+use crate::house::{ADMIN, ANN, House, TENANT, bare, command, refused, task};
 
 fn outside(case: CaseNumber, key: &str, evidence: Vec<String>) -> RecoveryCommand {
     let attestation = Some(Attestation { applied: true, reference: "INC-9".into() });
@@ -137,4 +137,16 @@ async fn evidence_is_kept_with_its_hash_and_never_changed() {
     }
     let file = File { name: "one-more", media_type: "text/plain", content: b"more" };
     assert!(refused(house.desk.add_evidence(&ask(case), &file).await).contains("20 files already"));
+}
+
+#[tokio::test]
+async fn above_a_value_or_severity_what_was_done_outside_takes_a_second_person() {
+    let house = House::guarded(bare).await;
+    // What the order is worth is not known, which counts as above.
+    let case = house.trouble("o-1").await;
+    let taken = house.give(&outside(case, "k", Vec::new())).await.unwrap();
+    assert_eq!(house.state(case).await, CaseState::AwaitingApproval, "nothing ends before two have agreed");
+    let bob = house.person("bob", ADMIN).await;
+    house.desk.approve(TENANT, &bob, taken.approval.unwrap(), "I saw it too").await.unwrap();
+    assert_eq!(house.verified(case).await, (CaseState::Resolved, Some("attested".into()), Some(ANN.into())));
 }
