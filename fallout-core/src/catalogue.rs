@@ -3,9 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
-    authority::Authorities, bulk::BulkRules, check::Finding, customer::CustomerPolicy, operation::Operation,
-    personal::PersonalData, policy::Policies, problem::ProblemRules, severity::SeverityRules, sla::SlaRules,
-    taxonomy::Taxonomy, undo, verification::VerificationRules,
+    authority::Authorities,
+    bulk::BulkRules,
+    check::Finding,
+    customer::CustomerPolicy,
+    operation::{Operation, PerformedBy},
+    personal::PersonalData,
+    policy::Policies,
+    problem::ProblemRules,
+    severity::SeverityRules,
+    sla::SlaRules,
+    taxonomy::Taxonomy,
+    undo,
+    verification::VerificationRules,
 };
 
 /// The engine keeps a topic in 255 characters and shows it to people.
@@ -42,6 +52,12 @@ pub struct Catalogue {
 impl Catalogue {
     pub fn operation(&self, name: &str) -> Option<&Operation> {
         self.operations.get(name)
+    }
+
+    /// What tasks are fetched for: the operations that steps of models make.
+    pub fn topics(&self) -> impl Iterator<Item = &str> {
+        let by_steps = |op: &&Operation| op.performed_by == PerformedBy::Step;
+        self.operations.values().filter(by_steps).map(|op| op.name.as_str())
     }
 
     /// How long a second person has to agree.

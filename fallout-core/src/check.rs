@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     catalogue::{CODE_CHARS_MAX, OPERATION_CHARS_MAX, TRIES_MAX},
-    operation::{Idempotency, Kind, Lookup, Match, Method, Operation},
+    operation::{Idempotency, Kind, Lookup, Match, Method, Operation, PerformedBy},
     outputs::VALID_UNTIL,
     step::Direction,
     taxonomy::Taxonomy,
@@ -93,6 +93,7 @@ fn request(op: &Operation, found: &mut Findings) {
     found.add_if(!path.starts_with('/'), "request.path", format!("{path} does not begin with /"), "begin it with /");
     let mut roots = vec!["order", "line", "step", "outputs", "key"];
     roots.extend((op.direction == Direction::Undo).then_some("effect"));
+    roots.extend((op.performed_by == PerformedBy::Action).then_some("action"));
     templates("request.path", &[path], &roots, found);
     templates("request.body", &body_texts(op), &roots, found);
     let is_get = op.request.method == Method::Get;
@@ -132,6 +133,9 @@ fn templates(field: &'static str, texts: &[&str], roots: &[&str], found: &mut Fi
     for text in texts {
         let unclosed = !template::is_closed(text);
         found.add_if(unclosed, field, format!("\"{text}\" opens a brace that it does not close"), "write {name}");
+        let alone = template::optional(&Value::String((*text).to_owned())).is_some() && field == "request.body";
+        let what = format!("\"{text}\" has a name that may be missing, which only a whole field of the body can be");
+        found.add_if(text.contains("?}") && !alone, field, what, "write the name without ?");
         for name in template::names(text) {
             let root = name.split('.').next().unwrap_or_default();
             let next = format!("names begin with {}", roots.join(", "));

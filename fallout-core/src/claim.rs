@@ -30,6 +30,8 @@ pub struct StepFacts {
     pub order_cancelled: bool,
     /// Nothing is sent for now, whatever is known.
     pub stopped: Option<Stop>,
+    /// A field that its latest request was rendered from was corrected since.
+    pub outdated: bool,
     /// Of a step that takes an effect back: what is left of that.
     pub undoes: Option<Left>,
     /// Attempts of the latest generation, oldest first.
@@ -41,6 +43,10 @@ pub struct StepFacts {
 }
 
 impl StepFacts {
+    fn is_rendered_anew(&self, outcome: &Outcome) -> bool {
+        self.outdated && matches!(outcome, Outcome::Technical { .. })
+    }
+
     /// A step that nobody has seen yet.
     pub fn unknown(key: StepKey, order_cancelled: bool) -> Self {
         StepFacts {
@@ -54,6 +60,7 @@ impl StepFacts {
             case: None,
             order_cancelled,
             stopped: None,
+            outdated: false,
             undoes: None,
             attempts: Vec::new(),
             generation: 0,
@@ -188,14 +195,20 @@ fn tried(op: &Operation, step: &StepFacts, at: &Situation<'_>) -> Decision {
             let gone_at = sender_gone_at(attempt);
             if at.now < gone_at { Decision::Wait { until: gone_at } } else { Decision::Orphaned(attempt.id) }
         }
-        // An action since the last try asked for it: a rejection or defect is proof enough for a new generation.
-        Joined::Settled(last, Outcome::Business { .. } | Outcome::Defect { .. })
-            if step.attempts.iter().all(|a| a.epoch < step.epoch) =>
+        // An action since the last try asked for it: a rejection or defect is proof enough for a new generation. What was
+        // corrected since is not sent as it was, once it is proven that it was not applied.
+        Joined::Settled(last, outcome)
+            if step.attempts.iter().all(|a| a.epoch < step.epoch)
+                && (is_another_request(outcome) || step.is_rendered_anew(outcome)) =>
         {
             Decision::Send { generation: last.generation + 1 }
         }
         Joined::Settled(last, _) | Joined::Unresolved(last, _) => follow(op, step, last, at),
     }
+}
+
+fn is_another_request(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Business { .. } | Outcome::Defect { .. })
 }
 
 /// Undoing needs something that is left.

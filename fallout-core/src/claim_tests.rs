@@ -188,6 +188,24 @@ fn a_rejection_or_defect_is_sent_as_a_new_generation_only_after_an_action() {
 }
 
 #[test]
+fn what_was_corrected_since_is_rendered_anew_after_an_action_where_the_old_was_not_applied_and_nowhere_else() {
+    let rows = [
+        (technical(), 1, Decision::Send { generation: 2 }),
+        (business(), 1, Decision::Send { generation: 2 }),
+        (technical(), 0, Decision::Send { generation: 1 }),
+    ];
+    for (outcome, epoch, expected) in rows {
+        let corrected = StepFacts { outdated: true, epoch, ..running([Some(outcome)]) };
+        assert_eq!(claimed(&keyed(), &corrected, 20), expected);
+    }
+    for outcome in [Some(unknown()), Some(replayable()), Some(success()), None] {
+        let corrected = StepFacts { outdated: true, epoch: 1, ..running([outcome.clone()]) };
+        let decided = claimed(&keyed(), &corrected, 20);
+        assert!(!matches!(decided, Decision::Send { generation: 2 }), "{outcome:?}: {decided:?}");
+    }
+}
+
+#[test]
 fn a_rejection_before_the_action_is_no_leave_for_what_was_refused_after_it() {
     let since = |outcome| AttemptFacts { epoch: 1, ..attempt(2, outcome) };
     let mut refused_again = running([Some(business())]);

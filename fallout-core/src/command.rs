@@ -86,6 +86,8 @@ pub enum EngineCommand {
     Modify { modification: ModificationId, process_instance_id: String, moves: Vec<Move>, before: Vec<Token> },
     /// Name the case at an incident that the engine made.
     Annotate { case: CaseNumber, tenant: String, incident_id: String },
+    /// What the gateways of an order's process read from now on.
+    SetVariables { process_instance_id: String, variables: BTreeMap<String, StartValue> },
     /// Show a case in Cockpit where its token waits for `message`, once its task is gone.
     Incident {
         case: CaseNumber,
@@ -116,7 +118,7 @@ impl Place {
 
 impl EngineCommand {
     /// Every kind there is.
-    pub const KINDS: [&'static str; 15] = [
+    pub const KINDS: [&'static str; 16] = [
         "start",
         "recover",
         "task_retries",
@@ -130,6 +132,7 @@ impl EngineCommand {
         "inspect",
         "modify",
         "annotate",
+        "set_variables",
         "incident",
         "unreported",
     ];
@@ -150,6 +153,7 @@ impl EngineCommand {
             EngineCommand::Inspect { .. } => "inspect",
             EngineCommand::Modify { .. } => "modify",
             EngineCommand::Annotate { .. } => "annotate",
+            EngineCommand::SetVariables { .. } => "set_variables",
             EngineCommand::Incident { .. } => "incident",
             EngineCommand::Unreported { .. } => "unreported",
         }

@@ -90,6 +90,8 @@ pub struct OrderFacts<'a> {
     pub order: &'a str,
     pub progress: Progress,
     pub promised: Option<NaiveDate>,
+    /// The code of the reason that people have set for it.
+    pub delay_reason: Option<&'a str>,
 }
 
 /// What counts of an open case.
@@ -129,7 +131,16 @@ impl CustomerPolicy {
             (true, Progress::Cancelled) => self.state(&self.shown.cancelled)?,
             (true, Progress::Unclear) => self.state(&self.shown.otherwise)?,
         };
-        Some(state.told(order, open.iter().filter_map(|case| case.due).max()))
+        let mut told = state.told(order, open.iter().filter_map(|case| case.due).max());
+        // Only while something is open: what is in progress or over has no delay to explain.
+        if let Some(reason) = order.delay_reason.filter(|_| !open.is_empty()).and_then(|code| self.reason(code)) {
+            told.delay_reason = Some(reason.clone());
+        }
+        Some(told)
+    }
+
+    fn reason(&self, code: &str) -> Option<&Reason> {
+        self.states.iter().filter_map(|state| state.reason.as_ref()).find(|reason| reason.code == code)
     }
 
     fn of_case(&self, case: &OpenCase, taxonomy: &Taxonomy) -> Option<&State> {

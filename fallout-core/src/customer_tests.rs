@@ -21,8 +21,24 @@ fn case(classification: &str, state: CaseState) -> OpenCase {
 
 fn told(progress: Progress, promised: Option<u32>, open: &[OpenCase]) -> CustomerStatus {
     let catalogue = catalogue();
-    let order = OrderFacts { order: "4711", progress, promised: promised.map(day) };
+    let order = OrderFacts { order: "4711", progress, promised: promised.map(day), delay_reason: None };
     catalogue.customer.status(&order, open, &catalogue.taxonomy).unwrap()
+}
+
+#[test]
+fn a_reason_that_people_set_is_told_while_a_case_is_open() {
+    let catalogue = catalogue();
+    let reason = |set: Option<&str>, open: &[OpenCase]| {
+        let order = OrderFacts { order: "1", progress: Progress::Running, promised: None, delay_reason: set };
+        let told = catalogue.customer.status(&order, open, &catalogue.taxonomy).unwrap();
+        told.delay_reason.map(|reason| reason.code)
+    };
+    let open = [case("ADDRESS_NOT_SERVICEABLE", CaseState::Classified)];
+    let own = reason(None, &open);
+    assert_ne!(own.as_deref(), Some("DELAY"));
+    assert_eq!(reason(Some("DELAY"), &open).as_deref(), Some("DELAY"));
+    assert_eq!(reason(Some("NO_SUCH_REASON"), &open), own);
+    assert_eq!(reason(Some("DELAY"), &[]), None, "nothing is delayed");
 }
 
 #[test]
@@ -123,7 +139,7 @@ proptest! {
     ) {
         let catalogue = catalogue();
         let progress = [Progress::Running, Progress::Completed, Progress::Cancelled, Progress::Unclear][n];
-        let facts = OrderFacts { order: &order, progress, promised: promised.map(day) };
+        let facts = OrderFacts { order: &order, progress, promised: promised.map(day), delay_reason: None };
         let told = catalogue.customer.status(&facts, &open, &catalogue.taxonomy).unwrap();
         let state = catalogue.customer.states.iter().find(|s| s.code == told.status).unwrap();
         prop_assert_eq!((&told.label, &told.delay_reason, &told.order), (&state.label, &state.reason, &order));

@@ -109,6 +109,7 @@ pub fn step(state: StepState, attempts: Vec<AttemptFacts>) -> StepFacts {
         case: None,
         order_cancelled: false,
         stopped: None,
+        outdated: false,
         undoes: None,
         generation: attempts.last().map_or(0, |a| a.generation),
         attempts,

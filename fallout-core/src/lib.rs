@@ -42,6 +42,7 @@ pub mod policy;
 pub mod problem;
 #[cfg(test)]
 mod properties;
+pub mod request;
 pub mod restore;
 pub mod retry;
 pub mod severity;

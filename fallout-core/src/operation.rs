@@ -30,6 +30,9 @@ pub struct Operation {
     /// Whether its effect is one of the order or takes one back.
     #[serde(default = "does")]
     pub direction: Direction,
+    /// Who makes the call: a step of the model, or a recovery action itself.
+    #[serde(default)]
+    pub performed_by: PerformedBy,
     /// Who or what takes its effect back; an effect without it is refused.
     #[serde(default)]
     pub undo: Option<Undo>,
@@ -60,6 +63,17 @@ fn does() -> Direction {
 pub enum Kind {
     Effect,
     Read,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PerformedBy {
+    /// Its name is a topic.
+    #[default]
+    Step,
+    /// No topic: the controller of effects makes it. It stays when the order is cancelled, since it changed what is known of
+    /// the order and fulfilled nothing.
+    Action,
 }
 
 /// The request as a template; see [`crate::template`].

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::words::words;
+use crate::{ids::ActionId, words::words};
 
 /// Named values that later steps need (a reservation id, an authorisation id).
 pub type Outputs = BTreeMap<String, Value>;
@@ -25,7 +25,27 @@ pub struct StepIdentity {
     pub direction: Direction,
 }
 
+/// How the name of a step begins that is the effect of an action; no id of a model can have a colon.
+const ACTION: &str = "action:";
+
 impl StepIdentity {
+    /// The step that is the effect of an action itself: of the whole order, made by a controller and not by a task.
+    pub fn of_action(tenant: &str, order: &str, run: i32, action: ActionId) -> StepIdentity {
+        let step = format!("{ACTION}{action}");
+        let (tenant, order, line) = (tenant.to_owned(), order.to_owned(), String::new());
+        StepIdentity { tenant, order, run, line, step, direction: Direction::Do }
+    }
+
+    /// The action whose own effect it is; none: it is a step of the model.
+    pub fn action(&self) -> Option<ActionId> {
+        self.step.strip_prefix(ACTION)?.parse().ok()
+    }
+
+    /// Whether it is called like the effect of an action, which no step of a model may be.
+    pub fn is_called_like_an_action(&self) -> bool {
+        self.step.starts_with(ACTION)
+    }
+
     /// The step whose effect this one takes back.
     pub fn undone(&self) -> StepIdentity {
         StepIdentity { direction: Direction::Do, ..self.clone() }

@@ -2,7 +2,8 @@
 //!
 //! A string that is one placeholder takes the value with its type; a placeholder inside text takes its text. In a path
 //! every value is percent-encoded, so no order id can change which resource is called. Names are JSON pointers with dots:
-//! `{order.id}`, `{line.product.name}`, `{outputs.reserve.reservationId}`, `{key}`.
+//! `{order.id}`, `{line.product.name}`, `{outputs.reserve.reservationId}`, `{key}`. A field of an object that is one placeholder
+//! with a question mark, `{line.product.place.0?}`, is left out where there is no value.
 
 use serde_json::{Map, Value};
 
@@ -25,8 +26,9 @@ pub fn render(template: &Value, context: &Value) -> Result<Value, TemplateError>
             items.iter().map(|item| render(item, context)).collect::<Result<_, _>>().map(Value::Array)
         }
         Value::Object(map) => {
+            let there = |(_, value): &(&String, &Value)| optional(value).is_none_or(|name| find(context, name).is_ok());
             let one = |(key, value): (&String, &Value)| Ok((key.clone(), render(value, context)?));
-            map.iter().map(one).collect::<Result<Map<_, _>, _>>().map(Value::Object)
+            map.iter().filter(there).map(one).collect::<Result<Map<_, _>, _>>().map(Value::Object)
         }
         other => Ok(other.clone()),
     }
@@ -35,7 +37,7 @@ pub fn render(template: &Value, context: &Value) -> Result<Value, TemplateError>
 fn render_string(text: &str, context: &Value) -> Result<Value, TemplateError> {
     let whole = text.strip_prefix('{').and_then(|t| t.strip_suffix('}')).filter(|name| !name.contains(['{', '}']));
     match whole {
-        Some(name) => find(context, name).cloned(),
+        Some(name) => find(context, name.strip_suffix('?').unwrap_or(name)).cloned(),
         None => fill(text, context, str::to_owned).map(Value::String),
     }
 }
@@ -45,9 +47,16 @@ pub fn render_path(path: &str, context: &Value) -> Result<String, TemplateError>
     fill(path, context, encode)
 }
 
+/// The name in a field that is left out where it has no value.
+pub fn optional(value: &Value) -> Option<&str> {
+    let name = value.as_str()?.strip_prefix('{')?.strip_suffix("?}")?;
+    (!name.contains(['{', '}'])).then_some(name)
+}
+
 /// The names used in a template, for checks.
 pub fn names(text: &str) -> Vec<&str> {
-    text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name)).collect()
+    let given = text.split('{').skip(1).filter_map(|rest| rest.split_once('}').map(|(name, _)| name));
+    given.map(|name| name.strip_suffix('?').unwrap_or(name)).collect()
 }
 
 /// Whether every opening brace has its closing one.
@@ -104,6 +113,15 @@ mod tests {
             json!({"order": "{order.id}", "items": "{order.items}", "ref": "x-{key}-{order.items.0.n}", "n": 1});
         let expected = json!({"order": "a/b", "items": [{"n": 3}], "ref": "x-k-3", "n": 1});
         assert_eq!(render(&template, &context), Ok(expected));
+    }
+
+    #[test]
+    fn a_field_that_may_be_left_out_is_there_only_with_a_value() {
+        let template = json!({"place": "{line.place?}", "key": "{key}"});
+        assert_eq!(render(&template, &json!({"key": 1, "line": {"place": [2]}})), Ok(json!({"place": [2], "key": 1})));
+        assert_eq!(render(&template, &json!({"key": 1, "line": null})), Ok(json!({"key": 1})));
+        assert_eq!(names("{line.place?}"), ["line.place"]);
+        assert_eq!(render_path("/{a?}", &json!({})), Err(TemplateError::Missing("a?".into())));
     }
 
     #[test]

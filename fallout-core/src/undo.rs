@@ -11,7 +11,7 @@ use crate::{
     check::{Finding, Findings, request_texts},
     decide::{Joined, join},
     ids::StepKey,
-    operation::{Kind, Operation},
+    operation::{Kind, Operation, PerformedBy},
     outcome::Outcome,
     step::Direction,
     taxonomy::Taxonomy,
@@ -113,6 +113,9 @@ impl Operation {
 
 /// What is wrong with what an operation says about undoing, as far as it can be seen in its own file.
 pub(crate) fn check(op: &Operation, taxonomy: &Taxonomy, found: &mut Findings) {
+    if op.performed_by == PerformedBy::Action {
+        return of_an_action(op, found);
+    }
     let effect = (op.kind, op.direction) == (Kind::Effect, Direction::Do);
     let what = "nothing says how its effect is taken back when the order is cancelled";
     let next = "give { operation = \"…\" }, or { by_hand = \"…\" } with the group that does it";
@@ -128,6 +131,15 @@ pub(crate) fn check(op: &Operation, taxonomy: &Taxonomy, found: &mut Findings) {
         let what = format!("the taxonomy knows no group {group}");
         found.add_if(!known, "undo", what, "name an owner_group of the taxonomy's categories");
     }
+}
+
+/// What an action does to an order stays when the order is cancelled: it fulfilled nothing.
+fn of_an_action(op: &Operation, found: &mut Findings) {
+    let what = "an action makes effects; a read needs no action";
+    found.add_if(op.kind == Kind::Read, "performed_by", what, "leave it out, or call the operation an effect");
+    let what = "what an action itself does is not undone with the order";
+    let unfit = op.direction == Direction::Undo || op.undo.is_some() || op.point_of_no_return.is_some();
+    found.add_if(unfit, "performed_by", what, "leave out direction, undo and point_of_no_return");
 }
 
 /// What is wrong between an operation and the one that undoes it.

@@ -126,7 +126,7 @@ fn the_words_in_the_database_are_the_words_of_the_rules() {
     let added = added.split("or status = ''").nth(1).unwrap().split('\'').next().unwrap();
     assert_eq!(added, ActionState::Stopping.word());
     let actions = ActionState::ALL.iter().map(|s| s.word()).filter(|word| *word != added).collect::<Vec<_>>();
-    assert_eq!(checked("0020_actions.sql", "action_state_is_known check (status"), words(&actions));
+    assert_eq!(checked("0022_corrections.sql", "action_state_is_known check (status"), words(&actions));
     let clocks = fallout_core::sla::ClockState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
     assert_eq!(checked("0013_sla.sql", "kind            text"), words(&clocks));
     assert_eq!(checked("0013_sla.sql", "derived         text"), words(&severities));

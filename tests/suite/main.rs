@@ -8,6 +8,7 @@ mod behaviours;
 mod bulk;
 mod cancel_from_outside;
 mod cancelling;
+mod correcting;
 mod embedded;
 mod engine;
 mod evidence;

@@ -168,7 +168,12 @@ fn a_modification_is_refused_by_name_and_the_refusal_is_kept() {
         let first = ask_to_modify(s, "refused", &past_the_task()).await?.id;
         let second = not_modified(ask(s, "refused", &past_the_task(), &answers()).await);
         assert_eq!(second, NotModified::UnderWay(first.to_string()));
-        s.wait("it waits", async || Ok(newest(s, "refused").await?.state != ModificationState::Checking)).await?;
+        // The newest is the one that was refused.
+        s.wait("it waits", async || {
+            let all = desk.modifications(&s.tenant, "refused").await?;
+            Ok(all.iter().any(|m| m.id == first && m.state != ModificationState::Checking))
+        })
+        .await?;
         let waits = desk.modifications(&s.tenant, "refused").await?;
         let waits = waits.iter().find(|m| m.id == first).context("it is kept")?;
         assert_eq!(waits.state, ModificationState::AwaitingApproval);

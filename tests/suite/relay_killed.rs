@@ -28,6 +28,7 @@ use serde_json::Value;
 
 use crate::{
     cancel_from_outside::{reached, send},
+    correcting::corrected,
     engine::root,
     interventions::rest,
     modification::{agree, ask_to_modify, past_the_task, skip_by_hand, tokens_at},
@@ -288,6 +289,32 @@ async fn incident_of(s: &Scenario<'_>, order: &str) -> anyhow::Result<Option<fal
     let Some(view) = s.step(order, "", "bare").await? else { return Ok(None) };
     let query = IncidentQuery { configuration: Some(&view.step.external_task_id), ..Default::default() };
     Ok(s.setup.engine.incidents(&query).await?.into_iter().next())
+}
+
+#[test]
+fn what_gateways_read_is_set_as_it_was_corrected() {
+    let is_set = async |s: &Scenario<'_>, order: &str| {
+        let variables = s.setup.engine.process_instance_variables(&root(s, order).await?).await?;
+        Ok(variables.is_some_and(|all| all.text("lineRoute_0") == Some("partner-north")))
+    };
+    killed(
+        "set_variables",
+        &FATES,
+        &fault("*", "provision", DEFECT),
+        async |s, orders| {
+            parked(s, orders).await?;
+            for order in orders {
+                let case = s.case_of(order).await?.case_number;
+                corrected(s, &case, "provisioning-route", serde_json::json!("partner-north")).await?;
+            }
+            Ok(())
+        },
+        is_set,
+        async |s, order| {
+            assert!(is_set(s, order).await?);
+            Ok(())
+        },
+    );
 }
 
 #[test]

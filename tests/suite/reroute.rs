@@ -41,6 +41,7 @@ pub async fn commanded(
         takeover: false,
         route: None,
         waive_penalty: false,
+        correction: None,
     };
     change(&mut command);
     s.setup.desk.command(&s.tenant, "local:test", &command).await

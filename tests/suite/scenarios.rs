@@ -187,6 +187,7 @@ fn force_close_with_authority() {
             takeover: false,
             route: None,
             waive_penalty: false,
+            correction: None,
         };
         let desk = s.setup.desk.clone();
         // While its order waits there, the case cannot just end.

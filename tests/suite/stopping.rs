@@ -121,6 +121,7 @@ fn the_step_of_a_worker_that_was_killed_in_the_middle_is_taken_over_and_asked_ab
             takeover: true,
             route: None,
             waive_penalty: false,
+            correction: None,
         };
         let early = s.setup.desk.command(&s.tenant, "local:test", &command("early")).await;
         assert!(matches!(refused(early), Some(Refusal::SenderAtWork(_))));

@@ -113,6 +113,8 @@ pub struct Declaration {
     pub customer: &'static str,
     pub approval: Approval,
     pub relay: Relay,
+    /// The operation whose effect the action makes itself, where it makes one.
+    pub performs: Option<&'static str>,
     pub transitions: Transitions,
     pub expected: Expected,
     /// What has to be there before it can be done; `None`: it can be.
@@ -127,7 +129,7 @@ impl Declaration {
 
     /// The step itself sends again.
     pub fn repeats(&self) -> bool {
-        self.contact == Contact::Sends && self.wants == Wants::Absent
+        self.needs_branch() && self.contact == Contact::Sends && self.wants == Wants::Absent
     }
 
     pub fn is_built(&self) -> bool {
@@ -178,6 +180,7 @@ const RETRY: Declaration = Declaration {
     customer: "Nothing until the step is done; then the delay ends.",
     approval: Approval::One,
     relay: Relay::Recover,
+    performs: None,
     transitions: Transitions { step: "parked -> running", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::StepDone,
     missing: None,
@@ -198,6 +201,7 @@ const RECONCILE: Declaration = Declaration {
     customer: "Nothing.",
     approval: Approval::One,
     relay: Relay::Nothing,
+    performs: None,
     transitions: Transitions { step: "parked", item: "held", order: "held" },
     expected: Expected::EffectKnown,
     missing: None,
@@ -207,21 +211,23 @@ const CORRECT: Declaration = Declaration {
     action: Action::CorrectData,
     name: "correct",
     meaning: "Amend a field of the order that can be recovered.",
-    guard: "The field may be corrected, the value is valid, and the order owner takes it.",
+    guard: "The step is parked, no attempt is open, and whether its effect exists is known or attested. The field may be \
+            corrected and the value is valid (docs/CORRECTIONS.md). No step that uses the field is open or unknown. The order is \
+            not cancelled.",
     authority: Authority::CorrectAddress,
-    does: "Writes the new value to the order owner, then renders the open steps that use it from it.",
-    does_not: "Change anything that was sent. Dispatch the step: that is a retry.",
-    wants: Wants::Absent,
+    does: "Writes the new value to the order owner, at the version of the order that is known here. Once it has it, the steps \
+           still to be sent are rendered from it. What concerns only us (owner, delay reason, acknowledgement) is kept at once.",
+    does_not: "Change anything that was sent. Change anything here when the owner refuses. Dispatch the step: that is a retry.",
+    wants: Wants::Known,
     reversible: Reversible::ByAnother,
     contact: Contact::Sends,
     customer: "What was asked of the customer is taken back.",
     approval: Approval::One,
     relay: Relay::Nothing,
+    performs: Some("order.correct"),
     transitions: Transitions { step: "parked", item: "held", order: "held" },
     expected: Expected::OrderCorrected,
-    missing: Some(
-        "no order owner is connected that a correction could be written to; correct the order where it is kept, then retry the step",
-    ),
+    missing: None,
 };
 
 const REPRICE: Declaration = Declaration {
@@ -238,6 +244,7 @@ const REPRICE: Declaration = Declaration {
     customer: "The new price has to be agreed.",
     approval: Approval::One,
     relay: Relay::Nothing,
+    performs: None,
     transitions: Transitions { step: "parked", item: "held", order: "held -> pending" },
     expected: Expected::NewQuote,
     missing: Some("no quote system is connected; revise the quote there, then cancel the order and take it in again"),
@@ -257,6 +264,7 @@ const REBASE: Declaration = Declaration {
     customer: "Dates may change.",
     approval: Approval::One,
     relay: Relay::Nothing,
+    performs: None,
     transitions: Transitions { step: "parked", item: "held", order: "held -> pending" },
     expected: Expected::NewBaseline,
     missing: Some("change orders keep no baseline here; cancel the order and take the change in again"),
@@ -277,6 +285,7 @@ const RESUME: Declaration = Declaration {
     customer: "The delay ends.",
     approval: Approval::One,
     relay: Relay::Recover,
+    performs: None,
     transitions: Transitions {
         step: "parked -> running -> done",
         item: "held -> inProgress",
@@ -301,6 +310,7 @@ const SKIP: Declaration = Declaration {
     customer: "The delay ends; what was skipped is not delivered by this order.",
     approval: Approval::One,
     relay: Relay::Recover,
+    performs: None,
     transitions: Transitions { step: "parked -> skipped", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::StepSkipped,
     missing: None,
@@ -322,6 +332,7 @@ const REROUTE: Declaration = Declaration {
     customer: "Dates may change.",
     approval: Approval::One,
     relay: Relay::Recover,
+    performs: None,
     transitions: Transitions { step: "parked -> running", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::StepRerouted,
     missing: None,
@@ -343,6 +354,7 @@ const COMPENSATE: Declaration = Declaration {
     customer: "The change is being finalised.",
     approval: Approval::One,
     relay: Relay::Recover,
+    performs: None,
     transitions: Transitions { step: "parked -> skipped", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::EffectUndone,
     missing: None,
@@ -366,6 +378,7 @@ const CANCEL: Declaration = Declaration {
     customer: "The cancellation is being finalised, then the order is cancelled.",
     approval: Approval::One,
     relay: Relay::Recover,
+    performs: None,
     transitions: Transitions {
         step: "parked -> cancelled",
         item: "held -> cancelled",
@@ -389,6 +402,7 @@ const FORCE_CLOSE: Declaration = Declaration {
     customer: "Nothing by itself; the impact statement says what the customer has.",
     approval: Approval::SecondPerson,
     relay: Relay::Nothing,
+    performs: None,
     transitions: Transitions { step: "as it is", item: "as it is", order: "as it is" },
     expected: Expected::Nothing,
     missing: None,
@@ -410,6 +424,7 @@ const RESOLVE_OUTSIDE: Declaration = Declaration {
     customer: "The delay ends.",
     approval: Approval::One,
     relay: Relay::Nothing,
+    performs: None,
     transitions: Transitions { step: "as it is", item: "as it is", order: "as it is" },
     expected: Expected::SaidOutside,
     missing: None,

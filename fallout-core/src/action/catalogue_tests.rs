@@ -41,6 +41,7 @@ fn section(out: &mut String, d: &Declaration) {
         ("does", d.does),
         ("does not", d.does_not),
         ("customer", d.customer),
+        ("performs itself", d.performs.unwrap_or("nothing")),
         ("engine is told", relay.as_str()),
         ("step", step),
         ("order item", item),
@@ -93,8 +94,8 @@ fn what_the_relay_sends_is_a_command_that_it_knows() {
     assert_eq!(Relay::Recover.word(), sent.kind());
     for d in all().filter(|d| d.is_built()) {
         assert!(
-            d.contact != Contact::Sends || d.needs_branch(),
-            "{}: what sends is dispatched by the engine",
+            (d.contact == Contact::Sends) == (d.needs_branch() && d.contact == Contact::Sends || d.performs.is_some()),
+            "{}: what sends is dispatched by the engine, or makes its own effect",
             d.action
         );
     }

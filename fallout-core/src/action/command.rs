@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Attestation, catalogue::Authority};
+use super::{Action, Attestation, catalogue::Authority, correction::Correction};
 use crate::{ids::CaseNumber, step::Outputs};
 
 /// A reason is a few sentences; what is longer belongs into a ticket that it names.
@@ -48,6 +48,9 @@ pub struct RecoveryCommand {
     /// The penalty of a cancellation is not asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waive_penalty: bool,
+    /// The field that is corrected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub correction: Option<Correction>,
 }
 
 /// Where the sender believes that the case belongs; refused where it does not.
@@ -126,6 +129,8 @@ impl RecoveryCommand {
             ("target.stepId", target.step_id.as_deref()),
             ("route", self.route.as_deref()),
             ("attestation.reference", self.attestation.as_ref().map(|a| a.reference.as_str())),
+            ("correction.field", self.correction.as_ref().map(|c| c.field.as_str())),
+            ("correction.source", self.correction.as_ref().and_then(|c| c.source.as_deref())),
         ];
         keys.iter().filter_map(|(name, text)| Some((*name, (*text)?))).try_for_each(|(name, text)| key(name, text))?;
         // Empty is a step of the whole order.
@@ -133,6 +138,10 @@ impl RecoveryCommand {
         prose("reason", &self.reason)?;
         self.impact.as_deref().map_or(Ok(()), |impact| prose("impact", impact))?;
         self.evidence.iter().try_for_each(|hash| key("evidence", hash))?;
+        if let Some(correction) = &self.correction {
+            correction.line.as_deref().map_or(Ok(()), |line| bounded("correction.line", line, KEY_CHARS_MAX))?;
+            bounded("correction.value", &correction.value.to_string(), REASON_CHARS_MAX)?;
+        }
         if self.outputs.len() > OUTPUTS_MAX {
             return Err(Malformed::TooManyOutputs);
         }

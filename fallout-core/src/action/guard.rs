@@ -95,6 +95,8 @@ pub enum Accepted {
     Check(AttemptId),
     /// What was done outside is kept, and read or taken at its word; `settles` is what was unknown until now.
     SaidOutside { settles: Option<Outcome> },
+    /// Make the action's own effect first, where it has one; the engine is not told.
+    Perform { settles: Option<Outcome> },
     /// Nothing of the order changes; the case ends.
     EndCase,
 }
@@ -243,7 +245,9 @@ fn parked(
         has_branch(declared, step)?;
     }
     in_time(declared, step)?;
-    if let (Joined::Unresolved(attempt, _), None, true) = (join(&step.facts.attempts), asked.attested, asked.check) {
+    // What an action makes itself is decided at once or not at all.
+    let check = asked.check && declared.performs.is_none();
+    if let (Joined::Unresolved(attempt, _), None, true) = (join(&step.facts.attempts), asked.attested, check) {
         possible(declared, step, asked)?;
         return if step.op.lookup.is_some() { Ok(Accepted::Check(attempt.id)) } else { Err(Refusal::NoLookup) };
     }
@@ -259,6 +263,9 @@ fn parked(
     if step.facts.undoes.is_some() {
         undoing(action, asked.attested)?;
     }
+    if declared.performs.is_some() {
+        return Ok(Accepted::Perform { settles });
+    }
     match &step.expired {
         _ if (runs_again || action == Action::RerouteStep) && step.is_gone => Err(Refusal::InstanceGone),
         Some(Expired { step, output, until }) if declared.repeats() => {
@@ -272,7 +279,8 @@ fn parked(
 /// What is begun for an order that is being cancelled would only have to be undone; undoing goes on.
 fn in_time(declared: &Declaration, step: &OnStep<'_>) -> Result<(), Refusal> {
     let cancelled = step.facts.order_cancelled && step.facts.undoes.is_none();
-    if declared.wants == Wants::Absent && cancelled { Err(Refusal::OrderCancelled) } else { Ok(()) }
+    let begins = declared.wants == Wants::Absent || declared.performs.is_some();
+    if begins && cancelled { Err(Refusal::OrderCancelled) } else { Ok(()) }
 }
 
 fn has_branch(declared: &Declaration, step: &OnStep<'_>) -> Result<(), Refusal> {
@@ -409,7 +417,7 @@ pub fn expired<'a>(
     .next()
 }
 
-fn texts_of<'a>(value: &'a serde_json::Value, found: &mut Vec<&'a str>) {
+pub(super) fn texts_of<'a>(value: &'a serde_json::Value, found: &mut Vec<&'a str>) {
     use serde_json::Value;
     match value {
         Value::String(text) => found.push(text),

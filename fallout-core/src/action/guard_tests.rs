@@ -304,7 +304,7 @@ fn what_is_not_built_says_what_is_missing_before_anything_else() {
     let missing = Action::ALL.iter().copied().filter(|a| !a.declaration().is_built());
     let missing: Vec<_> = missing.collect();
     use Action as A;
-    assert_eq!(missing, [A::CorrectData, A::RepriceQuote, A::RebaseChange]);
+    assert_eq!(missing, [A::RepriceQuote, A::RebaseChange]);
     for action in missing {
         let refusal = guarded(&step, action, None).unwrap_err();
         assert_eq!(refusal, Refusal::NotBuilt(action));
@@ -340,6 +340,32 @@ fn another_route_needs_the_proof_that_the_first_left_nothing_and_a_policy_that_p
     let mut gone = on(&op, &step, &branches);
     gone.step.as_mut().unwrap().is_gone = true;
     assert_eq!(guard(reroute, &gone, &asked), Err(Refusal::InstanceGone));
+}
+
+#[test]
+fn a_correction_needs_no_branch_and_to_know_what_became_of_the_step() {
+    let branches = BTreeSet::new();
+    let op = with_lookup(keyed());
+    let answer = |facts: &StepFacts, said: Option<&Said>| {
+        let none = Outputs::new();
+        let (attested, outputs) = (said.map(|s| &s.0), said.map_or(&none, |s| &s.1));
+        guard(Action::CorrectData, &on(&op, facts, &branches), &Asked { attested, ..Asked::of(outputs) })
+    };
+    let may = |settles| Ok(Accepted::Perform { settles });
+    let rows = [
+        (parked([Some(business())]), None, may(None)),
+        (parked([Some(technical())]), None, may(None)),
+        (parked([Some(success())]), None, may(None)),
+        (parked([Some(unknown())]), None, Err(Refusal::OutcomeUnknown)),
+        (parked([Some(unknown())]), not_applied(), may(Some(attested_absence()))),
+        (parked([None]), None, Err(Refusal::AttemptOpen)),
+        (step(StepState::Running, attempts([Some(technical())])), None, Err(Refusal::NotParked(StepState::Running))),
+        (StepFacts { order_cancelled: true, ..parked([Some(business())]) }, None, Err(Refusal::OrderCancelled)),
+        (StepFacts { gate: Some(action_id(7)), ..parked([Some(business())]) }, None, Err(Refusal::ActionUnderWay)),
+    ];
+    for (facts, said, expected) in rows {
+        assert_eq!(answer(&facts, said.as_ref()), expected, "{facts:?}");
+    }
 }
 
 #[test]

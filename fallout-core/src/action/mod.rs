@@ -5,6 +5,7 @@ pub mod approval;
 pub mod catalogue;
 pub mod check;
 pub mod command;
+pub mod correction;
 pub mod guard;
 mod refusal;
 pub mod stopping;
@@ -54,6 +55,8 @@ words! {
         Checking = "checking",
         /// Nothing is done before a second person has agreed.
         AwaitingApproval = "awaiting_approval",
+        /// It makes an effect of its own first; the desk goes on when that is proven.
+        Performing = "performing",
         /// Accepted; its command to the engine is not sent.
         Requested = "requested",
         /// Its effect was seen: the branch was taken, or the step runs again at the action's epoch.

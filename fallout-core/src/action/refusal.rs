@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Action;
+use super::{Action, correction::NotCorrectable};
 use crate::step::StepState;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -95,6 +95,8 @@ pub enum Refusal {
     NotAttested,
     #[error("the step is {0} and goes on by itself; what it does next is not known yet")]
     AtWork(StepState),
+    #[error("{0}")]
+    NotCorrectable(NotCorrectable),
     #[error("a force close needs --impact TEXT: what the customer has and has not, and what it costs")]
     NoImpact,
 }
@@ -137,6 +139,7 @@ impl Refusal {
             Refusal::StillParked => "still_parked",
             Refusal::NotAttested => "not_attested",
             Refusal::AtWork(_) => "at_work",
+            Refusal::NotCorrectable(e) => e.name(),
             Refusal::NoImpact => "no_impact",
         }
     }

@@ -78,13 +78,12 @@ fn cancellation(by: &Commercial<'_>, waive: bool) -> Result<Terms, Refusal> {
 
 /// Also for a cancellation that nobody has a case for.
 pub fn may_be_cancelled(by: &Commercial<'_>) -> Result<(), Refusal> {
-    if let Some(operation) = by.past_return {
-        return Err(Refusal::PastNoReturn(operation.to_owned()));
-    }
-    match by.policies.cancellation(by.order) {
-        Some(policy) if !policy.allowed => {
+    // A policy says what to do instead, so it is heard first.
+    match (by.policies.cancellation(by.order), by.past_return) {
+        (Some(policy), _) if !policy.allowed => {
             Err(Refusal::NotCancellable { policy: policy.code.clone(), because: policy.because.clone() })
         }
+        (_, Some(operation)) => Err(Refusal::PastNoReturn(operation.to_owned())),
         _ => Ok(()),
     }
 }

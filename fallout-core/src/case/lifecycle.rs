@@ -18,6 +18,8 @@ pub fn next(state: CaseState, event: CaseEvent) -> Result<CaseState, IllegalTran
     let open = state.is_active();
     let people = state.is_with_people();
     match (state, event) {
+        // What the action was for is in the order now; what comes next is for its people.
+        (S::Recovering, E::DataCorrected) => Ok(S::Classified),
         // Entries that tell something and leave the case where it stands; of one that is over, only these two.
         (_, E::Noted) => Ok(state),
         (_, E::SignalJoined) if state != S::Duplicate => Ok(state),

@@ -119,6 +119,9 @@ impl Model {
             E::Reopened => {
                 *self = Model { classified: self.classified, hands: Hands::Back, ..Model::detected() };
             }
+            E::DataCorrected if self.pending == Pending::Action => {
+                (self.pending, self.hands) = (Pending::Nothing, Hands::Nobody)
+            }
             _ => {}
         }
     }

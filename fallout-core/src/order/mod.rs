@@ -54,6 +54,19 @@ pub fn items(document: &Value) -> Vec<&Value> {
     found
 }
 
+/// The JSON pointer of the item with this id.
+pub fn item_pointer(document: &Value, id: &str) -> Option<String> {
+    fn walk(of: &Value, here: &str, id: &str) -> Option<String> {
+        let items = of.get("productOrderItem")?.as_array()?;
+        items.iter().enumerate().find_map(|(index, item)| {
+            let there = format!("{here}/productOrderItem/{index}");
+            let is_it = item.get("id").and_then(Value::as_str) == Some(id);
+            if is_it { Some(there) } else { walk(item, &there, id) }
+        })
+    }
+    walk(document, "", id)
+}
+
 /// The item with this id; `Null` when there is none.
 pub fn item<'a>(document: &'a Value, id: &str) -> &'a Value {
     items(document).into_iter().find(|i| i.get("id").and_then(Value::as_str) == Some(id)).unwrap_or(&Value::Null)

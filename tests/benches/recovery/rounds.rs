@@ -289,5 +289,6 @@ fn command(case: CaseNumber, key: &str) -> RecoveryCommand {
         takeover: false,
         route: None,
         waive_penalty: false,
+        correction: None,
     }
 }

@@ -368,6 +368,7 @@ pub(crate) fn command_of(case: CaseNumber, action: Action, reason: &str, by: &st
         takeover: false,
         route: None,
         waive_penalty: false,
+        correction: None,
     }
 }
 

@@ -9,12 +9,14 @@ use fallout_core::{
         Action, OnStep, Target,
         catalogue::Approval,
         guard::{Accepted as Guarded, expired, guard},
+        terms::Commercial,
     },
     case::{CaseEvent, next},
     claim::StepFacts,
     decide::classification,
     ids::{ActionId, CaseId, CommandId},
     offline::{Stop, Window, is_closed},
+    policy::OrderFacts,
     step::{Direction, StepState},
     task::Definition,
 };
@@ -33,6 +35,7 @@ use super::bulk_recovery::command_of;
 use crate::{
     Desk, DeskError,
     authority::At,
+    guarding::is_by_policy,
     recovery::{Ask, Kept, correlation, of_step, request_of},
 };
 
@@ -132,6 +135,9 @@ impl Desk {
         // What is left of an effect that it takes back has to be read, and of several tokens of an instance the step's found.
         let special = step.state != StepState::Parked
             || step.identity.direction == Direction::Undo
+            // Policies ask about the whole order, and who changed its route about two operations.
+            || is_by_policy(action)
+            || step.route.is_some()
             || definition.embedded.contains_key(&step.activity_id);
         if special || next(case.state, CaseEvent::ActionRequested).is_err() {
             return false;
@@ -149,23 +155,34 @@ impl Desk {
             case: step.case,
             order_cancelled: step.order_cancelled,
             stopped,
+            // Asked for claims only.
+            outdated: false,
+            rerouted: false,
             undoes: None,
             generation: attempts.last().map_or(0, |a| a.generation),
             attempts: attempts.clone(),
         };
         let line = &step.identity.line;
         let earlier = read.outputs.iter().filter(|o| o.run == step.run && (o.line.is_empty() || o.line == *line));
+        let commercial = Commercial {
+            policies: self.policies(&step.identity.tenant),
+            order: &OrderFacts::default(),
+            operation: &step.operation,
+            classification: &case.classification,
+            past_return: None,
+        };
         let on = OnStep {
             op,
             facts: &facts,
             branches: &definition.branches,
             is_gone: read.stranded.contains(&step.key),
             expired: expired(op, earlier.map(|o| (o.step.as_str(), &o.outputs)), read.now),
+            commercial,
         };
         let is_undo = case.classification == classification::UNDO_REQUIRED;
         let target = Target { case: case.state, is_undo, step: Some(on), now: read.now };
         let none = fallout_core::step::Outputs::new();
-        let asked = fallout_core::action::Asked { attested: None, outputs: &none, impact: None, check: false };
+        let asked = fallout_core::action::Asked::of(&none);
         matches!(guard(action, &target, &asked), Ok(Guarded::Correlate { settles: None }))
     }
 }

@@ -56,7 +56,9 @@ impl Desk {
     ) -> Result<(Tx, Vec<Remains>), DeskError> {
         let mut remains = Vec::new();
         let steps = steps::of_run(&mut tx, run.id).await?;
-        for step in steps.iter().filter(|step| step.identity.direction == Direction::Do) {
+        // What an action did to the order itself stays.
+        let fulfils = |step: &&Step| step.identity.direction == Direction::Do && step.identity.action().is_none();
+        for step in steps.iter().filter(fulfils) {
             let step = steps::lock(&mut tx, step.key).await?;
             let mut work = Work::on(self, tx, step).await?;
             let left = undo::left(work.op, &work.attempts, work.step.undone);

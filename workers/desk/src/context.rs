@@ -11,6 +11,7 @@ use fallout_core::{
 use fallout_store::{
     Tx,
     context::{self, Known, LatestRun, OrderCase, OrderStep, Part},
+    corrections::{self, CorrectionLine},
     holds::{self, Hold},
     orders,
 };
@@ -49,6 +50,8 @@ pub struct OrderView {
     /// Of the whole order, not of a line.
     pub steps: Vec<OrderStep>,
     pub cases: Vec<OrderCase>,
+    /// What was corrected of it, and what was asked to be.
+    pub corrections: Vec<CorrectionLine>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -108,7 +111,11 @@ impl Desk {
             // What was erased does not come back.
             Some(_) => facts.items.iter_mut().for_each(|item| item.service_numbers.clear()),
         }
-        Ok(context::put(tx, tenant, known.key, &facts, Some((&document, event.at))).await?)
+        context::put(tx, tenant, known.key, &facts, Some((&document, event.at))).await?;
+        match document.get("version").and_then(serde_json::Value::as_i64) {
+            Some(version) => Ok(context::set_owner_version(tx, known.key, version).await?),
+            None => Ok(()),
+        }
     }
 
     /// An order with its lines, steps and cases, and how each stands.
@@ -123,6 +130,7 @@ impl Desk {
             None => (Vec::new(), Vec::new()),
         };
         let cases = context::cases(&mut tx, known.key).await?;
+        let corrections = corrections::of_order(&mut tx, known.key).await?;
         tx.commit().await?;
         let context = OrderContext::of(&known.document, &self.catalogue.personal);
         let line = |item: &ItemContext| line(item, run.as_ref(), &steps, &cases, &holds);
@@ -140,6 +148,7 @@ impl Desk {
             holds,
             lines,
             cases,
+            corrections,
         })
     }
 }

@@ -67,8 +67,12 @@ impl Desk {
         let found = found.ok_or_else(|| DeskError::NoSuchOrder(order.to_owned()))?;
         let rows = customer::open_cases(tx, found.key).await?;
         let open: Vec<OpenCase> = rows.iter().map(counted).collect();
-        let facts =
-            OrderFacts { order, progress: progress(found.run_state.as_deref()), promised: promised(&found.document) };
+        let facts = OrderFacts {
+            order,
+            progress: progress(found.run_state.as_deref()),
+            promised: promised(&found.document),
+            delay_reason: found.delay_reason.as_deref(),
+        };
         let status = self.catalogue.customer.status(&facts, &open, self.taxonomy(tenant));
         let status = status.ok_or_else(|| StoreError::Corrupt("the customer policy is empty".into()))?;
         Ok((status, rows))

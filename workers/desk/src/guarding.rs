@@ -187,6 +187,9 @@ fn command(case: CaseNumber, action: Action, refused: Option<&Refusal>, needed: 
     if action == Action::ForceClose {
         line += " --impact TEXT";
     }
+    if action == Action::CorrectData {
+        line += " --set FIELD=VALUE --source TEXT";
+    }
     Some(line)
 }
 
@@ -216,6 +219,7 @@ mod tests {
             (A::ReconcileStep, Some(R::NoLookup), None),
             (A::ForceClose, None, Some("--action force-close --reason TEXT --impact TEXT")),
             (A::ForceClose, Some(R::StillParked), None),
+            (A::CorrectData, None, Some("--action correct --reason TEXT --set FIELD=VALUE --source TEXT")),
         ];
         let case: CaseNumber = "fc-12".parse().unwrap();
         for (action, refused, expected) in rows {

@@ -21,7 +21,7 @@ use fallout_store::{
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{Desk, DeskError, work::Work};
+use crate::{Desk, DeskError, effects::hold_above, work::Work};
 
 /// A claim that is not possible now comes back after this.
 pub(crate) const SOON_MS: u64 = 1_000;
@@ -177,19 +177,28 @@ impl Desk {
         if work.step.gate.is_some() && work.step.gate == task.action {
             work.start_action().await?;
         }
+        work.look_for_corrections().await?;
         Ok(Ok(work))
     }
 
     async fn work_of(&self, attempt: AttemptId) -> Result<Work<'_>, DeskError> {
         let mut tx = self.system("fleet").await?;
-        let key = attempts::step_of(&mut tx, attempt).await?.ok_or(DeskError::NoSuchAttempt(attempt))?;
+        let found = attempts::step_of(&mut tx, attempt).await?;
+        let (key, of_action) = found.ok_or(DeskError::NoSuchAttempt(attempt))?;
+        if of_action {
+            hold_above(&mut tx, key).await?;
+        }
         let step = steps::lock(&mut tx, key).await?;
         Work::on(self, tx, step).await
     }
 }
 
 impl Work<'_> {
-    async fn claim(&mut self, task: &TaskRef, prepared: Option<Result<Prepared, String>>) -> Result<Claim, DeskError> {
+    pub(crate) async fn claim(
+        &mut self,
+        task: &TaskRef,
+        prepared: Option<Result<Prepared, String>>,
+    ) -> Result<Claim, DeskError> {
         loop {
             if let Some(claim) = self.end_of_stop().await? {
                 return Ok(claim);

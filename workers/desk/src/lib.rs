@@ -21,6 +21,7 @@ mod closing;
 mod context;
 mod customer;
 mod downstreams;
+mod effects;
 mod error;
 mod evidence;
 mod guarding;

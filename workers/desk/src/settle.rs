@@ -203,6 +203,10 @@ impl Work<'_> {
                 let next = facts.callback_deadline.filter(|d| next < *d).map(|_| next);
                 attempts::set_next_read(&mut self.tx, attempt, next).await?;
             } else {
+                if let Some(action) = self.step.identity.action() {
+                    self.effect_known(action).await?;
+                    return Ok(Recorded { verdict: None, case: None });
+                }
                 self.stand(StepState::Running, &Outputs::new(), None).await?;
                 let command = EngineCommand::Callback {
                     attempt,
@@ -293,6 +297,10 @@ impl Work<'_> {
         // While an action has the step, its own effect tells.
         let contradicted = cases::active_of_step(&mut self.tx, self.step.key).await?;
         if contradicted.is_some_and(|case| classification::CONTRADICTIONS.contains(&case.classification.as_str())) {
+            return Ok(none);
+        }
+        if let (Some(effect), Some(_), StepState::Parked) = (self.step.identity.action(), &found, self.step.state) {
+            self.effect_known(effect).await?;
             return Ok(none);
         }
         if let (Some((action, reason)), StepState::Parked, None) = (found, self.step.state, self.step.gate) {

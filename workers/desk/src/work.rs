@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
+    action::correction::Field,
     claim::StepFacts,
     command::Place,
     decide::{Catches, Joined, Situation, Verdict, decide, join},
@@ -16,13 +17,13 @@ use fallout_core::{
 use fallout_store::{
     Tx,
     attempts::{self, Source},
-    definitions, downstreams,
+    corrections, definitions, downstreams,
     orders::{self, Run},
     steps::{self, Standing, Step},
 };
 use serde_json::json;
 
-use crate::{Desk, DeskError, cases::Detection};
+use crate::{Desk, DeskError, cases::Detection, effects};
 
 pub(crate) struct Work<'a> {
     pub desk: &'a Desk,
@@ -36,6 +37,8 @@ pub(crate) struct Work<'a> {
     pub branches: std::collections::BTreeSet<String>,
     /// Other steps may wait in the same instance: its model embeds it.
     pub is_embedded: bool,
+    /// What its latest request was rendered from was corrected since; asked for claims only.
+    pub outdated: bool,
     /// Of a step that takes an effect back: what is left of it.
     pub undoes: Option<Left>,
     /// Downstreams that are declared offline.
@@ -53,6 +56,7 @@ impl<'a> Work<'a> {
         let definition = definitions::get(&mut tx, &step.process_definition_id).await?;
         let is_embedded = definition.as_ref().is_some_and(|d| d.embedded.contains_key(&step.activity_id));
         let (catches, branches) = match definition {
+            None if step.identity.action().is_some() => (Catches::none(), effects::branches()),
             Some(mut d) => {
                 let branches = d.branches_at(&step.activity_id).clone();
                 (d.catches.remove(&step.activity_id).unwrap_or_else(Catches::none), branches)
@@ -70,6 +74,7 @@ impl<'a> Work<'a> {
             catches,
             branches,
             is_embedded,
+            outdated: false,
             undoes: None,
             windows,
             now,
@@ -88,6 +93,17 @@ impl<'a> Work<'a> {
             Some(last) => last.generation,
             None => attempts::latest_intent(&mut self.tx, self.step.key).await?.map_or(0, |i| i.generation),
         };
+        Ok(())
+    }
+
+    /// Looks whether a field that its request uses was corrected after the request was decided.
+    pub async fn look_for_corrections(&mut self) -> Result<(), DeskError> {
+        if self.generation == 0 {
+            return Ok(());
+        }
+        let fields = corrections::since_intent(&mut self.tx, self.step.key).await?;
+        let used = |field: &String| field.parse::<Field>().is_ok_and(|f| f.declaration().is_used_by(self.op));
+        self.outdated = fields.iter().any(used);
         Ok(())
     }
 
@@ -117,6 +133,7 @@ impl<'a> Work<'a> {
             case: self.step.case,
             order_cancelled: self.step.order_cancelled,
             stopped: self.stopped(),
+            outdated: self.outdated,
             undoes: self.undoes,
             attempts: self.attempts.clone(),
             generation: self.generation,
@@ -195,6 +212,9 @@ impl<'a> Work<'a> {
     ) -> Result<Option<CaseNumber>, DeskError> {
         if let Some(attempt) = attempt {
             attempts::set_verdict(&mut self.tx, attempt, verdict).await?;
+        }
+        if let Some(action) = self.step.identity.action() {
+            return self.apply_to_action(action, attempt, verdict).await;
         }
         let none = Outputs::new();
         match verdict {

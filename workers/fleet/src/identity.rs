@@ -51,7 +51,7 @@ fn step(task: &LockedTask) -> Result<StepIdentity, NotAStep> {
         "" => Err(NotAStep { variable, problem: "is empty" }),
         name => Ok(name.to_owned()),
     };
-    Ok(StepIdentity {
+    let step = StepIdentity {
         tenant: name("tenantId")?,
         order: name("orderId")?,
         run: run(task)?,
@@ -62,7 +62,11 @@ fn step(task: &LockedTask) -> Result<StepIdentity, NotAStep> {
         },
         step: name("stepId")?,
         direction: parse::<Direction>("stepDirection", text(task, "stepDirection")?, "is neither do nor undo")?,
-    })
+    };
+    match step.is_called_like_an_action() {
+        true => Err(NotAStep { variable: "stepId", problem: "names the effect of an action, which no task performs" }),
+        false => Ok(step),
+    }
 }
 
 fn run(task: &LockedTask) -> Result<i32, NotAStep> {

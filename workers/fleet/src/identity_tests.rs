@@ -43,6 +43,12 @@ fn a_step_is_read_from_its_variables() {
 }
 
 #[test]
+fn no_task_performs_the_effect_of_an_action() {
+    let named = variables().with("stepId", format!("action:{ACTION}").as_str());
+    assert_eq!(task_ref(&task(named)).unwrap_err().variable, "stepId");
+}
+
+#[test]
 fn a_task_whose_variables_were_changed_to_another_order_is_not_performed() {
     let keyed = |key: &str| LockedTask { business_key: Some(key.into()), ..task(variables()) };
     assert!(task_ref(&keyed("t:ord-1:1")).is_ok());

@@ -54,6 +54,14 @@ pub(crate) fn rejected(code: &str) -> Reply {
     Reply::Json(StatusCode::UNPROCESSABLE_ENTITY, json!({"code": code, "message": message}))
 }
 
+/// What was changed since; the version that it has now is said with it.
+pub(crate) fn conflict(code: &str, version: u64) -> Reply {
+    Reply::Json(
+        StatusCode::CONFLICT,
+        json!({"code": code, "message": format!("the order is at version {version}"), "version": version}),
+    )
+}
+
 /// A request that the sandbox itself refuses: its sender does not keep to the interface.
 pub(crate) fn refused(code: &str, message: impl Into<String>) -> Reply {
     Reply::Json(StatusCode::BAD_REQUEST, json!({"code": code, "message": message.into()}))

@@ -28,6 +28,9 @@ pub struct Effect {
     pub key: String,
     /// The id that the downstream gave, unique per effect.
     pub reference: String,
+    /// What was asked for, as it came.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub asked: serde_json::Value,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -144,6 +147,7 @@ mod tests {
             generation: 1,
             key: key.into(),
             reference: format!("RSV-{key}"),
+            asked: serde_json::Value::Null,
         }
     }
 

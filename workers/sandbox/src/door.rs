@@ -14,8 +14,8 @@ use crate::answer::{Reply, refused};
 use crate::calls::{self, Call};
 use crate::identity::{Identity, header};
 use crate::operation::{
-    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, CONNECT, DEACTIVATE, DEPOSIT, DISCONNECT,
-    Downstream, LETTER, NOTIFY, Operation, REFUND, RELEASE, RESERVE, VOID, provisioning,
+    ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, CONNECT, CORRECT, DEACTIVATE, DEPOSIT,
+    DISCONNECT, Downstream, LETTER, NOTIFY, Operation, REFUND, RELEASE, RESERVE, VOID, provisioning,
 };
 use crate::world::World;
 
@@ -35,6 +35,7 @@ pub(crate) fn router(downstream: Downstream, world: Arc<World>) -> Router {
             money.merge(keyed("/captures", &CAPTURE)).merge(keyed("/voids", &VOID)).merge(keyed("/refunds", &REFUND))
         }
         Downstream::Partner => keyed("/connections", &CONNECT).merge(keyed("/disconnections", &DISCONNECT)),
+        Downstream::Orders => corrections(),
     };
     doors
         .route("/health", get(async || Reply::Json(StatusCode::OK, json!({"status": "up"})).send().await))
@@ -90,6 +91,20 @@ fn service_orders() -> Doors {
         .await
     };
     Router::new().route("/service-orders", post(handler)).merge(lookup("service-orders"))
+}
+
+/// The owner of orders: changes a field, when the order is at the version that the request names.
+fn corrections() -> Doors {
+    let handler = async |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
+        answer(world, &headers, &body, |body| {
+            let key = body["reference"].as_str().filter(|key| !key.is_empty()).ok_or("reference: expected a text")?;
+            body["version"].as_u64().ok_or("version: expected a number")?;
+            body["field"].as_str().ok_or("field: expected a text")?;
+            Ok((&CORRECT, Some(key.to_owned())))
+        })
+        .await
+    };
+    Router::new().route("/product-orders/{order}/corrections", post(handler)).merge(lookup("corrections"))
 }
 
 /// The key is the name of the resource: PUT is idempotent by its nature.

@@ -1,4 +1,4 @@
-//! Simulated downstreams: inventory, contract, provisioning, billing and payment over HTTP, which misbehave by a script
+//! Simulated downstreams: inventory, contract, provisioning, billing, payment and the orders' owner over HTTP, which misbehave by a script
 //! and write every applied effect to an append-only, fsynced book. The sandbox is the judge of "no effect twice".
 //!
 //! What is not here: anything of the code under judgement. The sandbox depends on no other crate of the workspace,
@@ -12,6 +12,7 @@ mod fault;
 mod glob;
 mod identity;
 mod operation;
+mod orders;
 mod reader;
 mod records;
 mod sandbox;

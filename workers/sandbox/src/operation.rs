@@ -12,11 +12,20 @@ pub enum Downstream {
     Payment,
     /// Connects lines over a network of its own.
     Partner,
+    /// Keeps the orders themselves.
+    Orders,
 }
 
 impl Downstream {
-    pub const ALL: [Self; 6] =
-        [Self::Inventory, Self::Contract, Self::Provisioning, Self::Billing, Self::Payment, Self::Partner];
+    pub const ALL: [Self; 7] = [
+        Self::Inventory,
+        Self::Contract,
+        Self::Provisioning,
+        Self::Billing,
+        Self::Payment,
+        Self::Partner,
+        Self::Orders,
+    ];
 
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -27,6 +36,7 @@ impl Downstream {
             Self::Billing => "billing",
             Self::Payment => "payment",
             Self::Partner => "partner",
+            Self::Orders => "orders",
         }
     }
 }
@@ -92,7 +102,9 @@ pub(crate) static CONNECT: Operation = operation("partner.connect", Downstream::
 pub(crate) static DISCONNECT: Operation =
     operation("partner.disconnect", Downstream::Partner, Some("disconnections"), "PRT");
 
-const EFFECTS: [&Operation; 17] = [
+pub(crate) static CORRECT: Operation = operation("order.correct", Downstream::Orders, Some("corrections"), "COR");
+
+const EFFECTS: [&Operation; 18] = [
     &RESERVE,
     &NOTIFY,
     &LETTER,
@@ -110,6 +122,7 @@ const EFFECTS: [&Operation; 17] = [
     &REFUND,
     &CONNECT,
     &DISCONNECT,
+    &CORRECT,
 ];
 
 /// The operation that the book means by a name; only effects stand in the book.

@@ -35,7 +35,7 @@ pub enum SandboxError {
     Port { downstream: Downstream, port: u16, source: io::Error },
 }
 
-/// Five running downstreams. Dropped, it stops at once; [`Sandbox::drain`] first to keep delayed effects.
+/// Running downstreams. Dropped, it stops at once; [`Sandbox::drain`] first to keep delayed effects.
 #[derive(Debug)]
 pub struct Sandbox {
     world: Arc<World>,

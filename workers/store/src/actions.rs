@@ -137,14 +137,14 @@ pub async fn find(tx: &mut Tx, tenant: &str, id: ActionId) -> Result<Option<Stor
     row.fetch_optional(tx.conn()).await?.map(StoredAction::try_from).transpose()
 }
 
-/// The action that has the case and has not started: checked, waiting for approval, or not seen in the engine yet.
+/// The action that has the case and has not started: checked, waiting for approval, making its effect, or not seen in the engine yet.
 pub async fn under_way(tx: &mut Tx, case: CaseId) -> Result<Option<StoredAction>, StoreError> {
     let row = sqlx::query_as!(
         Row,
         "select id, fallout_case_id, action_type, status, reason, requested_by, target_ref, result_payload,
                 idempotency_key, content_hash, answer, terms, case_was, created_at
          from fallout_recovery_action
-         where fallout_case_id = $1 and status in ('checking', 'awaiting_approval', 'requested')",
+         where fallout_case_id = $1 and status in ('checking', 'awaiting_approval', 'performing', 'requested')",
         case.0,
     );
     row.fetch_optional(tx.conn()).await?.map(StoredAction::try_from).transpose()

@@ -100,11 +100,13 @@ pub async fn open(tx: &mut Tx, tenant: &str, step: StepKey, new: &NewAttempt<'_>
     Ok(())
 }
 
-/// The step of an attempt, and whether the attempt is settled.
-pub async fn step_of(tx: &mut Tx, attempt: AttemptId) -> Result<Option<StepKey>, StoreError> {
-    let id =
-        sqlx::query_scalar!("select step_id from attempt where id = $1", attempt.0).fetch_optional(tx.conn()).await?;
-    Ok(id.map(StepKey))
+/// The step of an attempt, and whether it is the effect of an action, which no process instance has.
+pub async fn step_of(tx: &mut Tx, attempt: AttemptId) -> Result<Option<(StepKey, bool)>, StoreError> {
+    let row = sqlx::query!(
+        r#"select a.step_id, s.process_instance_id = '' as "of_action!" from attempt a join step s on s.id = a.step_id where a.id = $1"#,
+        attempt.0
+    );
+    Ok(row.fetch_optional(tx.conn()).await?.map(|r| (StepKey(r.step_id), r.of_action)))
 }
 
 /// The attempts that bear on what is to be done, oldest first: those of the latest generation, and of an earlier one those

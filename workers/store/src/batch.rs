@@ -16,7 +16,11 @@ use serde_json::Value;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use crate::{StoreError, Tx, attempts::seconds, context::whole};
+use crate::{
+    StoreError, Tx,
+    attempts::seconds,
+    context::{corrected, whole},
+};
 
 /// An order run as its steps are rendered from it.
 #[derive(Clone, Debug)]
@@ -25,18 +29,25 @@ pub struct RunDocument {
     pub document: Value,
 }
 
-/// By business key, with what is personal: as they came.
+/// By business key, with what is personal: as they came, and as they were corrected.
 pub async fn documents(tx: &mut Tx, keys: &[String]) -> Result<BTreeMap<String, RunDocument>, StoreError> {
     // The month leads to one partition.
     let rows = sqlx::query!(
-        r#"select r.business_key, r.id, o.document, p.fields as "fields?: Json<Cut>"
+        r#"select r.business_key, r.id, o.document, p.fields as "fields?: Json<Cut>",
+                  nullif(x.corrected, '{}') as "corrected?: Json<Cut>", c.fields as "again?: Json<Cut>"
            from order_run r join product_order o on o.id = r.order_id
+           left join order_context x on x.order_id = o.id
            left join order_personal p on p.month = o.personal_month and p.order_id = o.id and p.part = 'taken_in'
+           left join order_personal c on c.month = o.personal_month and c.order_id = o.id and c.part = 'corrected'
            where r.business_key = any($1)"#,
         keys,
     );
     let runs = rows.fetch_all(tx.conn()).await?.into_iter();
-    Ok(runs.map(|r| (r.business_key, RunDocument { id: RunId(r.id), document: whole(r.document, r.fields) })).collect())
+    let run = runs.map(|r| {
+        let document = corrected(whole(r.document, r.fields), [r.corrected, r.again]);
+        (r.business_key, RunDocument { id: RunId(r.id), document })
+    });
+    Ok(run.collect())
 }
 
 /// The latest generation of each step that has one.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
+    action::correction::put as put_value,
     context::{OrderContext, RunState},
     ids::{OrderKey, RunId},
     order::OrderEvent,
@@ -23,6 +24,10 @@ pub enum Part {
     TakenIn,
     /// As the owner's events have it.
     Newest,
+    /// What stands in corrected places now.
+    Corrected,
+    /// What each correction was from and to.
+    Corrections,
 }
 
 impl Part {
@@ -30,6 +35,8 @@ impl Part {
         match self {
             Part::TakenIn => "taken_in",
             Part::Newest => "newest",
+            Part::Corrected => "corrected",
+            Part::Corrections => "corrections",
         }
     }
 }
@@ -173,15 +180,7 @@ pub async fn put_personal(
             .await?;
         return Ok(());
     }
-    // The month it lies under, as long as its partition is there; else this one.
-    let month = sqlx::query_scalar!(
-        r#"select case when to_regclass('order_personal_' || to_char(personal_month, 'YYYY_MM')) is null
-                       then date_trunc('month', now() at time zone 'UTC')::date else personal_month end as "month!"
-           from product_order where id = $1"#,
-        order.0,
-    );
-    let month = month.fetch_one(tx.conn()).await?;
-    sqlx::query!("select make_order_personal($1)", month).fetch_one(tx.conn()).await?;
+    let month = month_of(tx, order).await?;
     sqlx::query!(
         "with known as (update product_order set personal_month = $1 where id = $2 and personal_month is distinct from $1)
          insert into order_personal (month, order_id, tenant_id, part, fields) values ($1, $2, $3, $4, $5)
@@ -195,6 +194,79 @@ pub async fn put_personal(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Keeps these beside what is kept of this part.
+pub async fn add_personal(
+    tx: &mut Tx,
+    tenant: &str,
+    order: OrderKey,
+    part: Part,
+    fields: &Cut,
+) -> Result<(), StoreError> {
+    let month = month_of(tx, order).await?;
+    sqlx::query!(
+        "with known as (update product_order set personal_month = $1 where id = $2 and personal_month is distinct from $1)
+         insert into order_personal as p (month, order_id, tenant_id, part, fields) values ($1, $2, $3, $4, $5)
+         on conflict (month, order_id, part) do update set fields = p.fields || excluded.fields",
+        month,
+        order.0,
+        tenant,
+        part.word(),
+        serde_json::to_value(fields)?,
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The month that the order's personal data lie under, with its partition.
+async fn month_of(tx: &mut Tx, order: OrderKey) -> Result<chrono::NaiveDate, StoreError> {
+    // The month it lies under, as long as its partition is there; else this one.
+    let month = sqlx::query_scalar!(
+        r#"select case when to_regclass('order_personal_' || to_char(personal_month, 'YYYY_MM')) is null
+                       then date_trunc('month', now() at time zone 'UTC')::date else personal_month end as "month!"
+           from product_order where id = $1"#,
+        order.0,
+    );
+    let month = month.fetch_one(tx.conn()).await?;
+    sqlx::query!("select make_order_personal($1)", month).fetch_one(tx.conn()).await?;
+    Ok(month)
+}
+
+/// The owner's version of an order, as far as it has told; what is older changes nothing.
+pub async fn set_owner_version(tx: &mut Tx, order: OrderKey, version: i64) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update order_context set owner_version = $2, updated_at = clock_timestamp() where order_id = $1 and owner_version < $2",
+        order.0,
+        version
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// An order as its steps are rendered from it: as it was taken in, with what was corrected since.
+pub async fn rendered(tx: &mut Tx, order: OrderKey) -> Result<(Value, bool), StoreError> {
+    let row = sqlx::query!(
+        r#"select o.document, o.erased_at is not null as "erased!", x.corrected as "corrected?: Json<Cut>",
+                  p.fields as "fields?: Json<Cut>", c.fields as "again?: Json<Cut>"
+           from product_order o left join order_context x on x.order_id = o.id
+           left join order_personal p on p.month = o.personal_month and p.order_id = o.id and p.part = 'taken_in'
+           left join order_personal c on c.month = o.personal_month and c.order_id = o.id and c.part = 'corrected'
+           where o.id = $1"#,
+        order.0
+    );
+    let r = row.fetch_one(tx.conn()).await?;
+    Ok((corrected(whole(r.document, r.fields), [r.corrected, r.again]), r.erased))
+}
+
+/// A document with what was corrected in it.
+pub(crate) fn corrected(mut document: Value, corrections: [Option<Json<Cut>>; 2]) -> Value {
+    for Json(values) in corrections.into_iter().flatten() {
+        values.iter().for_each(|(pointer, value)| put_value(&mut document, pointer, value));
+    }
+    document
 }
 
 /// Whether an event counts: false when it was taken before.

@@ -17,18 +17,25 @@ pub struct CustomerOrder {
     pub document: Value,
     /// `None`: its fulfilment was never started.
     pub run_state: Option<String>,
+    /// The code of the reason that somebody has set for it.
+    pub delay_reason: Option<String>,
 }
 
 pub async fn order(tx: &mut Tx, tenant: &str, external_id: &str) -> Result<Option<CustomerOrder>, StoreError> {
     let row = sqlx::query!(
-        r#"select o.id, coalesce(x.document, o.document) as "document!", r.state as "state?"
+        r#"select o.id, coalesce(x.document, o.document) as "document!", r.state as "state?", x.delay_reason as "delay_reason?"
            from product_order o left join order_run r on r.order_id = o.id left join order_context x on x.order_id = o.id
            where o.tenant_id = $1 and o.external_id = $2 order by r.run desc limit 1"#,
         tenant,
         external_id,
     );
     let row = row.fetch_optional(tx.conn()).await?;
-    Ok(row.map(|r| CustomerOrder { key: OrderKey(r.id), document: r.document, run_state: r.state }))
+    Ok(row.map(|r| CustomerOrder {
+        key: OrderKey(r.id),
+        document: r.document,
+        run_state: r.state,
+        delay_reason: r.delay_reason,
+    }))
 }
 
 /// What counts of an open case.

@@ -200,7 +200,7 @@ pub async fn get_all(tx: &mut Tx, keys: &[StepKey]) -> Result<Vec<Step>, StoreEr
     let ids: Vec<uuid::Uuid> = keys.iter().map(|key| key.0).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.state,
+        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.route, s.state,
                   s.epoch, s.gate, s.stop, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
                   s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
                   exists (select from order_hold h where h.order_run_id = s.order_run_id and h.line_id in ('', s.line_id)
@@ -275,12 +275,13 @@ pub async fn set_undone(tx: &mut Tx, key: StepKey) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Steps whose task was not seen for a while: at work, reserved by an action, or past the time their callback had. The gone-tasks controller asks
-/// the engine for them.
+/// Steps whose task was not seen for a while, without the effects of actions, which have none: at work, reserved by an
+/// action, or past the time their callback had. The gone-tasks controller asks the engine for them.
 pub async fn quiet(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<(StepKey, String, String)>, StoreError> {
     let rows = sqlx::query!(
         "select s.id, s.external_task_id, s.process_instance_id from step s
-         where (s.state in ('new', 'running', 'awaiting_callback') or s.gate is not null) and s.updated_at < now() - make_interval(secs => $1)
+         where (s.state in ('new', 'running', 'awaiting_callback') or s.gate is not null) and s.process_instance_id <> ''
+           and s.updated_at < now() - make_interval(secs => $1)
            and not exists (select 1 from attempt a where a.step_id = s.id and a.state = 'unknown'
                            and a.callback_deadline > now() - make_interval(secs => $1))
          order by s.updated_at limit $2",
@@ -311,7 +312,7 @@ pub async fn quiet_parked(tx: &mut Tx, seconds: f64, limit: i64) -> Result<Vec<P
         r#"select s.id, s.external_task_id, s.process_instance_id, s.line_id, s.step_code, s.direction,
                   coalesce(d.embedded ? s.activity_id, false) as "embedded!"
            from step s left join definition d using (process_definition_id)
-           where s.state = 'parked' and s.gate is null and s.updated_at < now() - make_interval(secs => $1)
+           where s.state = 'parked' and s.gate is null and s.process_instance_id <> '' and s.updated_at < now() - make_interval(secs => $1)
            order by s.updated_at limit $2"#,
         seconds,
         limit,

@@ -9,6 +9,7 @@ mod approvals;
 mod bulk;
 mod cancellations;
 mod downstreams;
+mod effects;
 mod gone_tasks;
 mod lookups;
 mod orders;
@@ -157,10 +158,12 @@ pub enum Controller {
     Downstreams,
     /// Recovers many cases at the pace that was asked for.
     Bulk,
+    /// Performs the effects that actions make themselves.
+    Effects,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 16] = [
+    pub const ALL: [Controller; 17] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
@@ -177,6 +180,7 @@ impl Controller {
         Controller::Verify,
         Controller::Downstreams,
         Controller::Bulk,
+        Controller::Effects,
     ];
 
     pub fn name(self) -> &'static str {
@@ -197,6 +201,7 @@ impl Controller {
             Controller::Verify => "verify",
             Controller::Downstreams => "downstreams",
             Controller::Bulk => "bulk",
+            Controller::Effects => "effects",
         }
     }
 }
@@ -245,6 +250,7 @@ impl Ticker {
             Controller::Verify => verify::tick(&self.watch).await,
             Controller::Downstreams => downstreams::tick(&self.watch).await,
             Controller::Bulk => bulk::tick(&self.watch, &mut self.bulk).await,
+            Controller::Effects => effects::tick(&self.watch).await,
         }
     }
 }

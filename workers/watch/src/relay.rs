@@ -10,6 +10,7 @@ mod recoveries;
 mod tasks;
 mod unblock;
 mod undo;
+mod variables;
 
 use fallout_camunda::{Correlation, EngineError, HistoricInstanceQuery, MessageCorrelation, Variables};
 use fallout_core::{
@@ -119,6 +120,9 @@ async fn dispatch(watch: &Watch, pending: &Pending) -> Result<Sent, WatchError> 
         }
         EngineCommand::Annotate { case, tenant, incident_id } => {
             annotate::send(watch, *case, tenant, incident_id, pending).await
+        }
+        EngineCommand::SetVariables { process_instance_id, variables } => {
+            variables::set(watch, process_instance_id, variables, pending).await
         }
         EngineCommand::Incident { case, process_instance_id, external_task_id, message, summary, at } => {
             let waits = (process_instance_id.as_str(), message.as_str(), at.as_ref());

@@ -84,7 +84,10 @@ impl<'a> Ask<'a> {
         let mut target = at;
         target["outputs"] = json!(self.command.outputs);
         target["attestation"] = json!(self.command.attestation);
-        target["command"] = json!(self.command);
+        // What it becomes is kept with the correction: a personal value must be nowhere else.
+        let mut command = self.command.clone();
+        command.correction.iter_mut().for_each(|correction| correction.value = Value::Null);
+        target["command"] = json!(command);
         target
     }
 
@@ -99,6 +102,7 @@ impl<'a> Ask<'a> {
         command.outputs.clear();
         // What it costs is due once for the order, and stands with the action that was asked for.
         command.waive_penalty = false;
+        command.correction = None;
         let hash = hash(case, self.action, &command);
         Ask { case, command, hash, is_sibling: true, ..*self }
     }
@@ -157,6 +161,7 @@ fn hash(case: CaseNumber, action: Action, command: &RecoveryCommand) -> String {
         command.attestation,
         command.outputs,
         command.impact,
+        command.correction,
     ]);
     if let Some(parts) = content.as_array_mut() {
         parts.extend(command.check.then(|| "check".into()));

@@ -5,6 +5,7 @@ mod approve;
 mod ask;
 mod audit;
 mod check;
+mod correct;
 mod four_eyes;
 mod outside;
 mod plan;
@@ -38,7 +39,7 @@ pub use refused::NotRecovered;
 pub(crate) use stop::returns_to;
 pub(crate) use take::{correlation, of_step};
 pub use withdraw::Withdrawn;
-pub(crate) use withdraw::to_where_it_was;
+pub(crate) use withdraw::{to_its_people, to_where_it_was};
 
 use crate::{Desk, DeskError, authority::At, sla::hold, work::Work};
 
@@ -86,6 +87,7 @@ impl Recovery<'_> {
             takeover: false,
             route: None,
             waive_penalty: false,
+            correction: None,
         }
     }
 }

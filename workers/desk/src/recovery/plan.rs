@@ -8,8 +8,9 @@ use fallout_core::{
 };
 use fallout_store::{cases, steps};
 use serde::Serialize;
+use serde_json::Value;
 
-use super::ask::Ask;
+use super::{ask::Ask, correct::Planned};
 use crate::{Desk, DeskError, guarding::guarded_without_step, work::Work};
 
 /// What a command would do.
@@ -35,24 +36,48 @@ impl Desk {
             return Err(DeskError::CaseIsOver(case.number, case.state));
         }
         let why = self.second_person(&mut tx, &case, ask.action).await?;
-        let (accepted, terms) = match case.step {
+        let (accepted, correction, terms) = match case.step {
             None => {
                 let now = tx.now().await?;
-                (guarded_without_step(&case, ask.action, &ask.asked(), now)?, Terms::default())
+                (guarded_without_step(&case, ask.action, &ask.asked(), now)?, None, Terms::default())
             }
             Some(step) => {
                 let step = steps::get(&mut tx, step).await?;
                 let mut work = Work::on(self, tx, step).await?;
                 // Written where nobody sees it: the transaction is never committed.
                 let case = work.take_over(case.clone(), &ask).await?;
-                (work.accepts(&case, &ask).await?, work.terms(&case, ask.action, &ask.asked()).await?)
+                let accepted = work.accepts(&case, &ask).await?;
+                let corrects = matches!(accepted, Accepted::Perform { .. });
+                let correction = if corrects { Some(work.correction(&case, &ask).await?) } else { None };
+                (accepted, correction, work.terms(&case, ask.action, &ask.asked()).await?)
             }
         };
         let declaration = ask.action.declaration();
         let mut changes = changes(&ask, case.state, &accepted, why)?;
+        if let Some(correction) = correction {
+            changes.splice(1..1, corrects(&correction, declaration));
+        }
         changes.extend(terms.told());
         Ok(Plan { case: case.number, declaration, terms, changes })
     }
+}
+
+/// What a correction changes, and what it does not. Personal values are not repeated.
+fn corrects(planned: &Planned, declaration: &Declaration) -> Vec<String> {
+    let field = planned.declared.field;
+    let value = |value: &Value| if planned.is_personal { "a personal value".to_owned() } else { value.to_string() };
+    let old = planned.old.as_ref().map_or_else(|| "nothing".to_owned(), value);
+    let of = if planned.line.is_empty() { String::new() } else { format!(" of line {}", planned.line) };
+    let mut changes = vec![format!("{field}{of} goes from {old} to {}", value(&planned.new))];
+    match (&planned.pointer, declaration.performs) {
+        (Some(_), Some(operation)) => {
+            changes.push(format!("the order's owner has it first, by {operation}; refused there, nothing is changed"));
+        }
+        _ => changes.push("it is kept here; no owner is asked".into()),
+    }
+    changes.extend(planned.open.iter().map(|step| format!("{step} is rendered from it when it is sent")));
+    changes.extend(planned.done.iter().map(|step| format!("{step} was made with the old value, and stays")));
+    changes
 }
 
 fn changes(
@@ -107,6 +132,11 @@ fn changes(
             );
         }
         Accepted::EndCase | Accepted::Stop => {}
+        Accepted::Perform { settles } => {
+            if let Some(outcome) = settles {
+                changes.push(format!("what was unknown is settled as {}, by your word", outcome.word()));
+            }
+        }
     }
     changes.push(format!("verified when: {}", declaration.expected));
     Ok(changes)

@@ -19,6 +19,8 @@ pub enum NotRecovered {
     NoSuchAction(ActionId),
     #[error("action {0} was sent to the engine already; see what comes of it")]
     Sent(ActionId),
+    #[error("action {0} has begun to make its effect; see what comes of it")]
+    Begun(ActionId),
     #[error("action {0} is {1}; only what was not sent can be taken back")]
     NotWithdrawable(ActionId, ActionState),
     #[error("the cancellation of an order holds for all of its lines at once and cannot be taken back")]
@@ -41,6 +43,7 @@ impl NotRecovered {
             NotRecovered::OtherTarget { .. } => "other_target",
             NotRecovered::NoSuchAction(_) => "no_such_action",
             NotRecovered::Sent(_) => "sent_already",
+            NotRecovered::Begun(_) => "begun",
             NotRecovered::NotWithdrawable(..) => "not_withdrawable",
             NotRecovered::CancelStands => "cancel_stands",
             NotRecovered::NoSuchApproval(_) => "no_such_approval",

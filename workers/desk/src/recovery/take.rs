@@ -1,7 +1,7 @@
 //! What an accepted action does at once: it is stored, the case and the step are reserved, and whoever goes on is told.
 
 use fallout_core::{
-    action::{Accepted, Action, ActionState, Attestation, Refusal},
+    action::{Accepted, Action, ActionState, Attestation, Refusal, correction::NotCorrectable},
     case::{CaseEvent, CaseState, Resolution},
     command::{EngineCommand, NO_ACTION},
     ids::{ActionId, AttemptId, CaseNumber, CommandId},
@@ -142,7 +142,13 @@ impl Work<'_> {
 
     pub(super) async fn accepts(&mut self, case: &Case, ask: &Ask<'_>) -> Result<Accepted, DeskError> {
         let around = self.surroundings(Some(ask.action)).await?;
-        Ok(self.guarded(case, &around, ask.action, &ask.asked())?)
+        let accepted = self.guarded(case, &around, ask.action, &ask.asked())?;
+        match (ask.action, &ask.command.correction) {
+            (Action::CorrectData, _) => drop(self.correction(case, ask).await?),
+            (other, Some(_)) => return Err(Refusal::NotCorrectable(NotCorrectable::NotThisAction(other)).into()),
+            (_, None) => {}
+        }
+        Ok(accepted)
     }
 
     fn whereabouts(&self) -> Value {
@@ -171,6 +177,10 @@ impl Work<'_> {
             Accepted::RecordUndone => self.record_undone(case, action, ask).await,
             Accepted::SaidOutside { settles } => self.said_outside(case, action, ask, settles).await,
             Accepted::Check(attempt) => self.ask_downstream(attempt).await,
+            Accepted::Perform { settles } => {
+                self.settle_attested(ask, settles).await?;
+                self.correct(case, action, ask).await
+            }
             // Ended by its approval only.
             Accepted::EndCase | Accepted::Stop => Err(Refusal::ApprovalUnderWay.into()),
         }
@@ -247,18 +257,27 @@ impl Work<'_> {
         settles: Option<Outcome>,
         command: &EngineCommand,
     ) -> Result<(), DeskError> {
-        if let (Some(outcome), Some(said)) = (settles, ask.attestation()) {
-            self.attest(ask.principal, said, &outcome).await?;
-        }
+        self.settle_attested(ask, settles).await?;
         // Without the action it would go on.
         self.step.stop = self.step.state.is_live().then_some(action);
         self.step.gate = Some(action);
+        if let Some(effect) = self.step.identity.action() {
+            self.stand(StepState::Parked, &Outputs::new(), None).await?;
+            return self.go_on_with_effect(effect).await;
+        }
         // A skip's outputs count from here on: the engine goes on to later steps before anyone can tell us that it did.
         let none = Outputs::new();
         let leaves_out = matches!(ask.action, Action::SkipStep | Action::CompensateStep);
         let outputs = if leaves_out { &ask.command.outputs } else { &none };
         self.stand(StepState::Parked, outputs, None).await?;
         Ok(commands::insert(&mut self.tx, CommandId(Uuid::now_v7()), ask.tenant, command, Some(action)).await?)
+    }
+
+    async fn settle_attested(&mut self, ask: &Ask<'_>, settles: Option<Outcome>) -> Result<(), DeskError> {
+        match (settles, ask.attestation()) {
+            (Some(outcome), Some(said)) => self.attest(ask.principal, said, &outcome).await,
+            _ => Ok(()),
+        }
     }
 
     /// Every unresolved attempt of the generation is about the same key, so what is attested settles all of them.
@@ -340,6 +359,7 @@ pub(super) fn begins(accepted: &Accepted) -> ActionState {
     match accepted {
         Accepted::Check(_) => ActionState::Checking,
         Accepted::Stop => ActionState::Stopping,
+        Accepted::Perform { .. } => ActionState::Performing,
         Accepted::Correlate { .. }
         | Accepted::HandOut { .. }
         | Accepted::RecordUndone

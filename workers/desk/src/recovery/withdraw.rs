@@ -76,6 +76,8 @@ impl Desk {
             }
             (_, ActionState::Requested) => return Err(NotRecovered::Sent(action).into()),
             (_, ActionState::Checking) => {}
+            (_, ActionState::Performing) if Work::take_back_effect(&mut tx, action).await? => {}
+            (_, ActionState::Performing) => return Err(NotRecovered::Begun(action).into()),
             (_, ActionState::AwaitingApproval) => void(&mut tx, action).await?,
             (_, state) => return Err(NotRecovered::NotWithdrawable(action, state).into()),
         }
@@ -139,7 +141,7 @@ async fn told_back(tx: &mut Tx, case: &Case, action: &StoredAction, by: Actor<'_
 }
 
 /// Nobody loses a case by asking for something: who had it has it again.
-pub(super) async fn to_its_people(tx: &mut Tx, case: &mut Case, was: Option<CaseState>) -> Result<(), DeskError> {
+pub(crate) async fn to_its_people(tx: &mut Tx, case: &mut Case, was: Option<CaseState>) -> Result<(), DeskError> {
     to_where_it_was(tx, case, returns_to(was, false)).await
 }
 

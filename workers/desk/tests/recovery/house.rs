@@ -56,8 +56,11 @@ fn catalogue(change: fn(&mut Operation), authority: Authorities) -> Catalogue {
     let mut op: Operation = toml::from_str(include_str!("../../../../config/operations/payment.capture.toml")).unwrap();
     op.answers.business = [("BILLING_ACCOUNT_INVALID".to_owned(), "BILLING_ACCOUNT_INVALID".to_owned().into())].into();
     change(&mut op);
+    let correct: Operation = toml::from_str(include_str!("../../../../config/operations/order.correct.toml")).unwrap();
     Catalogue {
-        operations: [(op.name.clone(), op)].into(),
+        operations: [op, correct].into_iter().map(|op| (op.name.clone(), op)).collect(),
+        customer: toml::from_str(include_str!("../../../../config/customer-status.toml")).unwrap(),
+        personal: toml::from_str(include_str!("../../../../config/personal-data.toml")).unwrap(),
         taxonomy: toml::from_str(include_str!("../../../../config/taxonomy.toml")).unwrap(),
         severity: toml::from_str(include_str!("../../../../config/severity.toml")).unwrap(),
         sla: toml::from_str(include_str!("../../../../config/sla.toml")).unwrap(),
@@ -124,7 +127,8 @@ impl House {
 
     pub async fn order(&self, id: &str) -> RunId {
         let document = json!([{ "id": id, "productOrderItem": [
-            { "id": "1", "action": "add" }, { "id": "2", "action": "add" } ] }]);
+            { "id": "1", "action": "add", "product": { "place": [{ "role": "installationAddress", "postcode": "00000" }] } },
+            { "id": "2", "action": "add" } ] }]);
         let order = read_orders("test", document.to_string().as_bytes()).unwrap().remove(0);
         let accepted = self.desk.accept_order(TENANT, &order, 1, "").await.unwrap();
         let Accepted::Started(run) = accepted else { panic!("{id} was taken in before") };
@@ -270,6 +274,7 @@ pub fn command(case: CaseNumber, action: Action, key: &str) -> RecoveryCommand {
         takeover: false,
         route: None,
         waive_penalty: false,
+        correction: None,
     }
 }
 

@@ -7,6 +7,8 @@ mod authority;
 mod bulks;
 mod checking;
 mod commands;
+mod correcting;
+mod effects;
 mod holding;
 mod house;
 mod offline;

@@ -183,13 +183,27 @@ async fn a_success_resolves_the_case_by_the_retry_that_made_it() {
 
 #[tokio::test]
 async fn what_a_cancellation_was_for_comes_about_when_the_step_ends_by_itself() {
-    let house = House::new(bare).await;
+    let house = House::new(|op| {
+        bare(op);
+        op.point_of_no_return = None;
+    });
+    let house = house.await;
     let (case, attempt) = house.at_work("o-1").await;
     house.give(&command(case, Action::CancelOrder, "cancel")).await.unwrap();
     let recorded = house.recorded(attempt, &answered(200)).await;
     assert!(matches!(recorded.verdict, Some(Verdict::Complete { .. })), "its effect is undone with the others");
     assert_eq!(house.latest_action(case).await.0, ActionState::Completed);
     assert_eq!(house.state(case).await, CaseState::Resolved);
+}
+
+#[tokio::test]
+async fn a_cancellation_is_refused_when_the_exchange_passes_the_point_of_no_return() {
+    let house = House::new(bare).await;
+    let (case, attempt) = house.at_work("o-1").await;
+    house.give(&command(case, Action::CancelOrder, "cancel")).await.unwrap();
+    let recorded = house.recorded(attempt, &answered(200)).await;
+    assert!(matches!(recorded.verdict, Some(Verdict::Complete { .. })), "the step goes on: {recorded:?}");
+    assert_eq!(house.latest_action(case).await.0, ActionState::Failed);
 }
 
 #[tokio::test]

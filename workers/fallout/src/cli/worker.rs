@@ -71,10 +71,10 @@ pub fn told(drained: &Drained) -> String {
 
 /// The topics to fetch; FO-030 for those that no operation stands behind.
 pub fn served(catalogue: &Catalogue, wanted: &[String]) -> Result<BTreeSet<String>, Failure> {
-    let known = || catalogue.operations.keys().map(String::as_str);
+    let known = || catalogue.topics();
     let unknown: Vec<String> = wanted
         .iter()
-        .filter(|topic| catalogue.operation(topic).is_none())
+        .filter(|topic| !known().any(|known| known == topic.as_str()))
         .map(|topic| format!("{topic}{}", suggest::did_you_mean(suggest::closest(topic, known()))))
         .collect();
     if !unknown.is_empty() {
@@ -92,7 +92,7 @@ struct Topic<'a> {
 }
 
 fn list(catalogue: &Catalogue, context: &Context) -> anyhow::Result<Exit> {
-    let topics: Vec<Topic> = catalogue.operations.iter().map(topic).collect();
+    let topics: Vec<Topic> = catalogue.topics().filter_map(|name| catalogue.operation(name)).map(topic).collect();
     let kind = |kind| match kind {
         Kind::Effect => "effect",
         Kind::Read => "read",
@@ -102,6 +102,11 @@ fn list(catalogue: &Catalogue, context: &Context) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-fn topic<'a>((topic, op): (&'a String, &'a Operation)) -> Topic<'a> {
-    Topic { topic, operation: format!("{} v{}", op.name, op.version), downstream: &op.downstream, kind: op.kind }
+fn topic(op: &Operation) -> Topic<'_> {
+    Topic {
+        topic: &op.name,
+        operation: format!("{} v{}", op.name, op.version),
+        downstream: &op.downstream,
+        kind: op.kind,
+    }
 }

@@ -13,7 +13,7 @@ use super::{problem::toml_error, suggest};
 #[rustfmt::skip]
 pub const FIELDS: &[(&str, bool)] = &[
     ("name", true), ("version", true), ("downstream", true), ("owner_group", true), ("kind", true),
-    ("direction", false), ("undo", false), ("undo.*", false),
+    ("direction", false), ("performed_by", false), ("undo", false), ("undo.*", false),
     ("point_of_no_return", false),
     ("request", true), ("request.method", true), ("request.path", true), (BODY, false),
     ("idempotency", true), ("idempotency.kind", true), ("idempotency.header", false), ("idempotency.retention_s", false),

@@ -30,6 +30,7 @@ pub const OPERATIONS: &[(&str, &str)] = shipped!("config/operations":
     "inventory.check.toml",
     "inventory.release.toml",
     "inventory.reserve.toml",
+    "order.correct.toml",
     "partner.connect.toml",
     "partner.disconnect.toml",
     "payment.authorize.toml",

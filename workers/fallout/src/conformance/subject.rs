@@ -6,22 +6,19 @@ use fallout_core::{
     attempt::{StoredRequest, idempotency_key},
     ids::StepKey,
     operation::Operation,
+    request,
     step::{Outputs, StepIdentity},
-    task::{StepContext, TaskRef},
+    task::StepContext,
     template,
 };
-use fallout_fleet::Handler;
 use serde_json::{Value, json};
 use uuid::Uuid;
-
-use crate::handlers::OperationHandler;
 
 /// Values that stand for names of the templates, e.g. `order.id`.
 pub type Given = BTreeMap<String, Value>;
 
 pub struct Subject {
     op: Operation,
-    handler: OperationHandler,
     given: Given,
     /// Nobody else's orders are called so.
     run: Uuid,
@@ -43,8 +40,7 @@ impl std::fmt::Debug for Subject {
 impl Subject {
     /// Refuses values that no template of the operation names, and templates that cannot be rendered from what there is.
     pub fn new(op: Operation, given: Given) -> Result<Self, String> {
-        let handler = OperationHandler::new(op.clone());
-        let subject = Subject { op, handler, given, run: Uuid::now_v7() };
+        let subject = Subject { op, given, run: Uuid::now_v7() };
         let names = subject.names();
         let unused = subject.given.keys().find(|name| !names.contains(name));
         if let Some(name) = unused {
@@ -96,11 +92,15 @@ impl Subject {
             direction: self.op.direction,
         };
         let key = idempotency_key(StepKey::of(&step), GENERATION);
-        let request = self.handler.prepare(&task(&self.op, step), &self.context(&order, variant))?;
+        let (context, action) = self.context(&order, variant);
+        let mut values = request::values(&step, &context);
+        values["action"] = action;
+        let request = request::render(&self.op, &step, &values, GENERATION)?;
         Ok(Probe { key, request })
     }
 
-    fn context(&self, order: &str, variant: &str) -> StepContext {
+    /// What is known of the order and, for the effect of an action, of that.
+    fn context(&self, order: &str, variant: &str) -> (StepContext, Value) {
         let mut all = json!({ "order": { "id": format!("{order}{variant}"), "productOrderItem": [{ "id": LINE }] } });
         for name in self.names() {
             let path = place(&name);
@@ -111,20 +111,23 @@ impl Subject {
                 None => {}
             }
         }
+        let action = all["action"].take();
         let outputs = all.get("outputs").cloned().map(serde_json::from_value::<BTreeMap<String, Outputs>>);
-        StepContext {
+        let context = StepContext {
             document: all["order"].take(),
             outputs: outputs.and_then(Result::ok).unwrap_or_default(),
             next_generation: GENERATION,
             has_intent: false,
             effect: all.get("effect").cloned().and_then(|effect| serde_json::from_value(effect).ok()),
-        }
+        };
+        (context, action)
     }
 
     /// What the templates name and a trial can choose: the key and the step are its own.
     fn names(&self) -> Vec<String> {
         let body = self.op.request.body.as_ref().map(Value::to_string).unwrap_or_default();
-        let chosen = |name: &&str| ["order.", "line.", "outputs.", "effect."].iter().any(|root| name.starts_with(root));
+        const ROOTS: [&str; 5] = ["order.", "line.", "outputs.", "effect.", "action."];
+        let chosen = |name: &&str| ROOTS.iter().any(|root| name.starts_with(root));
         let texts = [self.op.request.path.as_str(), body.as_str()];
         let mut names: Vec<String> =
             texts.into_iter().flat_map(template::names).filter(chosen).map(str::to_owned).collect();
@@ -136,21 +139,6 @@ impl Subject {
 
 const LINE: &str = "1";
 const GENERATION: i32 = 1;
-
-fn task(op: &Operation, step: StepIdentity) -> TaskRef {
-    TaskRef {
-        step,
-        operation: op.name.clone(),
-        handled_codes: Vec::new(),
-        action: None,
-        retries: None,
-        external_task_id: String::new(),
-        worker_id: String::new(),
-        process_definition_id: String::new(),
-        process_instance_id: String::new(),
-        activity_id: String::new(),
-    }
-}
 
 /// Where a template's name stands in what the context is made from.
 fn place(name: &str) -> Vec<&str> {

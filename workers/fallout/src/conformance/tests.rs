@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fallout_core::operation::Idempotency;
+use fallout_core::operation::{Idempotency, PerformedBy};
 use fallout_downstream::Address;
 use fallout_sandbox::{Book, FaultScript, Sandbox, SandboxOptions};
 use serde_json::json;
@@ -29,7 +29,10 @@ async fn trial(op: Operation, script: &str, plan: Plan) -> Trial {
     let sandbox = Sandbox::start(SandboxOptions { book: book.clone(), script, ports: BTreeMap::new() }).await.unwrap();
     let address = Address { url: sandbox.urls()[op.downstream.as_str()].clone(), bearer: None };
     let client = Downstreams::new(BTreeMap::from([(op.downstream.clone(), address)])).unwrap();
-    let subject = Subject::new(op, Given::new()).unwrap();
+    // Every order of a trial is new to its owner.
+    let of_action = op.performed_by == PerformedBy::Action;
+    let given = of_action.then(|| ("action.orderVersion".to_owned(), json!(1)));
+    let subject = Subject::new(op, given.into_iter().collect::<Given>()).unwrap();
     let report = run(&subject, &client, &plan, &|_| {}).await;
     sandbox.drain().await;
     Trial { report, effects: Book::read(&book).unwrap().len() }

@@ -90,7 +90,9 @@ impl Effects {
         }
         let ended_without =
             matches!(step.state, StepState::Cancelled | StepState::Skipped) || run.run.state == "cancelled";
-        if exists && ended_without && !step.undone && step.case.is_none() {
+        // What an action did to the order itself stays when the order is cancelled.
+        let stays = step.identity.action().is_some();
+        if exists && ended_without && !stays && !step.undone && step.case.is_none() {
             self.orphaned += 1;
             self.findings.push(format!("{}: {}, and its effect stands", name(), step.state));
         }

@@ -43,7 +43,7 @@ impl Running {
     fn start_fleet(&mut self) {
         let (stop, stopped) = watch::channel(false);
         let setup = self.setup.clone();
-        let topics: Vec<String> = setup.catalogue.operations.keys().cloned().collect();
+        let topics: Vec<String> = setup.catalogue.topics().map(str::to_owned).collect();
         let task = tokio::spawn(async move { fleet::run(&setup, &topics, Probes::default(), stopped).await });
         self.fleet = Some((stop, task));
     }

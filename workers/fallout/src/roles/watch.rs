@@ -34,7 +34,8 @@ pub async fn run(setup: &Setup, controllers: &[Controller], stop: watch::Receive
 /// What the database tells a controller of; the others tick.
 fn wakes(controller: Controller) -> Option<Woken> {
     match controller {
-        Controller::Relay => Some(Woken::Command),
+        // Effects of actions are told of in the same way.
+        Controller::Relay | Controller::Effects => Some(Woken::Command),
         Controller::Downstreams => Some(Woken::Downstream),
         Controller::Bulk => Some(Woken::Bulk),
         _ => None,
@@ -76,7 +77,9 @@ async fn go(
 /// What people are told is away: the controller cannot go on, whichever of the two it needs.
 fn name_of_away(controller: &'static str) -> &'static str {
     match controller {
-        "lookups" | "signals" | "seal" | "sla" | "waits" | "retention" | "downstreams" | "bulk" => "the database",
+        "lookups" | "effects" | "signals" | "seal" | "sla" | "waits" | "retention" | "downstreams" | "bulk" => {
+            "the database"
+        }
         _ => "the engine or the database",
     }
 }

@@ -123,6 +123,37 @@ async fn each_operation_answers_looks_up_and_books_as_its_own() {
 }
 
 #[tokio::test]
+async fn the_owner_of_orders_changes_what_is_at_the_version_that_is_named_and_says_the_next_one() {
+    let rig = Rig::new("").await;
+    let correct = |key: &str, version: u64, postcode: &str| {
+        let value = json!({ "postcode": postcode });
+        let body = json!({ "reference": key, "version": version, "field": "service-address", "value": value });
+        rig.request(Method::POST, "orders", "/product-orders/o-1/corrections").json(&body)
+    };
+    let rows = [
+        ("k-1", 1, "8001", 201, json!({ "id": "COR-000001", "version": 2 })),
+        // The same again.
+        ("k-1", 1, "8001", 201, json!({ "id": "COR-000001", "version": 2 })),
+        (
+            "k-2",
+            1,
+            "8002",
+            409,
+            json!({ "code": "VERSION_CONFLICT", "message": "the order is at version 2", "version": 2 }),
+        ),
+        ("k-3", 2, "00000", 422, json!({ "code": "VALUE_REFUSED", "message": "value refused" })),
+        ("k-4", 2, "8003", 201, json!({ "id": "COR-000002", "version": 3 })),
+    ];
+    for (key, version, postcode, status, body) in rows {
+        assert_eq!(see(correct(key, version, postcode)).await, Seen::Json(status, body), "{key}");
+    }
+    let found = see(rig.bare(Method::GET, "orders", "/corrections/by-reference/k-1")).await;
+    assert_eq!(found, Seen::Json(200, json!({ "state": "completed", "id": "COR-000001", "version": 2 })));
+    let asked: Vec<_> = rig.effects().await.iter().map(|effect| effect.asked["value"]["postcode"].clone()).collect();
+    assert_eq!(asked, [json!("8001"), json!("8003")]);
+}
+
+#[tokio::test]
 async fn any_text_may_be_an_order_id_and_a_key() {
     let rig = Rig::new("").await;
     let request = rig

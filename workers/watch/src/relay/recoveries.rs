@@ -15,6 +15,8 @@ use tokio::task::JoinSet;
 use super::{AT_ONCE, MISSES_MAX, Reached, Sent, correlate, give_up, missed, pause_s, settle};
 use crate::{Point, Watch, WatchError, ended};
 
+/// A few go each for itself: what becomes of one is then nothing to the others.
+const WORTH_A_PAGE: usize = 16;
 /// Until it is read again whether what was sent has its effect.
 const UNSEEN_S: f64 = 0.3;
 
@@ -30,9 +32,10 @@ pub(super) struct Recovery {
 }
 
 impl Recovery {
-    /// A step that is embedded in its order's process has to be found first, so it is told alone.
+    /// A step that is embedded in its order's process has to be found first, and another route is set with it: each is told alone.
     fn of(pending: &Pending) -> Option<Recovery> {
-        let EngineCommand::Recover { action, process_instance_id, seen, take, undo, at: None, .. } = &pending.command
+        let EngineCommand::Recover { action, process_instance_id, seen, take, undo, at: None, route: None, .. } =
+            &pending.command
         else {
             return None;
         };
@@ -64,7 +67,10 @@ pub(super) fn pick(commands: Vec<Pending>) -> (Vec<Recovery>, Vec<Pending>) {
             None => others.push(command),
         }
     }
-    (page, others)
+    match page.len() < WORTH_A_PAGE {
+        true => (Vec::new(), others.into_iter().chain(page.into_iter().map(|one| one.pending)).collect()),
+        false => (page, others),
+    }
 }
 
 /// Every command that was sent before is read back before it is sent again, and every one that was sent is read back.

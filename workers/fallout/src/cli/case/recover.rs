@@ -10,6 +10,7 @@ use fallout_core::{
     action::{
         Attestation, Declaration,
         command::{BYTES_MAX, Malformed, RecoveryCommand},
+        correction::Correction,
     },
     ids::ActionId,
 };
@@ -27,6 +28,7 @@ Examples:
   fallout case recover fc-13 --action resume --reason 'service is there' --attest applied --reference INC-881 --output serviceId=S-77
   fallout case recover fc-14 --action cancel --reason 'customer withdrew' --dry-run
   fallout case recover fc-14 --action reroute --reason 'no capacity there before May' --route ADD_BY_PARTNER
+  fallout case recover fc-16 --action correct --set billing-account=ba-70001 --reason 'typed wrongly'
   fallout case recover fc-15 --action force-close --reason 'CHG-7' --impact 'the old tariff stays until May'
   fallout case recover fc-16 --action resolve-outside --reason 'made by hand' --attest applied --reference INC-9 --evidence scan.pdf
   fallout case recover --command command.json
@@ -40,7 +42,7 @@ pub struct Args {
     #[arg(required_unless_present = "command", conflicts_with = "command")]
     pub id: Option<String>,
     /// The whole command as JSON, from a file or `-` for standard input (docs/ACTIONS.md)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "reason", "attest", "outputs", "impact", "evidence", "check", "takeover", "route", "waive_penalty", "idempotency_key"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "reason", "attest", "outputs", "impact", "evidence", "check", "takeover", "route", "waive_penalty", "set", "idempotency_key"])]
     pub command: Option<PathBuf>,
     /// What to do, e.g. retry; see `fallout action list`
     #[arg(long, value_name = "ACTION", required_unless_present = "command")]
@@ -70,11 +72,17 @@ pub struct Args {
     #[arg(long)]
     pub takeover: bool,
     /// Which permitted route to take (fallout policy list --kind route); without it the first
-    #[arg(long, value_name = "POLICY")]
+    #[arg(long, value_name = "CODE")]
     pub route: Option<String>,
     /// Do not ask for the penalty of a cancellation; needs the authority waive_penalty
     #[arg(long)]
     pub waive_penalty: bool,
+    /// The field to correct, of a line where it belongs to one; see docs/CORRECTIONS.md
+    #[arg(long, value_name = "FIELD[@LINE]=VALUE", value_parser = field_and_value)]
+    pub set: Option<Correction>,
+    /// Where the corrected value comes from: a ticket, a mail, a check of the address
+    #[arg(long, value_name = "TEXT", requires = "set")]
+    pub source: Option<String>,
     /// Makes the command safe to repeat: the same key with the same content is answered, not done again
     #[arg(long, value_name = "KEY")]
     pub idempotency_key: Option<String>,
@@ -122,6 +130,19 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
     }
+}
+
+/// An address is an object; anything that is no JSON object is a text as it stands.
+fn field_and_value(text: &str) -> Result<Correction, String> {
+    let (place, value) = text.split_once('=').filter(|(place, _)| !place.is_empty()).ok_or("expected FIELD=VALUE")?;
+    let (field, line) = place.split_once('@').map_or((place, None), |(field, line)| (field, Some(line.to_owned())));
+    let object = value.trim_start().starts_with('{');
+    let value = match object.then(|| serde_json::from_str(value)) {
+        Some(Err(e)) => return Err(format!("the value is no JSON: {e}")),
+        Some(Ok(object)) => object,
+        None => serde_json::Value::from(value),
+    };
+    Ok(Correction { field: field.to_owned(), line, value, source: None })
 }
 
 pub async fn run(args: Args, desk: &Desk, me: &str, context: &Context) -> anyhow::Result<()> {
@@ -200,6 +221,7 @@ fn from_flags(args: &Args, principal: &str) -> anyhow::Result<RecoveryCommand> {
         takeover: args.takeover,
         route: args.route.clone(),
         waive_penalty: args.waive_penalty,
+        correction: args.set.clone().map(|set| Correction { source: args.source.clone(), ..set }),
     })
 }
 
@@ -246,6 +268,7 @@ fn decided(done: &Approved) -> String {
 mod tests {
     use clap::Parser;
     use fallout_core::action::Action;
+    use serde_json::json;
 
     use super::*;
 
@@ -270,6 +293,22 @@ mod tests {
         assert_eq!(command.outputs["id"], "7");
         let text = serde_json::to_vec(&command).unwrap();
         assert_eq!(RecoveryCommand::read(&text).unwrap(), command);
+    }
+
+    #[test]
+    fn a_correction_names_its_field_its_line_and_a_text_or_an_object() {
+        let rows = [
+            ("device-id=CPE-7", ("device-id", None, json!("CPE-7"))),
+            ("device-id@2.1=a=b", ("device-id", Some("2.1"), json!("a=b"))),
+            ("service-address@1={\"city\":\"Bern\"}", ("service-address", Some("1"), json!({ "city": "Bern" }))),
+        ];
+        for (text, (field, line, value)) in rows {
+            let line = line.map(str::to_owned);
+            assert_eq!(field_and_value(text), Ok(Correction { field: field.into(), line, value, source: None }));
+        }
+        for text in ["device-id", "=x", "service-address={\"city\""] {
+            assert!(field_and_value(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -218,6 +218,7 @@ fn under_way(out: &mut String, detail: &CaseDetail) {
         ActionState::Stopping => "waits for the end of the exchange, and is then checked again over what is known",
         ActionState::Checking => "the downstream is asked",
         ActionState::AwaitingApproval => "waits for a second person",
+        ActionState::Performing => "makes an effect of its own, and goes on when that is proven",
         _ => "accepted; its effect is not seen yet",
     };
     row(out, "state", state);

@@ -14,6 +14,9 @@ pub fn text(view: &OrderView) -> String {
         let rows = table(["step", "direction", "state", "operation"], view.steps.iter().map(row));
         parts.push(format!("steps of the whole order\n{rows}"));
     }
+    if !view.corrections.is_empty() {
+        parts.push(corrections(view));
+    }
     parts.push(cases(view));
     parts.join("\n\n")
 }
@@ -60,6 +63,20 @@ fn facts(view: &OrderView) -> String {
     ];
     let line = |(name, value): (&str, Option<String>)| format!("  {name:<12}{}", value.as_deref().unwrap_or("-"));
     known.map(line).join("\n")
+}
+
+/// What holds has a version; what has none failed or is under way, as the case says.
+fn corrections(view: &OrderView) -> String {
+    let shown = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let rows = view.corrections.iter().map(|c| {
+        let field = if c.line.is_empty() { c.field.clone() } else { format!("{}@{}", c.field, c.line) };
+        let (old, new) =
+            if c.personal { ("personal".into(), "personal".into()) } else { (shown(&c.old), shown(&c.new)) };
+        let version = c.version.map_or("-".to_owned(), |version| version.to_string());
+        [version, field, plain(&old), plain(&new), c.by.clone(), c.at.to_rfc3339(), c.case.clone(), plain(&c.reason)]
+    });
+    let head = ["version", "corrected", "from", "to", "by", "at", "case", "reason"];
+    format!("corrections\n{}", table(head, rows))
 }
 
 fn lines(lines: &[LineView]) -> String {
@@ -188,6 +205,7 @@ mod tests {
                 line(item("1.1", Some("1")), ItemState::Acknowledged, Vec::new(), &[]),
             ],
             steps: Vec::new(),
+            corrections: Vec::new(),
             cases: vec![case],
         };
         let shown = text(&view);
