@@ -4,7 +4,6 @@ use fallout::demo::Standing;
 use fallout_core::{
     action::{ActionState, command::RecoveryCommand, correction::Correction},
     order::{Order, OrderEvent, OrderEventKind},
-    step::Outputs,
 };
 use fallout_sandbox::Effect;
 use fallout_tests::{
@@ -35,18 +34,10 @@ pub async fn corrected(s: &Scenario<'_>, case: &str, field: &str, value: Value) 
         idempotency_key: uuid::Uuid::now_v7().to_string(),
         fallout_case_id: case.to_owned(),
         action: "correct".into(),
-        target: None,
         reason: "checked with the customer".into(),
         requested_by: "test".into(),
-        attestation: None,
-        outputs: Outputs::new(),
-        impact: None,
-        evidence: Vec::new(),
-        check: false,
-        takeover: false,
-        route: None,
-        waive_penalty: false,
         correction: Some(correction),
+        ..Default::default()
     };
     let taken = s.setup.desk.command(&s.tenant, "test", &command).await?;
     let state = async || -> anyhow::Result<ActionState> {

@@ -30,18 +30,9 @@ pub async fn commanded(
         idempotency_key: uuid::Uuid::now_v7().to_string(),
         fallout_case_id: case.to_owned(),
         action: action.word().to_owned(),
-        target: None,
         reason: "the scenario asks for it".into(),
         requested_by: "local:test".into(),
-        attestation: None,
-        outputs: Outputs::new(),
-        impact: None,
-        evidence: Vec::new(),
-        check: false,
-        takeover: false,
-        route: None,
-        waive_penalty: false,
-        correction: None,
+        ..Default::default()
     };
     change(&mut command);
     s.setup.desk.command(&s.tenant, "local:test", &command).await

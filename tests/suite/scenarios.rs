@@ -176,18 +176,10 @@ fn force_close_with_authority() {
             idempotency_key: key.into(),
             fallout_case_id: case.clone(),
             action: Action::ForceClose.word().into(),
-            target: None,
             reason: "CHG-7".into(),
             requested_by: "local:test".into(),
-            attestation: None,
-            outputs: Outputs::new(),
             impact: Some("the customer keeps the old tariff".into()),
-            evidence: Vec::new(),
-            check: false,
-            takeover: false,
-            route: None,
-            waive_penalty: false,
-            correction: None,
+            ..Default::default()
         };
         let desk = s.setup.desk.clone();
         // While its order waits there, the case cannot just end.

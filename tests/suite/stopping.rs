@@ -110,18 +110,10 @@ fn the_step_of_a_worker_that_was_killed_in_the_middle_is_taken_over_and_asked_ab
             idempotency_key: key.into(),
             fallout_case_id: case.clone(),
             action: "reconcile".into(),
-            target: None,
             reason: "its host is gone".into(),
             requested_by: "local:test".into(),
-            attestation: None,
-            outputs: Outputs::new(),
-            impact: None,
-            evidence: Vec::new(),
-            check: false,
             takeover: true,
-            route: None,
-            waive_penalty: false,
-            correction: None,
+            ..Default::default()
         };
         let early = s.setup.desk.command(&s.tenant, "local:test", &command("early")).await;
         assert!(matches!(refused(early), Some(Refusal::SenderAtWork(_))));

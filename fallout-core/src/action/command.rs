@@ -14,8 +14,8 @@ pub const OUTPUTS_MAX: usize = 50;
 /// The whole document.
 pub const BYTES_MAX: usize = 64 * 1024;
 
-/// What a person or program asks for.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+/// What a person or program asks for. Built from nothing it is no command: `check` asks for all that has to be said.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecoveryCommand {
     pub idempotency_key: String,

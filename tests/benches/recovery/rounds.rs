@@ -21,7 +21,6 @@ use fallout_core::{
     bulk::{BulkCaseState, BulkState},
     command::{ACTION_VARIABLE, EngineCommand, RECOVERY_MESSAGE},
     ids::CaseNumber,
-    step::Outputs,
 };
 use fallout_desk::{BulkCommand, Desk};
 use fallout_downstream::Downstreams;
@@ -278,17 +277,8 @@ fn command(case: CaseNumber, key: &str) -> RecoveryCommand {
         idempotency_key: key.to_owned(),
         fallout_case_id: case.to_string(),
         action: Action::RetryStep.word().to_owned(),
-        target: None,
         reason: "the bench".to_owned(),
         requested_by: WHO.to_owned(),
-        attestation: None,
-        outputs: Outputs::new(),
-        impact: None,
-        evidence: Vec::new(),
-        check: false,
-        takeover: false,
-        route: None,
-        waive_penalty: false,
-        correction: None,
+        ..Default::default()
     }
 }

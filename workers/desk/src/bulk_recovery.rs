@@ -11,7 +11,6 @@ use fallout_core::{
     bulk::{BulkCaseState, BulkEvent, BulkState, CASES_MAX, Pace, next},
     ids::{BulkNumber, CaseId, CaseNumber},
     people::text,
-    step::Outputs,
 };
 use fallout_store::{
     Tx,
@@ -357,18 +356,9 @@ pub(crate) fn command_of(case: CaseNumber, action: Action, reason: &str, by: &st
         idempotency_key: key.to_owned(),
         fallout_case_id: case.to_string(),
         action: action.word().to_owned(),
-        target: None,
         reason: reason.to_owned(),
         requested_by: by.to_owned(),
-        attestation: None,
-        outputs: Outputs::new(),
-        impact: None,
-        evidence: Vec::new(),
-        check: false,
-        takeover: false,
-        route: None,
-        waive_penalty: false,
-        correction: None,
+        ..Default::default()
     }
 }
 

@@ -15,7 +15,7 @@ use fallout_core::{
     claim::StepFacts,
     decide::classification,
     ids::{ActionId, CaseId, CommandId},
-    offline::{Stop, Window, is_closed},
+    offline::Window,
     policy::OrderFacts,
     step::{Direction, StepState},
     task::Definition,
@@ -37,6 +37,7 @@ use crate::{
     authority::At,
     guarding::is_by_policy,
     recovery::{Ask, Kept, correlation, of_step, request_of},
+    work::{facts, stopped},
 };
 
 /// What is the same for every case of a bulk, or was read for all of them.
@@ -142,26 +143,7 @@ impl Desk {
         if special || next(case.state, CaseEvent::ActionRequested).is_err() {
             return false;
         }
-        let stopped =
-            if is_closed(&read.windows, op, read.now) { Some(Stop::Offline) } else { step.held.then_some(Stop::Held) };
-        let facts = StepFacts {
-            key: step.key,
-            state: step.state,
-            epoch: step.epoch,
-            gate: step.gate,
-            stop: step.stop,
-            outputs: step.outputs.clone(),
-            rejected_code: step.rejected_code.clone(),
-            case: step.case,
-            order_cancelled: step.order_cancelled,
-            stopped,
-            // Asked for claims only.
-            outdated: false,
-            rerouted: false,
-            undoes: None,
-            generation: attempts.last().map_or(0, |a| a.generation),
-            attempts: attempts.clone(),
-        };
+        let facts = StepFacts { stopped: stopped(step, op, &read.windows, read.now), ..facts(step, attempts) };
         let line = &step.identity.line;
         let earlier = read.outputs.iter().filter(|o| o.run == step.run && (o.line.is_empty() || o.line == *line));
         let commercial = Commercial {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use fallout_core::{
     action::correction::Field,
+    attempt::AttemptFacts,
     claim::StepFacts,
     command::Place,
     decide::{Catches, Joined, Situation, Verdict, decide, join},
@@ -31,7 +32,7 @@ pub(crate) struct Work<'a> {
     pub op: &'a Operation,
     pub run: Run,
     pub step: Step,
-    pub attempts: Vec<fallout_core::attempt::AttemptFacts>,
+    pub attempts: Vec<AttemptFacts>,
     pub generation: i32,
     pub catches: Catches,
     pub branches: std::collections::BTreeSet<String>,
@@ -123,35 +124,17 @@ impl<'a> Work<'a> {
 
     pub fn facts(&self) -> StepFacts {
         StepFacts {
-            key: self.step.key,
-            state: self.step.state,
-            epoch: self.step.epoch,
-            gate: self.step.gate,
-            stop: self.step.stop,
-            outputs: self.step.outputs.clone(),
-            rejected_code: self.step.rejected_code.clone(),
-            case: self.step.case,
-            order_cancelled: self.step.order_cancelled,
-            stopped: self.stopped(),
+            stopped: stopped(&self.step, self.op, &self.windows, self.now),
             outdated: self.outdated,
             undoes: self.undoes,
-            attempts: self.attempts.clone(),
             generation: self.generation,
-            rerouted: self.performed_by() != self.step.operation,
-        }
-    }
-
-    /// Why nothing is sent for it now.
-    fn stopped(&self) -> Option<Stop> {
-        match is_closed(&self.windows, self.op, self.now) {
-            true => Some(Stop::Offline),
-            false => self.step.held.then_some(Stop::Held),
+            ..facts(&self.step, &self.attempts)
         }
     }
 
     /// What its next intent is made by; the topic of its task.
     pub fn performed_by(&self) -> &str {
-        self.step.route.as_deref().unwrap_or(&self.step.operation)
+        performed_by(&self.step)
     }
 
     pub fn situation(&self) -> Situation<'_> {
@@ -301,4 +284,37 @@ impl<'a> Work<'a> {
     pub async fn commit(self) -> Result<(), DeskError> {
         Ok(self.tx.commit().await?)
     }
+}
+
+/// What the step's row and its latest attempts say; the rest is asked elsewhere.
+pub(crate) fn facts(step: &Step, attempts: &[AttemptFacts]) -> StepFacts {
+    StepFacts {
+        key: step.key,
+        state: step.state,
+        epoch: step.epoch,
+        gate: step.gate,
+        stop: step.stop,
+        outputs: step.outputs.clone(),
+        rejected_code: step.rejected_code.clone(),
+        case: step.case,
+        order_cancelled: step.order_cancelled,
+        stopped: None,
+        outdated: false,
+        undoes: None,
+        attempts: attempts.to_vec(),
+        generation: attempts.last().map_or(0, |a| a.generation),
+        rerouted: performed_by(step) != step.operation,
+    }
+}
+
+/// Why nothing is sent for it now.
+pub(crate) fn stopped(step: &Step, op: &Operation, windows: &[Window], now: DateTime<Utc>) -> Option<Stop> {
+    match is_closed(windows, op, now) {
+        true => Some(Stop::Offline),
+        false => step.held.then_some(Stop::Held),
+    }
+}
+
+fn performed_by(step: &Step) -> &str {
+    step.route.as_deref().unwrap_or(&step.operation)
 }

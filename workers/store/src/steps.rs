@@ -178,21 +178,7 @@ pub async fn get(tx: &mut Tx, key: StepKey) -> Result<Step, StoreError> {
 
 /// The step, where there is one yet.
 pub async fn find(tx: &mut Tx, key: StepKey) -> Result<Option<Step>, StoreError> {
-    let row = sqlx::query_as!(
-        Row,
-        r#"select s.id, s.tenant_id, o.external_id, r.run, s.order_run_id, s.line_id, s.step_code, s.direction, s.operation, s.route, s.state,
-                  s.epoch, s.gate, s.stop, s.last_action_id, s.seen_action_id, s.handled_codes, s.outputs as "outputs: Json<Outputs>", s.rejected_code, s.undone,
-                  s.process_definition_id, s.process_instance_id, s.activity_id, s.external_task_id, r.cancel_requested,
-                  exists (select from order_hold h where h.order_run_id = s.order_run_id and h.line_id in ('', s.line_id)
-                      and h.released_at is null) as "held!",
-                  r.lost_from, r.lost_to, s.restored_to,
-                  (select c.case_number from fallout_case c where c.step_id = s.id
-                    and c.status not in ('resolved', 'closed', 'force_closed', 'duplicate')) as case_number
-           from step s join order_run r on r.id = s.order_run_id join product_order o on o.id = r.order_id
-           where s.id = $1"#,
-        key.0,
-    );
-    row.fetch_optional(tx.conn()).await?.map(Step::try_from).transpose()
+    Ok(get_all(tx, &[key]).await?.pop())
 }
 
 /// These steps as they stand.

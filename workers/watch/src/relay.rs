@@ -31,6 +31,8 @@ const AT_ONCE: usize = 8;
 /// Answers that nobody waits, before that is believed: the token may still be on its way. Together about a minute, longer
 /// than a lock lasts whose report is missing.
 const MISSES_MAX: i32 = 7;
+/// Until it is read again whether what was sent has its effect.
+const UNSEEN_S: f64 = 0.3;
 /// Until a suspended instance is asked again: activating it is a person's doing.
 const SUSPENDED_S: f64 = 10.0;
 
@@ -235,10 +237,7 @@ async fn recover(
         }
     }
     let keys = Variables::new().with(ACTION_VARIABLE, seen);
-    let all = Variables::new().with(ACTION_VARIABLE, action.to_string()).with("recoveryAction", take.word());
-    let topics = [("undoTopic", undo), ("stepTopic", route)];
-    let set = topics.into_iter().filter_map(|(name, topic)| Some((name, topic?)));
-    let set = set.fold(all, |set, (name, topic)| set.with(name, topic));
+    let set = asked_of(action, take, undo, route);
     let correlation = MessageCorrelation {
         message_name: RECOVERY_MESSAGE,
         process_instance_id: instance,
@@ -251,13 +250,31 @@ async fn recover(
     };
     match told {
         Reached::Told => {
-            let unseen = || Sent::Again(0.3, "sent; its effect is not seen yet".into());
+            let unseen = || Sent::Again(UNSEEN_S, "sent; its effect is not seen yet".into());
             Ok(read_back(watch, action, instance, take, 0).await?.unwrap_or_else(unseen))
         }
         Reached::Nobody(why) => missed(watch, instance, why).await,
         Reached::Perhaps(why) => Ok(Sent::Again(pause_s(pending.tries), why)),
         Reached::Refused(why) => give_up(watch, action, &why).await,
     }
+}
+
+/// What the token is told with the message of an action.
+fn asked_of(action: ActionId, take: Action, undo: Option<&str>, route: Option<&str>) -> Variables {
+    let all = Variables::new().with(ACTION_VARIABLE, action.to_string()).with("recoveryAction", take.word());
+    let topics = [("undoTopic", undo), ("stepTopic", route)];
+    let topics = topics.into_iter().filter_map(|(name, topic)| Some((name, topic?)));
+    topics.fold(all, |set, (name, topic)| set.with(name, topic))
+}
+
+/// These end the called instance; until that is in history their branch is not taken.
+fn ends_step(take: Action) -> bool {
+    matches!(take, Action::SkipStep | Action::CancelOrder | Action::CompensateStep)
+}
+
+/// Until it is read again whether what was sent has its effect. An undo is a step of its own, and may wait for people.
+fn until_its_end_s(take: Action, tries: i32) -> f64 {
+    if take == Action::CompensateStep { pause_s(tries) } else { UNSEEN_S }
 }
 
 /// What became of a message.
@@ -337,12 +354,10 @@ async fn read_back(
     tries: i32,
 ) -> Result<Option<Sent>, WatchError> {
     let place::Taken { branch, ended } = place::taken(watch, instance, action).await?;
-    let ends_step = matches!(take, Action::SkipStep | Action::CancelOrder | Action::CompensateStep);
-    // An undo is a step of its own, and may wait for people.
-    let pause = if take == Action::CompensateStep { pause_s(tries) } else { 0.3 };
-    match (branch, ends_step, ended) {
-        // These end the called instance; until that is in history the branch is not taken.
-        (true, true, false) => Ok(Some(Sent::Again(pause, "the branch is not at its end yet".into()))),
+    match (branch, ends_step(take), ended) {
+        (true, true, false) => {
+            Ok(Some(Sent::Again(until_its_end_s(take, tries), "the branch is not at its end yet".into())))
+        }
         // Without its instance there is no token left to move: what was decided about the step is all there is to do.
         (_, true, true) | (true, false, false) => {
             watch.desk.action_took_branch(action).await?;

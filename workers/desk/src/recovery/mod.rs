@@ -76,18 +76,11 @@ impl Recovery<'_> {
             idempotency_key: self.idempotency_key.to_owned(),
             fallout_case_id: self.case.to_string(),
             action: self.action.word().to_owned(),
-            target: None,
             reason: self.reason.to_owned(),
             requested_by: self.principal.to_owned(),
             attestation: self.attestation.clone(),
             outputs: self.outputs.clone(),
-            impact: None,
-            evidence: Vec::new(),
-            check: false,
-            takeover: false,
-            route: None,
-            waive_penalty: false,
-            correction: None,
+            ..Default::default()
         }
     }
 }

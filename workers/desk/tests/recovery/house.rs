@@ -19,7 +19,7 @@ use fallout_core::{
     ids::{AttemptId, CaseNumber, RunId},
     operation::{Idempotency, Method, Operation},
     order::read_orders,
-    step::{Direction, Outputs, StepIdentity},
+    step::{Direction, StepIdentity},
     task::{Definition, TaskRef},
     token::TokenScope,
 };
@@ -263,18 +263,9 @@ pub fn command(case: CaseNumber, action: Action, key: &str) -> RecoveryCommand {
         idempotency_key: key.into(),
         fallout_case_id: case.to_string(),
         action: action.word().into(),
-        target: None,
         reason: "the account was corrected".into(),
         requested_by: ANN.into(),
-        attestation: None,
-        outputs: Outputs::new(),
-        impact: None,
-        evidence: Vec::new(),
-        check: false,
-        takeover: false,
-        route: None,
-        waive_penalty: false,
-        correction: None,
+        ..Default::default()
     }
 }
 

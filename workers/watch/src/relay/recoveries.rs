@@ -12,13 +12,14 @@ use fallout_core::{
 use fallout_desk::Pending;
 use tokio::task::JoinSet;
 
-use super::{AT_ONCE, MISSES_MAX, Reached, Sent, correlate, give_up, missed, pause_s, settle};
+use super::{
+    AT_ONCE, MISSES_MAX, Reached, Sent, UNSEEN_S, asked_of, correlate, ends_step, give_up, missed, pause_s, settle,
+    until_its_end_s,
+};
 use crate::{Point, Watch, WatchError, ended};
 
 /// A few go each for itself: what becomes of one is then nothing to the others.
 const WORTH_A_PAGE: usize = 16;
-/// Until it is read again whether what was sent has its effect.
-const UNSEEN_S: f64 = 0.3;
 
 /// One command of a page.
 #[derive(Clone, Debug)]
@@ -42,11 +43,6 @@ impl Recovery {
         let (action, take) = (*action, *take);
         let (instance, seen, undo) = (process_instance_id.clone(), seen.clone(), undo.clone());
         Some(Recovery { action, instance, seen, take, undo, pending: pending.clone() })
-    }
-
-    /// These end the called instance; an undo is a step of its own, and may wait for people.
-    fn ends_step(&self) -> bool {
-        matches!(self.take, Action::SkipStep | Action::CancelOrder | Action::CompensateStep)
     }
 }
 
@@ -151,8 +147,7 @@ async fn send_all(watch: &Watch, page: Vec<Recovery>) -> (Vec<Recovery>, Told) {
 /// again meets nobody. `None`: taken.
 async fn tell(watch: &Watch, one: &Recovery) -> Option<Result<Sent, WatchError>> {
     let keys = Variables::new().with(ACTION_VARIABLE, one.seen.as_str());
-    let set = Variables::new().with(ACTION_VARIABLE, one.action.to_string()).with("recoveryAction", one.take.word());
-    let set = one.undo.as_deref().map_or(set.clone(), |topic| set.with("undoTopic", topic));
+    let set = asked_of(one.action, one.take, one.undo.as_deref(), None);
     let correlation = MessageCorrelation {
         message_name: RECOVERY_MESSAGE,
         process_instance_id: &one.instance,
@@ -178,7 +173,7 @@ async fn read(watch: &Watch, page: &[Recovery]) -> Result<History, WatchError> {
     let values = watch.engine.historic_variables_of(&instances, ACTION_VARIABLE).await?;
     let taken = |one: &&Recovery| values.iter().any(|v| v.value.as_text() == Some(&one.action.to_string()));
     history.taken = page.iter().filter(taken).map(|one| one.action).collect();
-    let open = page.iter().filter(|one| one.ends_step() || !history.taken.contains(&one.action));
+    let open = page.iter().filter(|one| ends_step(one.take) || !history.taken.contains(&one.action));
     let open: Vec<&str> = open.map(|one| one.instance.as_str()).collect();
     if !open.is_empty() {
         let found = watch.engine.historic_process_instances_of(&open).await?;
@@ -191,10 +186,11 @@ async fn read(watch: &Watch, page: &[Recovery]) -> Result<History, WatchError> {
 /// What became of a command: `None` while it was not taken.
 async fn seen(watch: &Watch, one: &Recovery, history: &History, tries: i32) -> Result<Option<Sent>, WatchError> {
     let (taken, ended) = (history.taken.contains(&one.action), history.ended.get(&one.instance).copied());
-    let pause = if one.take == Action::CompensateStep { pause_s(tries) } else { UNSEEN_S };
-    match (taken, one.ends_step(), ended.unwrap_or(false)) {
+    match (taken, ends_step(one.take), ended.unwrap_or(false)) {
         // Until its end is in history the branch is not taken.
-        (true, true, false) => Ok(Some(Sent::Again(pause, "the branch is not at its end yet".into()))),
+        (true, true, false) => {
+            Ok(Some(Sent::Again(until_its_end_s(one.take, tries), "the branch is not at its end yet".into())))
+        }
         // Without its instance there is no token left to move: what was decided about the step is all there is to do.
         (_, true, true) => {
             watch.desk.action_took_branch(one.action).await?;
