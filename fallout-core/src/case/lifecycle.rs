@@ -41,6 +41,8 @@ pub fn next(state: CaseState, event: CaseEvent) -> Result<CaseState, IllegalTran
         (_, E::LeftUnresolved) if people => Ok(S::Unresolved),
         (S::Waiting | S::Unresolved, E::WaitEnded) => Ok(S::Assigned),
         (_, E::ApprovalRequested) if people => Ok(S::AwaitingApproval),
+        // What is being verified goes on while somebody is asked; its end ends the asking.
+        (S::Verifying, E::ApprovalRequested | E::ApprovalGranted | E::ApprovalRefused) => Ok(S::Verifying),
         (S::AwaitingApproval, E::ApprovalGranted | E::ApprovalRefused | E::ActionWithdrawn) => Ok(S::InProgress),
 
         // Recovery, and the proof that it helped.

@@ -66,12 +66,14 @@ impl Model {
             E::SeverityChanged | E::SlaAtRisk | E::SlaBreached | E::CustomerTold => !over,
             E::DataCorrected | E::JoinedProblem | E::Classified | E::Escalated => !over,
             E::Assigned | E::Taken | E::HandedOver => !over && self.classified,
-            E::Waiting | E::LeftUnresolved | E::ApprovalRequested | E::Cleared => people,
-            E::ActionRequested | E::StopRequested | E::ActionRefused => {
+            E::Waiting | E::LeftUnresolved | E::Cleared => people,
+            E::ActionRequested | E::StopRequested | E::ActionRefused | E::ApprovalRequested => {
                 people || !over && self.pending == Pending::Proof
             }
             E::WaitEnded => !over && matches!(self.pending, Pending::Wait | Pending::Review),
-            E::ApprovalGranted | E::ApprovalRefused => !over && self.pending == Pending::Approval,
+            E::ApprovalGranted | E::ApprovalRefused => {
+                !over && matches!(self.pending, Pending::Approval | Pending::Proof)
+            }
             E::ActionStarted => !over && self.pending == Pending::Action,
             E::ActionCompleted | E::ActionFailed => !over && matches!(self.pending, Pending::Action | Pending::Proof),
             E::ActionWithdrawn => people || !over && self.pending != Pending::Nothing && self.classified,
@@ -100,6 +102,7 @@ impl Model {
             E::Waiting => self.pending = Pending::Wait,
             E::LeftUnresolved => self.pending = Pending::Review,
             E::WaitEnded => (self.pending, self.hands) = (Pending::Nothing, Hands::Owner),
+            E::ApprovalRequested | E::ApprovalGranted | E::ApprovalRefused if self.pending == Pending::Proof => {}
             E::ApprovalRequested => self.pending = Pending::Approval,
             E::ApprovalGranted | E::ApprovalRefused => (self.pending, self.hands) = (Pending::Nothing, Hands::AtWork),
             E::ActionRequested => self.pending = Pending::Action,

@@ -2,7 +2,7 @@
 
 use fallout_core::{
     action::{Action, ActionState},
-    case::{CaseEvent, next},
+    case::{CaseEvent, CaseState, next},
     command::{EngineCommand, RECOVERY_MESSAGE},
     dedup::Voice,
     ids::{ActionId, CaseId, CaseNumber, CommandId, OrderKey, SignalId, StepKey},
@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::{
     Desk, DeskError,
     placing::{Arrival, Where},
+    recovery::asked_in_vain,
     work::Work,
 };
 
@@ -235,6 +236,9 @@ pub(crate) async fn event(
 
 pub(crate) async fn move_case(tx: &mut Tx, case: &mut Case, event: CaseEvent) -> Result<(), DeskError> {
     let state = next(case.state, event)?;
+    if case.state == CaseState::Verifying && state != case.state {
+        asked_in_vain(tx, case).await?;
+    }
     cases::set_state(tx, case, state).await?;
     case.state = state;
     case.version += 1;

@@ -8,7 +8,7 @@ use fallout_core::{
 use fallout_store::{Tx, actions, cases::Case, lifecycle};
 use serde_json::{Value, json};
 
-use crate::{DeskError, cases::event, verification::Proof, work::Work};
+use crate::{DeskError, cases::event, recovery::asked_in_vain, verification::Proof, work::Work};
 
 /// What ended a trouble.
 pub(crate) struct Fixed {
@@ -29,6 +29,7 @@ pub(crate) async fn resolve(
     why: &str,
 ) -> Result<(), DeskError> {
     let state = next(case.state, CaseEvent::Resolved)?;
+    asked_in_vain(tx, case).await?;
     let known = fixed.proof.as_ref().map(|proof| (proof.how, proof.by.as_str()));
     lifecycle::resolve(tx, case, fixed.how, fixed.by.as_deref(), known).await?;
     case.version += 1;

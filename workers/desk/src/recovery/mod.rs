@@ -39,7 +39,7 @@ pub use refused::NotRecovered;
 pub(crate) use stop::returns_to;
 pub(crate) use take::{correlation, of_step};
 pub use withdraw::Withdrawn;
-pub(crate) use withdraw::{to_its_people, to_where_it_was};
+pub(crate) use withdraw::{asked_in_vain, to_its_people, to_where_it_was};
 
 use crate::{Desk, DeskError, authority::At, sla::hold, work::Work};
 

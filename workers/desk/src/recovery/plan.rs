@@ -90,7 +90,10 @@ fn changes(
     if let Some(why) = second_person {
         let waits = next(stands, CaseEvent::ApprovalRequested)?;
         return Ok(vec![
-            format!("the case goes from {stands} to {waits}"),
+            match waits == stands {
+                true => format!("the case stays {stands} meanwhile"),
+                false => format!("the case goes from {stands} to {waits}"),
+            },
             format!("a second person is asked to agree to exactly this command: {why}"),
         ]);
     }

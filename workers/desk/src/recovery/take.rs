@@ -39,6 +39,7 @@ pub(super) async fn without_step(
     ask: &Ask<'_>,
 ) -> Result<(Tx, Taken), DeskError> {
     let now = tx.now().await?;
+    withdraw::nothing_is_asked(&mut tx, &case).await?;
     let accepted = guarded_without_step(&case, ask.action, &ask.asked(), now)?;
     let taken = match desk.second_person(&mut tx, &case, ask.action).await? {
         Some(why) => approve::request(desk, &mut tx, &mut case, ask, json!({}), &why).await?,
@@ -141,6 +142,7 @@ impl Work<'_> {
     }
 
     pub(super) async fn accepts(&mut self, case: &Case, ask: &Ask<'_>) -> Result<Accepted, DeskError> {
+        withdraw::nothing_is_asked(&mut self.tx, case).await?;
         let around = self.surroundings(Some(ask.action)).await?;
         let accepted = self.guarded(case, &around, ask.action, &ask.asked())?;
         match (ask.action, &ask.command.correction) {

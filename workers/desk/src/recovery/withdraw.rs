@@ -1,7 +1,7 @@
 //! Taking an action back before anything was sent: the gate is free and the case is with its people again.
 
 use fallout_core::{
-    action::{Action, ActionState, approval::ApprovalState},
+    action::{Action, ActionState, Refusal, approval::ApprovalState},
     case::{CaseEvent, CaseState},
     ids::{ActionId, CaseNumber},
 };
@@ -132,6 +132,27 @@ pub(super) async fn taken_back(
     told_back(tx, case, action, by, why).await?;
     move_case(tx, case, CaseEvent::ActionWithdrawn).await?;
     to_where_it_was(tx, case, returns_to(action.case_was, goes_on)).await
+}
+
+/// The proof that the case waits for has come or failed before anybody agreed to what was asked for meanwhile.
+pub(crate) async fn asked_in_vain(tx: &mut Tx, case: &Case) -> Result<(), DeskError> {
+    let Some(action) = waits_for_agreement(tx, case).await? else { return Ok(()) };
+    void(tx, action.id).await?;
+    let why = "what it was asked about was over before anybody agreed; request it again if it is still wanted";
+    told_back(tx, case, &action, Actor::System("desk"), why).await
+}
+
+/// A case that is being verified stays so while a second person is asked; one is asked at a time.
+pub(super) async fn nothing_is_asked(tx: &mut Tx, case: &Case) -> Result<(), DeskError> {
+    match case.state == CaseState::Verifying && waits_for_agreement(tx, case).await?.is_some() {
+        true => Err(Refusal::ApprovalUnderWay.into()),
+        false => Ok(()),
+    }
+}
+
+async fn waits_for_agreement(tx: &mut Tx, case: &Case) -> Result<Option<StoredAction>, DeskError> {
+    let under_way = actions::under_way(tx, case.id).await?;
+    Ok(under_way.filter(|action| action.state == ActionState::AwaitingApproval))
 }
 
 async fn told_back(tx: &mut Tx, case: &Case, action: &StoredAction, by: Actor<'_>, why: &str) -> Result<(), DeskError> {

@@ -231,6 +231,49 @@ async fn taken_back_the_step_goes_on_as_it_would_have() {
 }
 
 #[tokio::test]
+async fn what_takes_two_is_asked_for_while_the_step_is_at_work_and_ends_with_what_it_was_asked_about() {
+    let house = House::guarded(bare).await;
+    let skip = |case, key: &str| RecoveryCommand {
+        outputs: [("receiptId".to_owned(), "BY-HAND".into())].into(),
+        ..command(case, Action::SkipStep, key)
+    };
+    let bob = house.person("bob", "local:admin").await;
+    // Agreed to during the exchange: it waits for its end, as if one person had been enough.
+    let (case, attempt) = house.retried("in-time").await;
+    let asked = house.give(&skip(case, "k-1")).await.unwrap();
+    assert_eq!((house.state(case).await, house.standing("in-time").await), (CaseState::Verifying, StepState::Running));
+    let second = refused(house.give(&command(case, Action::CancelOrder, "k-2")).await);
+    assert!(second.contains("waits for a second person"), "{second}");
+    let agreed = house.desk.approve(TENANT, &bob, asked.approval.unwrap(), "it hangs").await.unwrap();
+    assert_eq!((agreed.case_state, house.latest_action(case).await.0), (CaseState::Verifying, ActionState::Stopping));
+    assert!(house.recorded(attempt, &Evidence::of(Phase::NotConnected)).await.verdict.is_none(), "no retry follows");
+    assert_eq!(
+        (house.state(case).await, house.latest_action(case).await.0),
+        (CaseState::Recovering, ActionState::Requested)
+    );
+    // Nobody agreed before the exchange had succeeded.
+    let (case, attempt) = house.retried("late").await;
+    let asked = house.give(&skip(case, "k-3")).await.unwrap();
+    house.recorded(attempt, &answered(200)).await;
+    assert_eq!(
+        (house.state(case).await, house.latest_action(case).await.0),
+        (CaseState::Resolved, ActionState::Withdrawn)
+    );
+    let late = refused(house.desk.approve(TENANT, &bob, asked.approval.unwrap(), "it hangs").await);
+    assert!(late.contains("void already"), "{late}");
+    // Refused: the retries go on.
+    let (case, attempt) = house.retried("refused").await;
+    let asked = house.give(&skip(case, "k-4")).await.unwrap();
+    house.desk.refuse_approval(TENANT, &bob, asked.approval.unwrap(), "let it try").await.unwrap();
+    assert_eq!(
+        (house.state(case).await, house.latest_action(case).await.0),
+        (CaseState::Verifying, ActionState::NotApproved)
+    );
+    let recorded = house.recorded(attempt, &Evidence::of(Phase::NotConnected)).await;
+    assert!(matches!(recorded.verdict, Some(Verdict::RetryAfter { .. })), "{recorded:?}");
+}
+
+#[tokio::test]
 async fn an_action_that_the_engine_does_not_take_leaves_the_step_as_it_was() {
     let house = House::new(bare).await;
     let (case, attempt) = house.retried("o-1").await;
