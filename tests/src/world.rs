@@ -1,8 +1,10 @@
-//! The servers that every scenario shares, started once and stopped with the test process (they die with us).
+//! The servers that scenarios share: two worlds, each started when it is first needed and stopped with the test process (they
+//! die with us). A scenario has one to itself, since workers of all scenarios serve the same topics.
 
 use std::{
+    ops::{Deref, DerefMut},
     path::PathBuf,
-    sync::{Mutex, MutexGuard, OnceLock},
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
     time::Duration,
 };
 
@@ -19,6 +21,26 @@ pub struct World {
     pub dir: PathBuf,
 }
 
+/// As many engines as the test machines hold.
+static WORLDS: [Mutex<Option<World>>; 2] = [const { Mutex::new(None) }; 2];
+
+/// A world, until it is dropped.
+#[derive(Debug)]
+pub struct Taken(MutexGuard<'static, Option<World>>);
+
+impl Deref for Taken {
+    type Target = World;
+    fn deref(&self) -> &World {
+        self.0.as_ref().expect("it was started when it was taken")
+    }
+}
+
+impl DerefMut for Taken {
+    fn deref_mut(&mut self) -> &mut World {
+        self.0.as_mut().expect("it was started when it was taken")
+    }
+}
+
 /// Which engine this run is for: FALLOUT_TEST_ENGINE, as `make test` sets it.
 pub fn product() -> Product {
     match std::env::var("FALLOUT_TEST_ENGINE").as_deref() {
@@ -28,24 +50,31 @@ pub fn product() -> Product {
 }
 
 impl World {
-    /// The world, to oneself: a scenario that failed has not broken it for the others.
-    pub fn take() -> MutexGuard<'static, World> {
+    /// A world, to oneself: a scenario that failed has not broken it for the others.
+    pub fn take() -> Taken {
         World::take_with(product())
     }
 
-    /// The first to take it says which engine.
-    pub fn take_with(product: Product) -> MutexGuard<'static, World> {
-        static WORLD: OnceLock<Mutex<World>> = OnceLock::new();
-        let world = WORLD.get_or_init(|| Mutex::new(World::start(product)));
-        world.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    /// The first to take one says which engine it has.
+    pub fn take_with(product: Product) -> Taken {
+        // A failed scenario poisons the lock and nothing else.
+        let free = WORLDS.iter().enumerate().find_map(|(number, world)| match world.try_lock() {
+            Ok(free) => Some((number, free)),
+            Err(TryLockError::Poisoned(free)) => Some((number, free.into_inner())),
+            Err(TryLockError::WouldBlock) => None,
+        });
+        let (number, mut world) = free.unwrap_or_else(|| (0, WORLDS[0].lock().unwrap_or_else(PoisonError::into_inner)));
+        world.get_or_insert_with(|| World::start(product, number));
+        Taken(world)
     }
 
-    fn start(product: Product) -> World {
+    fn start(product: Product, number: usize) -> World {
         let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
             .parent()
             .expect("tests is a folder of the workspace")
             .to_path_buf();
-        let dir = suitable_dir(&root.join("target/test-servers").join(product.name().to_lowercase()));
+        let name = format!("{}-{number}", product.name().to_lowercase());
+        let dir = suitable_dir(&root.join("target/test-servers").join(name));
         let _ = std::fs::remove_dir_all(&dir);
         std::fs::create_dir_all(&dir).expect("the folder for the test servers can be made");
         let databases = ["fallout", "engine", "faults"].map(str::to_owned).to_vec();

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::{item, items};
-use crate::{check::request_texts, operation::Operation, step::StepIdentity, template, undo::Left};
+use super::{item, item_pointer, items};
+use crate::{check::request_texts, operation::Operation, personal::Cut, step::StepIdentity, template, undo::Left};
 
 /// One step of the order run, as far as it was begun.
 #[derive(Clone, Debug)]
@@ -84,6 +84,30 @@ pub fn amended(about: &Amendment<'_>) -> Amended {
     match concerned.iter().any(|begun| begun.left == Left::Unsure) {
         true => Amended::Wait,
         false => Amended::Accepted,
+    }
+}
+
+/// Corrections that still hold: of fields that the owner has told nothing new about, where they stand in its document now. What
+/// was corrected was written to the owner first, but what it tells afterwards may be of other fields only.
+pub fn still_corrected(taken_in: &Value, becomes: &Value, corrected: &Cut) -> Cut {
+    let holds = |(pointer, value): (&String, &Value)| {
+        let there = stands_at(taken_in, becomes, pointer)?;
+        (becomes.pointer(&there) == taken_in.pointer(pointer)).then(|| (there, value.clone()))
+    };
+    corrected.iter().filter_map(holds).collect()
+}
+
+/// The same place in another version of an order, whose lines may stand in another order.
+fn stands_at(taken_in: &Value, becomes: &Value, pointer: &str) -> Option<String> {
+    let ids = items(taken_in).into_iter().filter_map(|item| item.get("id").and_then(Value::as_str));
+    let lines = ids.filter_map(|id| {
+        let line = item_pointer(taken_in, id)?;
+        let rest = pointer.strip_prefix(&line).filter(|rest| rest.starts_with('/'))?;
+        Some((rest.to_owned(), id))
+    });
+    match lines.min_by_key(|(rest, _)| rest.len()) {
+        Some((rest, id)) => Some(format!("{}{rest}", item_pointer(becomes, id)?)),
+        None => Some(pointer.to_owned()),
     }
 }
 
@@ -194,6 +218,30 @@ mod tests {
         for (becomes, op, step, left, expected) in rows {
             let begun = [Begun { step, op, left }];
             assert_eq!(answer(becomes, &begun), expected, "{becomes} {left:?} {}", op.request.body.as_ref().unwrap());
+        }
+    }
+
+    #[test]
+    fn a_correction_holds_until_the_owner_tells_something_else_there() {
+        let corrected: Cut =
+            [("/place/street".to_owned(), json!("Fir 2")), ("/productOrderItem/0/quantity".to_owned(), json!(3))]
+                .into();
+        let was = order("Elm 1", 1, "");
+        let mut turned = order("Elm 1", 1, "held");
+        turned["productOrderItem"].as_array_mut().unwrap().reverse();
+        let moved: Cut =
+            [("/place/street".to_owned(), json!("Fir 2")), ("/productOrderItem/1/quantity".to_owned(), json!(3))]
+                .into();
+        let only = |pointer: &str| corrected.clone().into_iter().filter(|(at, _)| at == pointer).collect::<Cut>();
+        let rows = [
+            (was.clone(), corrected.clone()),
+            (turned, moved),
+            (order("Oak 7", 1, ""), only("/productOrderItem/0/quantity")),
+            (order("Elm 1", 4, ""), only("/place/street")),
+            (json!({ "place": { "street": "Elm 1" } }), only("/place/street")),
+        ];
+        for (becomes, expected) in rows {
+            assert_eq!(still_corrected(&was, &becomes, &corrected), expected, "{becomes}");
         }
     }
 

@@ -162,6 +162,7 @@ pub fn catalogue() -> Result<Catalogue> {
         taxonomy: toml::from_str(include_str!("../../../config/taxonomy.toml"))?,
         severity: toml::from_str(include_str!("../../../config/severity.toml"))?,
         sla: toml::from_str(include_str!("../../../config/sla.toml"))?,
+        policies: toml::from_str(include_str!("../../../config/policies.toml"))?,
         bulk: BulkRules { second_person_above: u32::MAX, pace, ..BulkRules::default() },
         ..Catalogue::default()
     })

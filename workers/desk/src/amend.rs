@@ -1,24 +1,23 @@
 //! Amending an order from outside: what its owner has told by then is what steps are rendered from; what was asked for its cases
 //! and not sent is overtaken.
 
-use std::collections::BTreeMap;
-
 use fallout_core::{
+    action::correction::put,
     command::EngineCommand,
     ids::CommandId,
-    order::amend::{Amended, Amendment, Begun, amended},
+    order::amend::{Amended, Amendment, Begun, amended, still_corrected},
     step::Direction,
-    undo,
+    undo::{self, Left},
 };
 use fallout_store::{
     Tx, amendments,
     amendments::By,
-    attempts, batch, cases, commands,
+    attempts, cases, commands,
     context::{self, Part},
     orders::{self, Run},
     policies, steps,
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use uuid::Uuid;
 
 use crate::{AskedOutside, Desk, DeskError, cancel::kept, work::Work};
@@ -55,20 +54,29 @@ impl Desk {
     async fn amend(&self, mut tx: Tx, run: &Run, asked: &AskedOutside<'_>) -> Result<(Tx, Amended), DeskError> {
         let known = context::known(&mut tx, &run.tenant, &run.external_id, true).await?;
         let known = known.ok_or_else(|| DeskError::NoSuchOrder(run.external_id.clone()))?;
-        let documents: BTreeMap<_, _> = batch::documents(&mut tx, std::slice::from_ref(&run.business_key)).await?;
-        let was = documents.into_values().next().map_or(Value::Null, |found| found.document);
+        let rendered = context::rendered(&mut tx, known.key).await?;
+        let holds = |corrected| still_corrected(&rendered.taken_in, &known.document, corrected);
+        let (corrected, personal) = (holds(&rendered.corrected), holds(&rendered.corrected_personal));
+        let mut becomes = known.document.clone();
+        corrected.iter().chain(&personal).for_each(|(pointer, value)| put(&mut becomes, pointer, value));
+        let was = rendered.document();
         let mut begun = Vec::new();
         let of_run = steps::of_run(&mut tx, run.id).await?;
         for step in of_run.iter().filter(|step| step.identity.direction == Direction::Do) {
             steps::hold(&mut tx, step.key).await?;
             let op = self.operation(&step.operation)?;
             let attempts = attempts::of_latest_generation(&mut tx, step.key).await?;
-            begun.push(Begun { step: &step.identity, op, left: undo::left(op, &attempts, step.undone) });
+            // A step between two tries sends the same again, until it parks: only an action makes another request of it.
+            let left = match undo::left(op, &attempts, step.undone) {
+                Left::Nothing if step.state.is_live() && !attempts.is_empty() => Left::Unsure,
+                left => left,
+            };
+            begun.push(Begun { step: &step.identity, op, left });
         }
         let past_return = self.past_return(&policies::order(&mut tx, run.id).await?);
         let about = Amendment {
             was: &was,
-            becomes: known.as_of.and(Some(&known.document)),
+            becomes: known.as_of.and(Some(&becomes)),
             begun: &begun,
             cancelled: run.cancel_requested,
             past_return: past_return.as_deref(),
@@ -81,6 +89,7 @@ impl Desk {
             let cut = self.catalogue.personal.cut(&mut document);
             let by = By { who: &who, reason: &reason };
             let version = amendments::amend(&mut tx, Uuid::now_v7(), (known.key, run.id), &document, by).await?;
+            context::set_corrected(&mut tx, &run.tenant, known.key, &corrected, &personal).await?;
             if known.erased_at.is_none() {
                 context::put_personal(&mut tx, &run.tenant, known.key, Part::TakenIn, &cut).await?;
             }

@@ -193,6 +193,9 @@ impl Desk {
             };
             let by = Deciding { principal, is: &is, command_hash: &bulk.content_hash, case_version: 0, now };
             may_grant(&request, &by).map_err(NotRecovered::from)?;
+        }
+        // Whoever asked for it may take it back.
+        if agrees || principal != bulk.requested_by {
             let right = bulk.action.declaration().authority;
             self.may_agree(&mut tx, tenant, principal, right, At::Tenant).await?;
         }

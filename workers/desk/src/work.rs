@@ -16,7 +16,7 @@ use fallout_core::{
     undo::{self, Left},
 };
 use fallout_store::{
-    Tx,
+    Tx, amendments,
     attempts::{self, Source},
     corrections, definitions, downstreams,
     orders::{self, Run},
@@ -97,14 +97,14 @@ impl<'a> Work<'a> {
         Ok(())
     }
 
-    /// Looks whether a field that its request uses was corrected after the request was decided.
+    /// Looks whether a field that its request uses was corrected after the request was decided, or the order amended.
     pub async fn look_for_corrections(&mut self) -> Result<(), DeskError> {
         if self.generation == 0 {
             return Ok(());
         }
         let fields = corrections::since_intent(&mut self.tx, self.step.key).await?;
         let used = |field: &String| field.parse::<Field>().is_ok_and(|f| f.declaration().is_used_by(self.op));
-        self.outdated = fields.iter().any(used);
+        self.outdated = fields.iter().any(used) || amendments::since_intent(&mut self.tx, self.step.key).await?;
         Ok(())
     }
 

@@ -11,12 +11,13 @@ use axum::{
 use fallout_desk::Desk;
 use serde_json::json;
 
-use crate::{answer::Refused, limits, orders};
+use crate::{answer::Refused, limits, orders, signals};
 
 /// All doors over one desk, with their limits.
 pub fn router(desk: Desk) -> Router {
     Router::new()
         .route("/tmf-api/productOrderingManagement/v4/listener/{event}", post(orders::listen))
+        .route("/signals", post(signals::tell))
         .route("/health", get(health))
         .fallback(async || nothing_here())
         .method_not_allowed_fallback(async || wrong_method())
@@ -31,7 +32,7 @@ async fn health(State(desk): State<Desk>) -> Result<impl IntoResponse, Refused> 
 }
 
 fn nothing_here() -> Refused {
-    let message = "see docs/ORDERS.md for what can be sent where";
+    let message = "see docs/ORDERS.md and docs/SIGNALS.md for what can be sent where";
     Refused::new(StatusCode::NOT_FOUND, "unknownPath", "there is no such door", message)
 }
 

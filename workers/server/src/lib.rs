@@ -9,6 +9,7 @@ mod doors;
 mod limits;
 mod orders;
 mod serve;
+mod signals;
 
 pub use doors::router;
 pub use serve::{Server, Stopped};

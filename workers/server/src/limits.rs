@@ -48,7 +48,12 @@ pub(crate) async fn whole(body: Body) -> Result<Bytes, Refused> {
         match too_large {
             true => {
                 let reason = format!("the body is larger than {BODY_MAX} bytes");
-                Refused::new(StatusCode::PAYLOAD_TOO_LARGE, "tooLarge", reason, "send one order in an event")
+                Refused::new(
+                    StatusCode::PAYLOAD_TOO_LARGE,
+                    "tooLarge",
+                    reason,
+                    "send one order in an event, or fewer signals at once",
+                )
             }
             false => Refused::new(StatusCode::BAD_REQUEST, "notWhole", "the body did not come whole", "send it again"),
         }

@@ -1,6 +1,6 @@
 //! Orders that their owner changed while they are fulfilled.
 
-use fallout_core::ids::{OrderKey, RunId};
+use fallout_core::ids::{OrderKey, RunId, StepKey};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -34,4 +34,14 @@ pub async fn amend(
     let version = version.fetch_one(tx.conn()).await?;
     sqlx::query!("update product_order set document = $2 where id = $1", order.0, document).execute(tx.conn()).await?;
     Ok(version)
+}
+
+/// Whether the order was amended after the latest intent of the step was decided.
+pub async fn since_intent(tx: &mut Tx, step: StepKey) -> Result<bool, StoreError> {
+    let since = sqlx::query_scalar!(
+        r#"select exists (select from step s join order_amendment a on a.order_run_id = s.order_run_id
+               where s.id = $1 and a.amended_at > (select max(i.created_at) from intent i where i.step_id = s.id)) as "since!""#,
+        step.0
+    );
+    Ok(since.fetch_one(tx.conn()).await?)
 }

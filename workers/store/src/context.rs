@@ -246,8 +246,29 @@ pub async fn set_owner_version(tx: &mut Tx, order: OrderKey, version: i64) -> Re
     Ok(())
 }
 
-/// An order as its steps are rendered from it: as it was taken in, with what was corrected since.
-pub async fn rendered(tx: &mut Tx, order: OrderKey) -> Result<(Value, bool), StoreError> {
+/// What an order's steps are rendered from.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// As it was taken in, or as its owner amended it.
+    pub taken_in: Value,
+    /// What was corrected since, by JSON pointer.
+    pub corrected: Cut,
+    /// The same of what is personal.
+    pub corrected_personal: Cut,
+    pub erased: bool,
+}
+
+impl Rendered {
+    /// With what was corrected in it.
+    pub fn document(&self) -> Value {
+        let mut document = self.taken_in.clone();
+        put_values(&mut document, &self.corrected);
+        put_values(&mut document, &self.corrected_personal);
+        document
+    }
+}
+
+pub async fn rendered(tx: &mut Tx, order: OrderKey) -> Result<Rendered, StoreError> {
     let row = sqlx::query!(
         r#"select o.document, o.erased_at is not null as "erased!", x.corrected as "corrected?: Json<Cut>",
                   p.fields as "fields?: Json<Cut>", c.fields as "again?: Json<Cut>"
@@ -258,15 +279,41 @@ pub async fn rendered(tx: &mut Tx, order: OrderKey) -> Result<(Value, bool), Sto
         order.0
     );
     let r = row.fetch_one(tx.conn()).await?;
-    Ok((corrected(whole(r.document, r.fields), [r.corrected, r.again]), r.erased))
+    let cut = |part: Option<Json<Cut>>| part.map_or_else(Cut::new, |Json(cut)| cut);
+    Ok(Rendered {
+        taken_in: whole(r.document, r.fields),
+        corrected: cut(r.corrected),
+        corrected_personal: cut(r.again),
+        erased: r.erased,
+    })
+}
+
+/// What stands in corrected places from here on; what is personal of it apart.
+pub async fn set_corrected(
+    tx: &mut Tx,
+    tenant: &str,
+    order: OrderKey,
+    corrected: &Cut,
+    personal: &Cut,
+) -> Result<(), StoreError> {
+    sqlx::query!(
+        "update order_context set corrected = $2, updated_at = clock_timestamp() where order_id = $1 and corrected <> $2",
+        order.0,
+        serde_json::to_value(corrected)?,
+    )
+    .execute(tx.conn())
+    .await?;
+    put_personal(tx, tenant, order, Part::Corrected, personal).await
 }
 
 /// A document with what was corrected in it.
 pub(crate) fn corrected(mut document: Value, corrections: [Option<Json<Cut>>; 2]) -> Value {
-    for Json(values) in corrections.into_iter().flatten() {
-        values.iter().for_each(|(pointer, value)| put_value(&mut document, pointer, value));
-    }
+    corrections.into_iter().flatten().for_each(|Json(values)| put_values(&mut document, &values));
     document
+}
+
+fn put_values(document: &mut Value, values: &Cut) {
+    values.iter().for_each(|(pointer, value)| put_value(document, pointer, value));
 }
 
 /// Whether an event counts: false when it was taken before.

@@ -84,7 +84,8 @@ impl Work<'_> {
     }
 
     async fn of_order(&mut self, declared: Correctable, given: &Correction) -> Result<Planned, DeskError> {
-        let (document, erased) = context::rendered(&mut self.tx, self.run.order).await?;
+        let rendered = context::rendered(&mut self.tx, self.run.order).await?;
+        let (document, erased) = (rendered.document(), rendered.erased);
         let (line, pointer) = self.stands_at(&declared, given, &document)?;
         let old = document.pointer(&pointer).filter(|value| !value.is_null()).cloned();
         let new = declared.becomes(old.as_ref().unwrap_or(&Value::Null), &given.value);
@@ -234,7 +235,7 @@ impl Work<'_> {
         let declared = correction.field.parse::<Field>().map(Field::declaration);
         let variable = declared.ok().and_then(|declared| declared.variable);
         let (Some(variable), Some(root)) = (variable, self.run.process_instance_id.clone()) else { return Ok(()) };
-        let (document, _) = context::rendered(&mut self.tx, self.run.order).await?;
+        let document = context::rendered(&mut self.tx, self.run.order).await?.document();
         let of_line = |item: &&Value| item.get("id").and_then(Value::as_str) == Some(&correction.line);
         let Some(index) = order::items(&document).iter().position(of_line) else { return Ok(()) };
         let value = StartValue::Text(correction.new.as_str().unwrap_or_default().to_owned());

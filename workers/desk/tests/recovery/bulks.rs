@@ -218,6 +218,17 @@ async fn many_cases_need_a_second_person_who_is_somebody_else() {
 }
 
 #[tokio::test]
+async fn a_bulk_is_refused_by_who_may_agree_to_it_or_asked_for_it_and_by_nobody_else() {
+    let house = House::guarded(bare).await;
+    let numbers = rejected(&house, 101).await;
+    let number = begun(&house, &numbers, PACE, "k").await.unwrap().view.bulk.number;
+    house.enforced().await;
+    let refuse = async |who: &str| house.desk.decide_bulk(TENANT, who, number, false, "too many").await;
+    assert!(refused(refuse("local:eve").await).starts_with("local:eve may not"));
+    assert_eq!(refuse(ANN).await.unwrap().bulk.state, S::NotApproved, "she asked for it");
+}
+
+#[tokio::test]
 async fn what_is_no_bulk_is_refused_by_name() {
     let house = House::new(bare).await;
     let case = house.rejected("o-1").await;

@@ -49,7 +49,7 @@ pub async fn action_state(house: &House, case: CaseNumber) -> ActionState {
     house.desk.actions(TENANT, case).await.unwrap().pop().unwrap().state
 }
 
-async fn city_rendered(house: &House, order: &str) -> Value {
+pub async fn city_rendered(house: &House, order: &str) -> Value {
     let context = house.desk.contexts(&[task(order, "1")]).await.unwrap().remove(0);
     context.document["productOrderItem"][0]["product"]["place"][0]["city"].clone()
 }

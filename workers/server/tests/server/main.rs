@@ -4,4 +4,5 @@
 
 mod listener;
 mod rig;
+mod signals;
 mod stopping;

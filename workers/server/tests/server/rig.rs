@@ -44,6 +44,8 @@ fn server() -> &'static Mutex<Postgres> {
 fn catalogue() -> Catalogue {
     Catalogue {
         taxonomy: toml::from_str(include_str!("../../../../config/taxonomy.toml")).unwrap(),
+        severity: toml::from_str(include_str!("../../../../config/severity.toml")).unwrap(),
+        sla: toml::from_str(include_str!("../../../../config/sla.toml")).unwrap(),
         personal: toml::from_str(include_str!("../../../../config/personal-data.toml")).unwrap(),
         ..Catalogue::default()
     }
@@ -95,6 +97,16 @@ impl Rig {
         }
         let word = if status.is_success() { &body["result"] } else { &body["code"] };
         (status, word.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Status and whole body of what was posted to this path.
+    pub async fn post(&self, token: Option<&str>, path: &str, body: Vec<u8>) -> (StatusCode, Value) {
+        let mut request = self.client.post(format!("http://{}{path}", self.address)).body(body);
+        if let Some(token) = token {
+            request = request.bearer_auth(token);
+        }
+        let response = request.send().await.unwrap();
+        (response.status(), response.json().await.unwrap())
     }
 
     pub async fn get(&self, path: &str) -> StatusCode {
