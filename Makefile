@@ -7,13 +7,15 @@ ARGS ?=
 help: ## this table
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-setup: ## install what is missing (JDK 17, Maven, PostgreSQL 15) and build the engine host
+setup: ## install what is missing (JDK 17, Maven, PostgreSQL 15, make) and build the engine host
 	@scripts/setup.sh camunda
 
-engines: ## as setup, and the host of Operaton too
+engines: ## as setup, and the host of Operaton and a Kafka broker too
 	@scripts/setup.sh camunda operaton
+	@scripts/kafka.sh
 
-demo: setup ## run 100 orders end to end; more with ARGS="--keep --engine operaton --orders FILE"
+demo: setup ## run 100 orders end to end; more with ARGS="--keep --kafka --engine operaton --orders FILE"
+	@case "$(ARGS)" in *--kafka*) scripts/kafka.sh ;; esac
 	@cargo build -p fallout
 	@cargo run -q -p fallout -- demo $(ARGS)
 

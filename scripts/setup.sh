@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs what is missing on Debian 12 (JDK 17, Maven, PostgreSQL 15) and builds the engine hosts.
+# Installs what is missing on Debian 12 (JDK 17, Maven, PostgreSQL 15, make and a C compiler) and builds the engine hosts.
 # Idempotent; takes well under a second when everything is there.
 # usage: scripts/setup.sh [camunda] [operaton]     (default: camunda)
 set -eu
@@ -24,6 +24,9 @@ has_postgres() {
 missing=
 has_jdk || missing="$missing openjdk-17-jdk-headless"
 command -v mvn >/dev/null || missing="$missing maven"
+# librdkafka is built from the source that its crate brings.
+command -v make >/dev/null || missing="$missing make"
+command -v cc >/dev/null || missing="$missing gcc libc6-dev"
 has_postgres || missing="$missing postgresql-15"
 
 as_root() {

@@ -123,9 +123,14 @@ impl Event {
             "datacontenttype": "application/json",
             "dataschema": format!("urn:fallout:schema:{}:1", self.kind),
             "tenant": self.tenant,
-            "partitionkey": format!("{}:{}", encode(&self.tenant), self.subject),
+            "partitionkey": self.partition_key(),
             "data": self.data,
         })
+    }
+
+    /// What belongs together has the same one.
+    pub fn partition_key(&self) -> String {
+        format!("{}:{}", encode(&self.tenant), self.subject)
     }
 }
 

@@ -15,6 +15,8 @@ words! {
         Read = "read",
         /// To act on cases, as the person who holds it.
         CasesAct = "cases.act",
+        /// What happens to cases, as codes.
+        EventsRead = "events.read",
     }
 }
 

@@ -12,4 +12,4 @@ mod world;
 
 pub use fallout_desk::PROCESS;
 pub use scenario::{Scenario, scenario};
-pub use world::{World, product};
+pub use world::{World, nowhere, product};

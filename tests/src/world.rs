@@ -119,9 +119,14 @@ impl World {
         // is as short as the slowest operation allows: what a killed worker held is free again after it.
         settings.fleet.poll_timeout_ms = 500;
         settings.fleet.lock_duration_ms = 8_000;
-        let nowhere = ["inventory", "contract", "provisioning", "billing", "payment", "orders", "partner"];
-        let nowhere = nowhere.map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned()));
-        fallout::roles::session::only(&mut settings, &nowhere.into_iter().collect());
+        nowhere(&mut settings);
         settings
     }
+}
+
+/// Every downstream is where nobody listens.
+pub fn nowhere(settings: &mut Settings) {
+    let names = ["inventory", "contract", "provisioning", "billing", "payment", "orders", "partner"];
+    let nowhere = names.map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned()));
+    fallout::roles::session::only(settings, &nowhere.into_iter().collect());
 }

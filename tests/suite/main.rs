@@ -25,6 +25,7 @@ mod orders;
 mod penalties;
 mod processes;
 mod program;
+mod publishing;
 mod recovery;
 mod relay_killed;
 mod reports;

@@ -210,6 +210,7 @@ fn the_demo_prints_one_object_with_its_zeros_and_ends_well() -> anyhow::Result<(
     let args = [
         "demo",
         "--json",
+        "--kafka",
         "--engine",
         product().name(),
         "--orders",
@@ -225,6 +226,8 @@ fn the_demo_prints_one_object_with_its_zeros_and_ends_well() -> anyhow::Result<(
         assert!(summary[measured].take().as_f64().is_some_and(|s| s > 0.0), "{measured}");
     }
     assert!(summary["engine"]["version"].take().is_string());
+    let events = summary["events"].take();
+    assert!(events["told"].as_u64().is_some_and(|told| told > 0) && events["arrived"] == events["told"], "{events}");
     assert_eq!(
         summary,
         json!({
@@ -232,7 +235,7 @@ fn the_demo_prints_one_object_with_its_zeros_and_ends_well() -> anyhow::Result<(
             "cases": { "open": 1, "by_category": { "BILLING": 1 } },
             "effects": { "intended": 34, "applied": 33, "duplicated": 0, "unexplained": 0, "orphaned": 0 },
             "engine": { "product": product().name(), "version": null },
-            "startup_seconds": null, "seconds": null,
+            "startup_seconds": null, "seconds": null, "events": null,
         })
     );
     Ok(())

@@ -96,7 +96,7 @@ impl Round {
         settings.tenant.id = TENANT.into();
         let catalogue = Arc::new(catalogue()?);
         let probes = fallout_watch::Probes::default();
-        let setup = Setup { settings, catalogue, store, desk, engine, downstreams, probes };
+        let setup = Setup { settings, catalogue, store, desk, engine, downstreams, probes, events: None };
         let (seen, (stop, stopped)) = (Arc::new(Seen::default()), watch::channel(false));
         let fleet = tokio::spawn(fleet(&setup, Arc::clone(&seen)).run(stopped, Arc::new(Notify::new())));
         seen.until(&seen.reported, cases).await;

@@ -179,6 +179,7 @@ impl Wiring {
             settings,
             catalogue,
             store,
+            events: None,
             probes: Default::default(),
         })
     }

@@ -104,6 +104,7 @@ pub use holds::{HoldAnswer, HoldCommand};
 pub use intake::{Accepted, PROCESS};
 pub use migrate::Moving;
 pub use modify::Modify;
+pub use outbox::EventsRead;
 pub use people::Assignment;
 pub use personal::Erased;
 pub use problems::ProblemDetail;

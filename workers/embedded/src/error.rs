@@ -31,6 +31,10 @@ pub enum EmbeddedError {
     EngineNotBuilt { product: &'static str, missing: PathBuf },
     #[error("the engine ({product}) did not start: {reason}. Its log: {}", log.display())]
     EngineDidNotStart { product: &'static str, reason: String, log: PathBuf },
+    #[error("the Kafka broker is not there ({} is missing): run `scripts/kafka.sh`", missing.display())]
+    BrokerNotBuilt { missing: PathBuf },
+    #[error("the Kafka broker did not start: {reason}. Its log: {}", log.display())]
+    BrokerDidNotStart { reason: String, log: PathBuf },
     #[error(
         "we run as root, so servers run as user {user}, who cannot enter {}: choose a directory that others may enter, for example below /var/lib", blocked.display()
     )]
@@ -55,6 +59,8 @@ impl EmbeddedError {
             Self::EngineDidNotStart { .. } => "FO-109",
             Self::Unreachable { .. } => "FO-110",
             Self::Io { .. } => "FO-111",
+            Self::BrokerNotBuilt { .. } => "FO-120",
+            Self::BrokerDidNotStart { .. } => "FO-121",
         }
     }
 

@@ -11,13 +11,14 @@ use axum::{
 use fallout_desk::Desk;
 use serde_json::json;
 
-use crate::{answer::Refused, limits, orders, signals};
+use crate::{answer::Refused, events, limits, orders, signals};
 
 /// All doors over one desk, with their limits.
 pub fn router(desk: Desk) -> Router {
     Router::new()
         .route("/tmf-api/productOrderingManagement/v4/listener/{event}", post(orders::listen))
         .route("/signals", post(signals::tell))
+        .route("/events", get(events::after))
         .route("/health", get(health))
         .fallback(async || nothing_here())
         .method_not_allowed_fallback(async || wrong_method())
@@ -32,11 +33,11 @@ async fn health(State(desk): State<Desk>) -> Result<impl IntoResponse, Refused> 
 }
 
 fn nothing_here() -> Refused {
-    let message = "see docs/ORDERS.md and docs/SIGNALS.md for what can be sent where";
+    let message = "see docs/ORDERS.md, docs/SIGNALS.md and docs/EVENTS.md for what is where";
     Refused::new(StatusCode::NOT_FOUND, "unknownPath", "there is no such door", message)
 }
 
 fn wrong_method() -> Refused {
-    let message = "events are sent with POST";
+    let message = "events of orders are sent with POST, our own are read with GET";
     Refused::new(StatusCode::METHOD_NOT_ALLOWED, "methodNotAllowed", "this door takes another method", message)
 }

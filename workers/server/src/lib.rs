@@ -6,6 +6,7 @@
 mod answer;
 mod caller;
 mod doors;
+mod events;
 mod limits;
 mod orders;
 mod serve;

@@ -7,7 +7,7 @@ declare
     may text;
     program text := nullif(current_setting('fallout.program', true), '');
     -- The only tables from which the program deletes; a test compares them with its statements.
-    deletes constant text[] := array['group_member', 'order_event', 'order_personal'];
+    deletes constant text[] := array['event_outbox', 'group_member', 'order_event', 'order_personal'];
     -- Not the program's to touch.
     closed constant text[] := array['reader_login', '_sqlx_migrations'];
 begin

@@ -16,6 +16,7 @@ mod orders;
 mod place;
 mod probes;
 mod problems;
+mod publish;
 mod relay;
 mod retention;
 mod seal;
@@ -29,6 +30,9 @@ use std::{str::FromStr, sync::Arc};
 use fallout_camunda::{Engine, EngineError};
 use fallout_desk::{Desk, DeskError, Pending};
 use fallout_downstream::Downstreams;
+use fallout_kafka::KafkaError;
+
+pub use publish::Events;
 
 pub use probes::{Point, Probes};
 
@@ -40,8 +44,12 @@ pub struct Watch {
     pub downstreams: Arc<Downstreams>,
     /// How long personal data of orders are kept.
     pub personal_months: u32,
+    /// How long events can be read after they happened.
+    pub event_days: u32,
     /// Where a test stops the relay.
     pub probes: Probes,
+    /// Where events are published to; `None`: nowhere.
+    pub events: Option<Arc<Events>>,
 }
 
 impl Watch {
@@ -57,6 +65,10 @@ pub enum WatchError {
     EngineAway(#[source] EngineError),
     #[error("the database is away")]
     DatabaseAway(#[source] DeskError),
+    #[error("the event brokers are away")]
+    KafkaAway(#[source] KafkaError),
+    #[error("an event could not be published")]
+    Kafka(#[source] KafkaError),
     #[error("the engine did not do it")]
     Engine(#[source] EngineError),
     #[error("the desk did not do it")]
@@ -65,7 +77,7 @@ pub enum WatchError {
 
 impl WatchError {
     pub fn is_away(&self) -> bool {
-        matches!(self, WatchError::EngineAway(_) | WatchError::DatabaseAway(_))
+        matches!(self, WatchError::EngineAway(_) | WatchError::DatabaseAway(_) | WatchError::KafkaAway(_))
     }
 }
 
@@ -160,10 +172,12 @@ pub enum Controller {
     Bulk,
     /// Performs the effects that actions make themselves.
     Effects,
+    /// Hands the events of the outbox on to Kafka.
+    Publish,
 }
 
 impl Controller {
-    pub const ALL: [Controller; 17] = [
+    pub const ALL: [Controller; 18] = [
         Controller::Relay,
         Controller::Lookups,
         Controller::GoneTasks,
@@ -181,6 +195,7 @@ impl Controller {
         Controller::Downstreams,
         Controller::Bulk,
         Controller::Effects,
+        Controller::Publish,
     ];
 
     pub fn name(self) -> &'static str {
@@ -202,6 +217,7 @@ impl Controller {
             Controller::Downstreams => "downstreams",
             Controller::Bulk => "bulk",
             Controller::Effects => "effects",
+            Controller::Publish => "publish",
         }
     }
 }
@@ -223,12 +239,13 @@ pub struct Ticker {
     orders: orders::Cursor,
     retention: retention::Pace,
     bulk: bulk::Rhythm,
+    publishing: publish::Publishing,
 }
 
 impl Ticker {
     pub fn new(watch: Watch, controller: Controller) -> Self {
-        let (orders, retention, bulk) = Default::default();
-        Ticker { watch, controller, orders, retention, bulk }
+        let (orders, retention, bulk, publishing) = Default::default();
+        Ticker { watch, controller, orders, retention, bulk, publishing }
     }
 
     /// Does what is due; the number of things done, 0 when there was nothing.
@@ -251,6 +268,7 @@ impl Ticker {
             Controller::Downstreams => downstreams::tick(&self.watch).await,
             Controller::Bulk => bulk::tick(&self.watch, &mut self.bulk).await,
             Controller::Effects => effects::tick(&self.watch).await,
+            Controller::Publish => publish::tick(&self.watch, &mut self.publishing).await,
         }
     }
 }

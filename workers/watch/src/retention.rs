@@ -1,5 +1,6 @@
 //! Personal data of orders: their partitions are made ahead, and dropped when their time is over. Before a month goes, the
-//! requests and answers of its ended orders are archived, since the same data stand in them.
+//! requests and answers of its ended orders are archived, since the same data stand in them. Events that were handed on go
+//! when whoever reads them by cursor has had its time.
 
 use std::time::{Duration, Instant};
 
@@ -9,6 +10,8 @@ use crate::{Watch, WatchError, kept_going};
 const EVERY: Duration = Duration::from_secs(600);
 /// Runs archived, or ids of events forgotten, in one go: a transaction each, or one of a few milliseconds.
 const PAGE: i64 = 200;
+/// Events deleted in one go: some ten milliseconds.
+const EVENTS_PAGE: i64 = 1_000;
 
 /// When it was looked last, in this process.
 #[derive(Debug, Default)]
@@ -26,6 +29,12 @@ pub(crate) async fn tick(watch: &Watch, pace: &mut Pace) -> Result<usize, WatchE
     }
     while watch.desk.forget_order_events(months, PAGE).await? > 0 {
         done += 1;
+    }
+    loop {
+        match watch.desk.prune_events(watch.event_days, EVENTS_PAGE).await? {
+            0 => break,
+            gone => done += gone,
+        }
     }
     // Only now: a tick that did not end well is tried again at the next one.
     pace.0 = Some(Instant::now());

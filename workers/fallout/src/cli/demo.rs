@@ -23,6 +23,9 @@ pub struct Args {
     /// Leave everything running until Ctrl-C
     #[arg(long)]
     pub keep: bool,
+    /// Start a Kafka broker too, and publish events to it
+    #[arg(long)]
+    pub kafka: bool,
 }
 
 pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
@@ -32,6 +35,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         product: args.engine.product(),
         deadline: args.deadline,
         keep: args.keep,
+        kafka: args.kafka,
     };
     match demo.run(context.settings.clone(), context.out).await? {
         None => {

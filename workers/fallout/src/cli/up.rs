@@ -37,6 +37,9 @@ pub struct Args {
     /// Take events of orders over HTTP too, as `fallout serve` does
     #[arg(long)]
     pub serve: bool,
+    /// Start a Kafka broker too, and publish events to it
+    #[arg(long)]
+    pub kafka: bool,
 }
 
 impl Engine {
@@ -53,7 +56,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
     let mut stopped = stop::on_signal().context("listening for signals")?;
     let mut settings = context.settings.clone();
     let faults = servers::faults(None, &settings)?;
-    let wanted = Wanted { product: args.engine.product(), faults, fresh: false, name: "up" };
+    let wanted = Wanted { product: args.engine.product(), faults, fresh: false, name: "up", kafka: args.kafka };
     let servers = Servers::start(wanted, &mut settings, context.out).await?;
     let setup = Setup::new(settings)?;
     setup.store.migrate().await.context("creating our tables")?;
@@ -75,6 +78,10 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         "everything runs; Ctrl-C ends it\n  Cockpit   {}   user demo, password demo\n  database  {psql}\n  cases     fallout case list",
         servers.engine.cockpit_url(),
     ));
+    if let Some(broker) = &servers.broker {
+        let topic = &setup.settings.kafka.topic;
+        context.out.note(&format!("  Kafka     {}, topic {topic}", broker.address()));
+    }
     stop::stopped(&mut stopped).await;
     context.out.note("stopping ...");
     if let Some(serving) = serving {

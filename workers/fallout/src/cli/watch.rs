@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Run the controllers: relay, lookups, gone-tasks, signals, cancellations, orders, seal, sla, problems, waits, retention,
-/// approvals, verify, downstreams, bulk, effects
+/// approvals, verify, downstreams, bulk, effects, publish
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Only this one

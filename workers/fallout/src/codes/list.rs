@@ -106,4 +106,6 @@ pub const CODES: &[Code] = codes![
     "FO-109" Failed,
     "FO-110" Refused,
     "FO-111" Failed,
+    "FO-120" Missing,
+    "FO-121" Failed,
 ];

@@ -1,4 +1,4 @@
-//! `[server]`: where others may tell us something; `[retention]`: how long we keep what is personal of it.
+//! `[server]`: where others may tell us something; `[retention]`: how long we keep what was told.
 
 use std::net::SocketAddr;
 
@@ -8,6 +8,8 @@ use super::Problem;
 
 /// A century: who wants more writes no retention.
 const MONTHS_MAX: u32 = 1_200;
+/// A year: events are for handing on, the history itself is kept elsewhere.
+const EVENT_DAYS_MAX: u32 = 366;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ServerSettings {
@@ -17,6 +19,7 @@ pub struct ServerSettings {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct RetentionSettings {
     pub personal_months: u32,
+    pub event_days: u32,
 }
 
 impl ServerSettings {
@@ -40,6 +43,11 @@ impl RetentionSettings {
     pub(super) fn problems(&self) -> Vec<Problem> {
         let good = (1..=MONTHS_MAX).contains(&self.personal_months);
         let what = format!("expected 1 to {MONTHS_MAX}: what is younger is still needed to fulfil orders");
-        (!good).then(|| Problem::new("retention.personal_months", what)).into_iter().collect()
+        let mut problems = Vec::from_iter((!good).then(|| Problem::new("retention.personal_months", what)));
+        if !(1..=EVENT_DAYS_MAX).contains(&self.event_days) {
+            let what = format!("expected 1 to {EVENT_DAYS_MAX}");
+            problems.push(Problem::new("retention.event_days", what));
+        }
+        problems
     }
 }

@@ -6,8 +6,8 @@ use fallout_core::catalogue::Catalogue;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    DatabaseSettings, DownstreamSettings, EngineSettings, FleetSettings, Problem, Read, RetentionSettings,
-    ServerSettings, catalogue, downstreams, listed,
+    DatabaseSettings, DownstreamSettings, EngineSettings, FleetSettings, KafkaSettings, Problem, Read,
+    RetentionSettings, ServerSettings, catalogue, downstreams, listed,
 };
 use crate::codes::Failure;
 
@@ -20,6 +20,7 @@ pub struct Settings {
     pub downstreams: BTreeMap<String, DownstreamSettings>,
     pub catalogue: CatalogueSettings,
     pub watch: WatchSettings,
+    pub kafka: KafkaSettings,
     pub server: ServerSettings,
     pub retention: RetentionSettings,
     pub telemetry: TelemetrySettings,
@@ -80,6 +81,7 @@ impl Settings {
         problems.extend(self.engine.problems());
         problems.extend(self.fleet.problems());
         problems.extend(self.watch.problems());
+        problems.extend(self.kafka.problems());
         problems.extend(self.server.problems());
         problems.extend(self.retention.problems());
         problems.extend(self.telemetry.problems());

@@ -186,13 +186,14 @@ fn values_that_can_never_work_are_refused() {
 
 #[test]
 fn an_address_that_is_none_and_a_retention_of_nothing_are_refused() {
-    let file = "[server]\nlisten = \"localhost\"\n[retention]\npersonal_months = 0";
+    let file = "[server]\nlisten = \"localhost\"\n[retention]\npersonal_months = 0\nevent_days = 0";
     refused(
         file,
         &[],
         &[
             "server.listen: expected an address and a port like 127.0.0.1:8622 or [::1]:8622",
             "retention.personal_months: expected 1 to 1200: what is younger is still needed to fulfil orders",
+            "retention.event_days: expected 1 to 366",
         ],
     );
     for (listen, beyond) in [("127.0.0.1:8622", false), ("[::1]:1", false), ("0.0.0.0:1", true), ("10.0.0.7:1", true)] {

@@ -2,6 +2,7 @@
 
 mod judge;
 mod progress;
+mod published;
 mod summary;
 
 use std::{
@@ -18,6 +19,7 @@ use fallout_sandbox::Book;
 use tokio::sync::watch;
 
 pub use judge::{Effects, Standing, effects, standing};
+pub use published::Published;
 pub use summary::{Cases, Summary, WhereNext};
 
 use crate::{
@@ -43,6 +45,7 @@ pub struct Demo {
     pub product: Product,
     pub deadline: Duration,
     pub keep: bool,
+    pub kafka: bool,
 }
 
 impl Demo {
@@ -50,7 +53,7 @@ impl Demo {
     pub async fn run(self, mut settings: Settings, out: Output) -> Result<Option<Summary>> {
         let orders = intake::orders(self.orders.as_deref())?;
         let faults = servers::faults(self.faults.as_deref(), &settings)?;
-        let wanted = Wanted { product: self.product, faults, fresh: true, name: "demo" };
+        let wanted = Wanted { product: self.product, faults, fresh: true, name: "demo", kafka: self.kafka };
         let mut stopped = stop::on_signal().context("listening for signals")?;
         let starting = Instant::now();
         let mut servers = tokio::select! {
@@ -116,6 +119,7 @@ impl Work<'_> {
         let next = WhereNext {
             cockpit: servers.engine.cockpit_url(),
             psql: logins::reader_line(&servers.postgres, &self.setup.settings).await?,
+            kafka: servers.broker.as_ref().map(|b| (b.address(), self.setup.settings.kafka.topic.clone())),
             kept: self.demo.keep,
         };
         self.out.data(summary, || summary.text(&next))?;
@@ -127,6 +131,16 @@ impl Work<'_> {
 
     fn tenant(&self) -> &str {
         &self.setup.settings.tenant.id
+    }
+
+    async fn published(&self, servers: &Servers) -> Result<Option<Published>> {
+        match &servers.broker {
+            None => Ok(None),
+            Some(broker) => {
+                let topic = self.setup.settings.kafka.topic.clone();
+                Published::count(&self.setup.desk, broker.address(), topic).await.map(Some)
+            }
+        }
     }
 
     async fn summary(&self, servers: &Servers) -> Result<Summary> {
@@ -151,6 +165,7 @@ impl Work<'_> {
             open,
             lost_orders: Vec::new(),
             undrained: 0,
+            events: self.published(servers).await?,
         };
         summary.count(self.orders, &ledger);
         Ok(summary)

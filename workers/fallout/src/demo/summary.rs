@@ -6,7 +6,7 @@ use fallout_core::action::Action;
 use fallout_desk::CaseLine;
 use serde::Serialize;
 
-use super::judge::Effects;
+use super::{judge::Effects, published::Published};
 use crate::output;
 
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +21,9 @@ pub struct Summary {
     pub engine: Product,
     pub startup_seconds: f64,
     pub seconds: f64,
+    /// With `--kafka`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub events: Option<Published>,
     #[serde(skip)]
     pub open: Vec<CaseLine>,
     /// Orders that are lost, and how.
@@ -48,12 +51,14 @@ pub struct Product {
 pub struct WhereNext {
     pub cockpit: String,
     pub psql: String,
+    /// Address and topic.
+    pub kafka: Option<(String, String)>,
     pub kept: bool,
 }
 
 impl Summary {
     pub fn is_clean(&self) -> bool {
-        self.lost == 0 && self.undrained == 0 && self.effects.is_clean()
+        self.lost == 0 && self.undrained == 0 && self.effects.is_clean() && self.unpublished().is_none()
     }
 
     /// The page.
@@ -71,6 +76,10 @@ impl Summary {
             let _ = writeln!(out, "    {order}");
         }
         self.write_cases(&mut out);
+        if let Some(Published { told, arrived, messages }) = self.events {
+            let _ =
+                writeln!(out, "\nEvents on the Kafka topic\n  told {told}, arrived {arrived}, in {messages} messages");
+        }
         self.write_effects(&mut out);
         next.write(&mut out, &self.open);
         out
@@ -78,7 +87,13 @@ impl Summary {
 
     /// What keeps this run from being clean, a line each: for stderr where stdout is one JSON object.
     pub fn troubles(&self) -> Vec<String> {
-        self.unproven().into_iter().chain(self.lost_orders.clone()).chain(self.effects.findings.clone()).collect()
+        let events = self.unproven().into_iter().chain(self.unpublished());
+        events.chain(self.lost_orders.clone()).chain(self.effects.findings.clone()).collect()
+    }
+
+    fn unpublished(&self) -> Option<String> {
+        let Published { told, arrived, .. } = self.events.filter(|e| !e.is_whole())?;
+        Some(format!("events that are not on the Kafka topic: {}", told - arrived))
     }
 
     fn unproven(&self) -> Option<String> {
@@ -122,6 +137,9 @@ impl WhereNext {
         }
         let _ = writeln!(out, "  Cockpit   {}   user demo, password demo", self.cockpit);
         let _ = writeln!(out, "  database  {}", self.psql);
+        if let Some((address, topic)) = &self.kafka {
+            let _ = writeln!(out, "  Kafka     {address}, topic {topic}");
+        }
         let _ = writeln!(out, "  cases     {program} case list");
         // A retry can be typed as it stands; everything else needs what a person finds out first.
         let retry = open.iter().find(|c| c.recommended_action.as_deref() == Some(Action::RetryStep.word()));

@@ -44,11 +44,12 @@ fn summary(open: Vec<CaseLine>) -> Summary {
         open,
         lost_orders: Vec::new(),
         undrained: 0,
+        events: None,
     }
 }
 
 fn text(summary: &Summary) -> String {
-    summary.text(&WhereNext { cockpit: "http://e".into(), psql: "psql fallout".into(), kept: true })
+    summary.text(&WhereNext { cockpit: "http://e".into(), psql: "psql fallout".into(), kafka: None, kept: true })
 }
 
 #[test]
@@ -79,4 +80,16 @@ fn whatever_keeps_a_run_from_being_clean_is_told_in_both_forms() {
     assert!(unclean.troubles().iter().all(|trouble| found.contains(trouble)), "{found}");
     let json = serde_json::to_string(&unclean).unwrap();
     assert!(!json.contains("PO-1") && !json.contains("PO-2"), "{json}");
+}
+
+#[test]
+fn an_event_that_did_not_arrive_is_told_and_the_run_is_not_clean() {
+    let told = |arrived| Summary {
+        parked: 0,
+        events: Some(Published { told: 3, arrived, messages: 3 }),
+        ..summary(Vec::new())
+    };
+    assert!(told(3).is_clean() && text(&told(3)).contains("told 3, arrived 3, in 3 messages"));
+    assert!(!told(2).is_clean());
+    assert_eq!(told(2).troubles(), ["events that are not on the Kafka topic: 1"]);
 }

@@ -8,7 +8,9 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use fallout_embedded::{EmbeddedError, Engine, EngineOptions, Postgres, PostgresOptions, Product, suitable_dir};
+use fallout_embedded::{
+    Broker, BrokerOptions, EmbeddedError, Engine, EngineOptions, Postgres, PostgresOptions, Product, suitable_dir,
+};
 use fallout_sandbox::{FaultScript, Sandbox, SandboxOptions};
 
 use super::{
@@ -23,6 +25,8 @@ use crate::{
 
 /// Enough for a slow machine to create the engine's schema.
 const ENGINE_READY_WITHIN: Duration = Duration::from_secs(180);
+/// A broker starts within 3 s, six of them on a busy machine.
+const BROKER_READY_WITHIN: Duration = Duration::from_secs(60);
 /// The engine's working set with history level full is some 300 MB.
 const ENGINE_HEAP_MB: u32 = 512;
 
@@ -35,6 +39,7 @@ pub struct Servers {
     pub engine: Engine,
     pub postgres: Postgres,
     pub sandbox: Sandbox,
+    pub broker: Option<Broker>,
     pub book: PathBuf,
     /// Everything of this run: data, logs, the book.
     pub dir: PathBuf,
@@ -50,17 +55,22 @@ pub struct Wanted {
     /// A folder for this run alone, or one that is used again.
     pub fresh: bool,
     pub name: &'static str,
+    /// A Kafka broker too.
+    pub kafka: bool,
 }
 
 impl Servers {
     pub async fn start(wanted: Wanted, settings: &mut Settings, out: Output) -> Result<Servers> {
         let (dir, ours) = folder(&wanted)?;
         let product = wanted.product;
-        let at = dir.clone();
-        let (postgres, engine) = tokio::task::spawn_blocking(move || start_both(&at, product, out))
-            .await
-            .context("starting the servers")?
-            .map_err(told)?;
+        let (at, kafka) = (dir.clone(), wanted.kafka);
+        let start = move || {
+            let (postgres, engine) = start_both(&at, product, out)?;
+            let broker = if kafka { Some(start_broker(&at, out)?) } else { None };
+            Ok((postgres, engine, broker))
+        };
+        let (postgres, engine, broker) =
+            tokio::task::spawn_blocking(start).await.context("starting the servers")?.map_err(told)?;
         let book = if settings.sandbox.book.as_os_str().is_empty() {
             dir.join("effects.ndjson")
         } else {
@@ -71,6 +81,8 @@ impl Servers {
         let urls: BTreeMap<String, String> = sandbox.urls().iter().map(|(n, u)| ((*n).to_owned(), u.clone())).collect();
         logins::settle(&postgres, &mut settings.database);
         settings.engine.url = engine.base_url();
+        // Of simulated orders nothing is told to a real system.
+        settings.kafka.brokers = broker.as_ref().map(Broker::address).unwrap_or_default();
         only(settings, &urls);
         let session = Session {
             pid: std::process::id(),
@@ -80,7 +92,7 @@ impl Servers {
             downstreams: urls,
         };
         session.write().context("writing .fallout/session.json")?;
-        Ok(Servers { engine, postgres, sandbox, book, dir, session, _ours: ours })
+        Ok(Servers { engine, postgres, sandbox, broker, book, dir, session, _ours: ours })
     }
 
     /// The next demo leaves the folder of this run alone: something in it has to be looked at.
@@ -92,8 +104,9 @@ impl Servers {
     pub async fn stop(self) -> Result<()> {
         self.session.remove();
         self.sandbox.stop().await;
-        let (mut engine, mut postgres) = (self.engine, self.postgres);
+        let (mut engine, mut postgres, broker) = (self.engine, self.postgres, self.broker);
         let stop = move || {
+            drop(broker);
             engine.stop();
             postgres.stop();
         };
@@ -140,6 +153,17 @@ fn start_both(dir: &Path, product: Product, out: Output) -> Result<(Postgres, En
         }
     })?;
     Ok((postgres, engine))
+}
+
+fn start_broker(dir: &Path, out: Output) -> Result<Broker, EmbeddedError> {
+    out.note("starting Kafka ...");
+    let options = BrokerOptions { home: kafka_home(), dir: dir.join("kafka"), ready_within: BROKER_READY_WITHIN };
+    Broker::start(options)
+}
+
+/// Where `scripts/kafka.sh` put the broker's jars.
+pub fn kafka_home() -> PathBuf {
+    engine_home().with_file_name("kafka")
 }
 
 /// Where `make setup` built the engine's host: beside the program's build folder, or below the working directory.

@@ -8,7 +8,7 @@ use fallout_core::catalogue::Catalogue;
 use fallout_desk::Desk;
 use fallout_downstream::Downstreams;
 use fallout_store::Store;
-use fallout_watch::{Probes, Watch};
+use fallout_watch::{Events, Probes, Watch};
 
 use crate::config::Settings;
 
@@ -22,6 +22,7 @@ pub struct Setup {
     pub downstreams: Arc<Downstreams>,
     /// Where a test stops the relay; nowhere by default.
     pub probes: Probes,
+    pub events: Option<Arc<Events>>,
 }
 
 impl Setup {
@@ -33,6 +34,7 @@ impl Setup {
             desk: Desk::new(store.clone(), Arc::clone(&catalogue)),
             engine: settings.engine.client()?,
             downstreams: Arc::new(settings.downstream_clients(&catalogue)?),
+            events: settings.kafka.events()?,
             settings,
             catalogue,
             store,
@@ -46,7 +48,9 @@ impl Setup {
             engine: self.engine.clone(),
             downstreams: Arc::clone(&self.downstreams),
             personal_months: self.settings.retention.personal_months,
+            event_days: self.settings.retention.event_days,
             probes: self.probes.clone(),
+            events: self.events.clone(),
         }
     }
 }

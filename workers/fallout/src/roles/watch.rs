@@ -77,6 +77,7 @@ async fn go(
 /// What people are told is away: the controller cannot go on, whichever of the two it needs.
 fn name_of_away(controller: &'static str) -> &'static str {
     match controller {
+        "publish" => "Kafka or the database",
         "lookups" | "effects" | "signals" | "seal" | "sla" | "waits" | "retention" | "downstreams" | "bulk" => {
             "the database"
         }

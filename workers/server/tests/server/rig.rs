@@ -23,10 +23,11 @@ pub const OTHER: &str = "other";
 
 pub struct Rig {
     pub desk: Desk,
+    pub store: Store,
     pub address: SocketAddr,
     pub token: String,
     pub admin_url: String,
-    client: Client,
+    pub client: Client,
     stop: watch::Sender<bool>,
     serving: JoinHandle<Stopped>,
 }
@@ -62,13 +63,13 @@ impl Rig {
         };
         let store = Store::new(&url, 4).unwrap();
         store.migrate().await.unwrap();
-        let desk = Desk::new(store, catalogue().into());
+        let desk = Desk::new(store.clone(), catalogue().into());
         let token = token_of(&desk, TENANT, TokenScope::OrdersWrite).await;
         let server = Server::bind("127.0.0.1:0".parse().unwrap(), desk.clone()).await.unwrap();
         let address = server.address().unwrap();
         let (stop, stopped) = watch::channel(false);
         let serving = tokio::spawn(server.run(stopped));
-        Rig { desk, address, token, admin_url, client: Client::new(), stop, serving }
+        Rig { desk, store, address, token, admin_url, client: Client::new(), stop, serving }
     }
 
     pub async fn order(&self, id: &str) {

@@ -28,7 +28,7 @@ pub enum Command {
         /// Who acts with it, where they are not called as the token is: two tokens of one person are no two people
         #[arg(long = "for", value_name = "PERSON")]
         person: Option<String>,
-        /// What it may do: orders.write, signals.write, callbacks.write, read, cases.act; may be repeated
+        /// What it may do: orders.write, signals.write, callbacks.write, read, events.read, cases.act; may be repeated
         #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope)]
         scopes: Vec<TokenScope>,
         /// How long, e.g. 90d; without it, until it is revoked
