@@ -21,6 +21,7 @@ pub mod claim;
 pub mod command;
 pub mod context;
 pub mod contradiction;
+pub mod controller;
 pub mod customer;
 pub mod decide;
 pub mod dedup;

@@ -142,6 +142,8 @@ fn the_words_in_the_database_are_the_words_of_the_rules() {
     assert_eq!(checked("0030_bulk.sql", "state            text"), words(&bulks));
     let results = fallout_core::bulk::BulkCaseState::ALL.iter().map(|s| s.word()).collect::<Vec<_>>();
     assert_eq!(checked("0030_bulk.sql", "state           text"), words(&results));
+    let outcomes = fallout_core::controller::RunOutcome::ALL.iter().map(|o| o.word()).collect::<Vec<_>>();
+    assert_eq!(checked("0037_controller_runs.sql", "outcome       text"), words(&outcomes));
     let scopes = fallout_core::token::TokenScope::ALL.iter().map(|s| s.word()).collect::<BTreeSet<_>>();
     let list = fs::read_to_string(root().join("migrations/0036_event_readers.sql")).unwrap();
     let list = list.split("scopes <@ array[").nth(1).unwrap().split(']').next().unwrap();

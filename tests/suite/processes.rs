@@ -1,6 +1,6 @@
 //! The program as people and service managers run it: roles in processes of their own, the command line, the demo.
 
-use std::net::TcpListener;
+use std::{collections::BTreeMap, net::TcpListener};
 
 use anyhow::ensure;
 use fallout::demo::Standing;
@@ -10,6 +10,7 @@ use fallout_tests::{
     orders::{fault, simple},
     product, scenario,
 };
+use fallout_watch::Controller;
 use serde_json::{Value, json};
 
 use crate::engine::root;
@@ -180,6 +181,46 @@ fn a_worker_without_an_engine_says_so_once_keeps_trying_and_stops_when_asked() {
         }
         assert_eq!(told(), 1, "{}", worker.stderr());
         worker.stopped().await.map(drop)
+    });
+}
+
+/// Each controller by its name, as `fallout watch status` tells of it.
+async fn status(s: &Scenario<'_>) -> anyhow::Result<BTreeMap<String, Value>> {
+    let mut all = json_of(s, &["watch", "status", "--json"]).await?;
+    let lines = all.as_array_mut().map(std::mem::take).unwrap_or_default();
+    Ok(lines
+        .into_iter()
+        .map(|mut line| (line["controller"].as_str().unwrap_or_default().to_owned(), line["run"].take()))
+        .collect())
+}
+
+#[test]
+fn the_status_tells_of_each_controller_what_it_did_and_that_it_does_not_run_any_more() {
+    scenario("watch-status", "", async |s| {
+        let changed = |all: &BTreeMap<String, Value>| all["relay"]["changed_total"].as_u64().unwrap_or_default();
+        let before = changed(&status(s).await?);
+        let watch = start(s, &["watch"])?;
+        s.accept(vec![simple("status")]).await?;
+        s.wait("the relay has started the order, and said so", async || Ok(changed(&status(s).await?) > before))
+            .await?;
+        let ours = format!("{}@", watch.id());
+        s.wait("every controller has run", async || {
+            let all = status(s).await?;
+            Ok(Controller::ALL.iter().all(|c| {
+                let run = &all[c.name()];
+                run["process"].as_str().is_some_and(|process| process.starts_with(&ours)) && run["lag_s"] == 0
+            }))
+        })
+        .await?;
+        let shown = run(s, &["watch", "status"]).await?;
+        for controller in Controller::ALL {
+            ensure!(shown.stdout.contains(controller.name()), "{controller:?}: {}", shown.stdout);
+        }
+        watch.stopped().await?;
+        s.wait("nobody runs them any more", async || {
+            Ok(status(s).await?.values().all(|run| run["lag_s"].as_u64().is_some_and(|lag| lag > 0)))
+        })
+        .await
     });
 }
 

@@ -51,8 +51,12 @@ impl Program {
         read(self.dir.path(), "stderr")
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("it runs until it was waited for")
+    }
+
     pub fn signal(&self, signal: i32) {
-        let pid = self.child.id().expect("it runs until it was waited for");
+        let pid = self.id();
         // SAFETY: a signal to a child of ours that was not waited for yet, so its id is not anyone else's.
         unsafe { libc::kill(pid as i32, signal) };
     }

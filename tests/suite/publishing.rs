@@ -8,7 +8,7 @@ use std::{
 };
 
 use fallout::roles::{setup::Setup, watch};
-use fallout_core::event::EventType;
+use fallout_core::{controller::RunOutcome, event::EventType};
 use fallout_embedded::{Broker, BrokerOptions, suitable_dir};
 use fallout_kafka::Reader;
 use fallout_store::{Scope, Store, outbox};
@@ -154,6 +154,9 @@ async fn a_broker_that_is_killed_in_between_loses_nothing_and_keeps_the_order_of
         topic = topic.until(some).await;
         broker.kill();
         and_then(&mut told, writing.await.unwrap());
+        if round == 0 {
+            until_away(&house).await;
+        }
         // Recovery does not know of Kafka: what it does goes on, and its events wait.
         let run = house.order(&format!("o-{round}")).await;
         house.desk.ended_silently(run, "in a test").await.unwrap();
@@ -167,6 +170,20 @@ async fn a_broker_that_is_killed_in_between_loses_nothing_and_keeps_the_order_of
     topic.is(&all);
     stop.send_replace(true);
     publishing.await.unwrap();
+}
+
+/// Until the publisher says of itself that it waits for Kafka.
+async fn until_away(house: &House) {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let all = house.desk.controllers().await.unwrap();
+        let publish = all.iter().find(|line| line.controller == "publish");
+        if publish.is_some_and(|line| line.found == RunOutcome::Away) {
+            return;
+        }
+        assert!(Instant::now() < end, "{publish:?}");
+        tokio::time::sleep(LOOK).await;
+    }
 }
 
 /// What the outbox has, by subject, in order.

@@ -16,6 +16,7 @@ pub mod cases;
 pub mod commands;
 mod commit;
 pub mod context;
+pub mod controllers;
 pub mod corrections;
 pub mod customer;
 pub mod definitions;

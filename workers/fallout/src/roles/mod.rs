@@ -1,5 +1,6 @@
 //! What a process can be: a fleet, controllers, and the servers that the demo and `up` bring along.
 
+mod diary;
 pub mod fleet;
 pub mod intake;
 mod listen;

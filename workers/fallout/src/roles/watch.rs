@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use fallout_core::controller::{Run, RunOutcome};
 use fallout_desk::Woken;
 use fallout_fleet::Away;
 use fallout_watch::{Controller, Ticker};
@@ -10,7 +11,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use super::{listen::listen, setup::Setup, stop::stopped};
+use super::{diary::Diary, listen::listen, setup::Setup, stop::stopped};
 use crate::output::chain;
 
 /// Runs these controllers until `stop` is true.
@@ -18,9 +19,10 @@ pub async fn run(setup: &Setup, controllers: &[Controller], stop: watch::Receive
     let (mut loops, mut sleepers) = (JoinSet::new(), Vec::new());
     for &controller in controllers {
         let ticker = Ticker::new(setup.watch(), controller);
+        let diary = Diary::new(setup.desk.clone(), controller.name());
         let woken = Arc::new(Notify::new());
         sleepers.extend(wakes(controller).map(|of| (of, Arc::clone(&woken))));
-        loops.spawn(go(ticker, controller.name(), setup.settings.watch.tick(), stop.clone(), woken));
+        loops.spawn(go(ticker, diary, controller.name(), setup.settings.watch.tick(), stop.clone(), woken));
     }
     let listener = listen(setup.desk.clone(), sleepers);
     let mut stop = stop;
@@ -44,6 +46,7 @@ fn wakes(controller: Controller) -> Option<Woken> {
 
 async fn go(
     mut ticker: Ticker,
+    mut diary: Diary,
     name: &'static str,
     tick: Duration,
     mut stop: watch::Receiver<bool>,
@@ -51,21 +54,29 @@ async fn go(
 ) {
     let mut away = Away::new(name_of_away(name));
     while !*stop.borrow() {
-        let pause = match ticker.tick().await {
+        let run = match ticker.tick().await {
             Ok(0) => {
                 away.answered();
-                tick
+                Run { outcome: RunOutcome::Idle, detail: None, changed: 0, pause: tick }
             }
-            Ok(_) => {
+            Ok(done) => {
                 away.answered();
-                continue;
+                Run { outcome: RunOutcome::Worked, detail: None, changed: done as u64, pause: Duration::ZERO }
             }
-            Err(e) if e.is_away() => away.failed(&e),
+            Err(e) if e.is_away() => {
+                let pause = away.failed(&e);
+                Run { outcome: RunOutcome::Away, detail: Some(chain(&e)), changed: 0, pause }
+            }
             Err(e) => {
                 tracing::error!(controller = name, error = %chain(&e), "a tick did not end well; the next one goes on");
-                tick
+                Run { outcome: RunOutcome::Failed, detail: Some(chain(&e)), changed: 0, pause: tick }
             }
         };
+        let pause = run.pause;
+        diary.ran(run).await;
+        if pause.is_zero() {
+            continue;
+        }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}
             () = woken.notified() => {}
