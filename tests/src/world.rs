@@ -126,7 +126,7 @@ impl World {
 
 /// Every downstream is where nobody listens.
 pub fn nowhere(settings: &mut Settings) {
-    let names = ["inventory", "contract", "provisioning", "billing", "payment", "orders", "partner"];
+    let names = ["inventory", "contract", "provisioning", "billing", "payment", "orders", "partner", "quote"];
     let nowhere = names.map(|name| (name.to_owned(), "http://127.0.0.1:9".to_owned()));
     fallout::roles::session::only(settings, &nowhere.into_iter().collect());
 }

@@ -31,20 +31,28 @@ fn served() -> Value {
 pub async fn corrected(s: &Scenario<'_>, case: &str, field: &str, value: Value) -> anyhow::Result<ActionState> {
     let correction = Correction { field: field.into(), line: None, value, source: Some("CRM-7".into()) };
     let command = RecoveryCommand {
-        idempotency_key: uuid::Uuid::now_v7().to_string(),
-        fallout_case_id: case.to_owned(),
         action: "correct".into(),
         reason: "checked with the customer".into(),
-        requested_by: "test".into(),
         correction: Some(correction),
         ..Default::default()
+    };
+    over(s, case, command).await
+}
+
+/// Gives the command for this case; the state of its action once it is over.
+pub async fn over(s: &Scenario<'_>, case: &str, command: RecoveryCommand) -> anyhow::Result<ActionState> {
+    let command = RecoveryCommand {
+        idempotency_key: uuid::Uuid::now_v7().to_string(),
+        fallout_case_id: case.to_owned(),
+        requested_by: "test".into(),
+        ..command
     };
     let taken = s.setup.desk.command(&s.tenant, "test", &command).await?;
     let state = async || -> anyhow::Result<ActionState> {
         let actions = s.setup.desk.actions(&s.tenant, case.parse()?).await?;
         Ok(actions.into_iter().find(|action| action.id == taken.action).map_or(ActionState::Checking, |a| a.state))
     };
-    s.wait("the correction is over", async || Ok(state().await?.is_over())).await?;
+    s.wait("the action is over", async || Ok(state().await?.is_over())).await?;
     state().await
 }
 

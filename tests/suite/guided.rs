@@ -61,8 +61,9 @@ fn choice(shown: &Value, applied: bool) -> Option<(String, String)> {
     let command = |view: &Value| {
         let line = view["command"].as_str()?;
         let name = view["action"].as_str()?;
-        // Nobody wants these orders cancelled, and nothing is wrong with what they say: their faults are simulated.
-        let wanted = !["CANCEL_ORDER", "CORRECT_DATA"].contains(&name);
+        // Nobody wants these orders cancelled, and nothing is wrong with what they say, cost or change: their faults are
+        // simulated.
+        let wanted = !["CANCEL_ORDER", "CORRECT_DATA", "REPRICE_QUOTE", "REBASE_CHANGE"].contains(&name);
         (fits(line) && wanted).then(|| (name.to_owned(), line.to_owned()))
     };
     let recommended = shown["recommended_action"].as_str().or(shown["recommended"].as_str());

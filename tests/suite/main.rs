@@ -30,6 +30,7 @@ mod recovery;
 mod relay_killed;
 mod reports;
 mod reroute;
+mod revising;
 mod rules;
 mod scenarios;
 mod standing_still;

@@ -17,7 +17,10 @@ use fallout_tests::{
     scenario,
 };
 
-use crate::recovery::refused;
+use crate::{
+    recovery::refused,
+    revising::{at_quote, revised, stale},
+};
 
 const LINES: &[LineOf] = &[("1", "add", &[]), ("2", "add", &["1"]), ("3", "modify", &[])];
 
@@ -119,20 +122,36 @@ fn duplicate_callback() {
 
 #[test]
 fn stale_baseline_during_change_order() {
-    let lines: &[LineOf] = &[("1", "modify", &[])];
-    let faults = fault("stale", "provision", "behaviour = 'reject'; code = 'PRECONDITION_FAILED'");
+    let faults = fault("ended", "action:*", "behaviour = 'reject'; code = 'REBASE_CONFLICT'");
     scenario("s-baseline", &faults, async |s| {
         s.start();
-        s.accept(vec![order("stale", lines)]).await?;
+        s.accept(vec![stale("stale"), stale("ended")]).await?;
         s.until("stale", Standing::Parked).await?;
         let case = case_of(s, "stale").await?;
-        assert_eq!(s.case(&case).await?.case.category, "BASELINE");
+        let shown = s.case(&case).await?.case;
+        assert_eq!(shown.category, "BASELINE");
+        assert_eq!(shown.recommended_action.as_deref(), Some("REBASE_CHANGE"));
         assert!(s.book_of("stale", "provision")?.is_empty(), "nothing is changed on an old baseline");
-        // Taken in again on the new one: this order gives back what it holds.
-        s.recover(&case, Action::CancelOrder, None, Outputs::new()).await?;
-        s.until("stale", Standing::Cancelled).await?;
+        assert_eq!(revised(s, &case, Action::RebaseChange, None).await?, ActionState::Completed);
+        assert!(s.book_of("stale", "provision")?.is_empty(), "a new baseline dispatches nothing");
+        s.retry("stale").await?;
+        s.until("stale", Standing::Completed).await?;
         s.resolved(&case).await?;
-        let left: Vec<_> = s.book()?.into_iter().map(|e| (e.step, e.direction)).collect();
+        let baseline = at_quote(s, "stale")?.into_iter().map(|e| e.reference).collect::<Vec<_>>();
+        let changed = s.book_of("stale", "provision")?;
+        let on: Vec<_> = changed.iter().map(|e| e.asked["baseline"].as_str().unwrap_or_default()).collect();
+        assert_eq!(on, baseline, "once, on what is installed now");
+
+        // A change that fits what is installed no longer: this order gives back what it holds.
+        s.until("ended", Standing::Parked).await?;
+        let case = case_of(s, "ended").await?;
+        assert_eq!(revised(s, &case, Action::RebaseChange, None).await?, ActionState::Failed);
+        assert!(at_quote(s, "ended")?.is_empty(), "nothing was changed");
+        s.recover(&case, Action::CancelOrder, None, Outputs::new()).await?;
+        s.until("ended", Standing::Cancelled).await?;
+        s.resolved(&case).await?;
+        let of_ended = s.book()?.into_iter().filter(|e| e.order == "ended");
+        let left: Vec<_> = of_ended.map(|e| (e.step, e.direction)).collect();
         assert_eq!(left, [("reserve".to_owned(), "do".to_owned()), ("reserve".to_owned(), "undo".to_owned())]);
         Ok(())
     });

@@ -77,7 +77,7 @@ words! {
         StepCancelled = "the called step ended as cancelled",
         OrderCorrected = "the order owner shows the new value",
         NewQuote = "the quote system shows the new revision",
-        NewBaseline = "the order runs on the new baseline",
+        NewBaseline = "the quote system shows the new baseline",
         StepRerouted = "the step is done by the other route",
         EffectUndone = "the effect is gone where it was made",
         SaidOutside = "a lookup shows it, or a named person says so",
@@ -117,8 +117,6 @@ pub struct Declaration {
     pub performs: Option<&'static str>,
     pub transitions: Transitions,
     pub expected: Expected,
-    /// What has to be there before it can be done; `None`: it can be.
-    pub missing: Option<&'static str>,
 }
 
 impl Declaration {
@@ -130,10 +128,6 @@ impl Declaration {
     /// The step itself sends again.
     pub fn repeats(&self) -> bool {
         self.needs_branch() && self.contact == Contact::Sends && self.wants == Wants::Absent
-    }
-
-    pub fn is_built(&self) -> bool {
-        self.missing.is_none()
     }
 }
 
@@ -183,7 +177,6 @@ const RETRY: Declaration = Declaration {
     performs: None,
     transitions: Transitions { step: "parked -> running", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::StepDone,
-    missing: None,
 };
 
 const RECONCILE: Declaration = Declaration {
@@ -204,7 +197,6 @@ const RECONCILE: Declaration = Declaration {
     performs: None,
     transitions: Transitions { step: "parked", item: "held", order: "held" },
     expected: Expected::EffectKnown,
-    missing: None,
 };
 
 const CORRECT: Declaration = Declaration {
@@ -227,47 +219,52 @@ const CORRECT: Declaration = Declaration {
     performs: Some("order.correct"),
     transitions: Transitions { step: "parked", item: "held", order: "held" },
     expected: Expected::OrderCorrected,
-    missing: None,
 };
 
 const REPRICE: Declaration = Declaration {
     action: Action::RepriceQuote,
     name: "reprice",
     meaning: "Compute the price again after it has drifted.",
-    guard: "The quote is not accepted, or policy allows its revision.",
+    guard: "The step is parked, no attempt is open, and its effect is proven or attested not to exist. The order names a quote \
+            that is not accepted, or policy allows its revision, and its price is known. No step that uses the quote is open or \
+            unknown. The order is not cancelled.",
     authority: Authority::WaivePenalty,
-    does: "Asks the quote system for a new revision and renders the open steps from it.",
-    does_not: "Accept the revision for the customer.",
+    does: "Asks the quote system for a new revision, up to the price that the policy or the customer's agreement allows. Once it \
+           has made one, the steps still to be sent are rendered from it.",
+    does_not: "Accept a price that neither policy nor customer has agreed to: then nothing is changed. Change anything that was \
+               sent. Dispatch the step: that is a retry.",
     wants: Wants::Absent,
     reversible: Reversible::Never,
     contact: Contact::Sends,
-    customer: "The new price has to be agreed.",
+    customer: "Nothing within the policy; a price above it has to be agreed with them before (--agreed).",
     approval: Approval::One,
     relay: Relay::Nothing,
-    performs: None,
-    transitions: Transitions { step: "parked", item: "held", order: "held -> pending" },
+    performs: Some("quote.revise"),
+    transitions: Transitions { step: "parked", item: "held", order: "held" },
     expected: Expected::NewQuote,
-    missing: Some("no quote system is connected; revise the quote there, then cancel the order and take it in again"),
 };
 
 const REBASE: Declaration = Declaration {
     action: Action::RebaseChange,
     name: "rebase",
     meaning: "Build baseline and target of a change order again.",
-    guard: "No irreversible fulfilment has begun.",
+    guard: "The step is parked, no attempt is open, and its effect is proven or attested not to exist. The order changes or ends \
+            what is installed, and no effect of it exists that cannot be taken back. No step that uses the baseline, or that \
+            could not be taken back, is open or unknown. The order is not cancelled.",
     authority: Authority::WaivePenalty,
-    does: "Reads the installed products again and computes the delta anew.",
-    does_not: "Undo what was fulfilled already.",
+    does: "Has the quote system build the change anew on what is installed now. Once it has, the steps still to be sent are \
+           rendered from the new baseline.",
+    does_not: "Undo what was fulfilled already. Change anything here when the change no longer fits. Dispatch the step: that is a \
+               retry.",
     wants: Wants::Absent,
     reversible: Reversible::Never,
     contact: Contact::Sends,
     customer: "Dates may change.",
     approval: Approval::One,
     relay: Relay::Nothing,
-    performs: None,
-    transitions: Transitions { step: "parked", item: "held", order: "held -> pending" },
+    performs: Some("quote.rebase"),
+    transitions: Transitions { step: "parked", item: "held", order: "held" },
     expected: Expected::NewBaseline,
-    missing: Some("change orders keep no baseline here; cancel the order and take the change in again"),
 };
 
 const RESUME: Declaration = Declaration {
@@ -292,7 +289,6 @@ const RESUME: Declaration = Declaration {
         order: "held -> inProgress",
     },
     expected: Expected::StepDone,
-    missing: None,
 };
 
 const SKIP: Declaration = Declaration {
@@ -313,7 +309,6 @@ const SKIP: Declaration = Declaration {
     performs: None,
     transitions: Transitions { step: "parked -> skipped", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::StepSkipped,
-    missing: None,
 };
 
 const REROUTE: Declaration = Declaration {
@@ -335,7 +330,6 @@ const REROUTE: Declaration = Declaration {
     performs: None,
     transitions: Transitions { step: "parked -> running", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::StepRerouted,
-    missing: None,
 };
 
 const COMPENSATE: Declaration = Declaration {
@@ -357,7 +351,6 @@ const COMPENSATE: Declaration = Declaration {
     performs: None,
     transitions: Transitions { step: "parked -> skipped", item: "held -> inProgress", order: "held -> inProgress" },
     expected: Expected::EffectUndone,
-    missing: None,
 };
 
 const CANCEL: Declaration = Declaration {
@@ -385,7 +378,6 @@ const CANCEL: Declaration = Declaration {
         order: "held -> pendingCancellation -> cancelled",
     },
     expected: Expected::StepCancelled,
-    missing: None,
 };
 
 const FORCE_CLOSE: Declaration = Declaration {
@@ -405,7 +397,6 @@ const FORCE_CLOSE: Declaration = Declaration {
     performs: None,
     transitions: Transitions { step: "as it is", item: "as it is", order: "as it is" },
     expected: Expected::Nothing,
-    missing: None,
 };
 
 const RESOLVE_OUTSIDE: Declaration = Declaration {
@@ -427,7 +418,6 @@ const RESOLVE_OUTSIDE: Declaration = Declaration {
     performs: None,
     transitions: Transitions { step: "as it is", item: "as it is", order: "as it is" },
     expected: Expected::SaidOutside,
-    missing: None,
 };
 
 #[cfg(test)]

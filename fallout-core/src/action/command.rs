@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Attestation, catalogue::Authority, correction::Correction};
+use super::{Action, Attestation, catalogue::Authority, correction::Correction, revision::Agreement};
 use crate::{ids::CaseNumber, step::Outputs};
 
 /// A reason is a few sentences; what is longer belongs into a ticket that it names.
@@ -48,6 +48,9 @@ pub struct RecoveryCommand {
     /// The penalty of a cancellation is not asked for.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub waive_penalty: bool,
+    /// A price that the customer has agreed to, for a new revision of the quote.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<Agreement>,
     /// The field that is corrected.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub correction: Option<Correction>,
@@ -84,6 +87,8 @@ pub enum Malformed {
     ControlCharacters(&'static str),
     #[error("more than {OUTPUTS_MAX} outputs; no step has so many")]
     TooManyOutputs,
+    #[error("agreement.price is no price: expected more than 0")]
+    NoPrice,
 }
 
 impl Malformed {
@@ -98,6 +103,7 @@ impl Malformed {
             Malformed::TooLong(..) => "too_long",
             Malformed::ControlCharacters(_) => "control_characters",
             Malformed::TooManyOutputs => "too_many_outputs",
+            Malformed::NoPrice => "no_price",
         }
     }
 }
@@ -129,6 +135,7 @@ impl RecoveryCommand {
             ("target.stepId", target.step_id.as_deref()),
             ("route", self.route.as_deref()),
             ("attestation.reference", self.attestation.as_ref().map(|a| a.reference.as_str())),
+            ("agreement.reference", self.agreement.as_ref().map(|a| a.reference.as_str())),
             ("correction.field", self.correction.as_ref().map(|c| c.field.as_str())),
             ("correction.source", self.correction.as_ref().and_then(|c| c.source.as_deref())),
         ];
@@ -141,6 +148,9 @@ impl RecoveryCommand {
         if let Some(correction) = &self.correction {
             correction.line.as_deref().map_or(Ok(()), |line| bounded("correction.line", line, KEY_CHARS_MAX))?;
             bounded("correction.value", &correction.value.to_string(), REASON_CHARS_MAX)?;
+        }
+        if self.agreement.as_ref().is_some_and(|agreed| !agreed.price.is_finite() || agreed.price <= 0.0) {
+            return Err(Malformed::NoPrice);
         }
         if self.outputs.len() > OUTPUTS_MAX {
             return Err(Malformed::TooManyOutputs);
@@ -223,7 +233,13 @@ mod tests {
     #[test]
     fn what_is_wrong_with_a_command_has_a_name() {
         let long = "x".repeat(10_000);
-        let rows: [(&str, Change, Malformed); 9] = [
+        let rows: [(&str, Change, Malformed); 11] = [
+            ("", |c, _| c.agreement = Some(Agreement { reference: "MAIL-1".into(), price: 0.0 }), Malformed::NoPrice),
+            (
+                "",
+                |c, _| c.agreement = Some(Agreement { reference: " ".into(), price: 1.0 }),
+                Malformed::Missing("agreement.reference"),
+            ),
             ("", |c, _| c.reason = "  ".into(), Malformed::Missing("reason")),
             ("", |c, _| c.idempotency_key = String::new(), Malformed::Missing("idempotencyKey")),
             ("", |c, _| c.requested_by = String::new(), Malformed::Missing("requestedBy")),

@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::catalogue::Authority;
+use super::{catalogue::Authority, revision::Revised};
 use crate::{customer::CustomerPolicy, operation::Operation, taxonomy::Taxonomy, words::words};
 
 words! {
@@ -55,6 +55,29 @@ pub enum Shape {
     Group,
     /// A reason of the customer policy.
     DelayReason,
+}
+
+impl At {
+    /// Whether the operation's request names it, or something in it, or something that it is in.
+    pub fn is_used_by(self, op: &Operation) -> bool {
+        let (root, path) = match self {
+            At::Order(path) => ("order", path),
+            At::Line(path) => ("line", path),
+            At::Ours => return false,
+        };
+        let mut texts = vec![op.request.path.as_str()];
+        op.request.body.iter().for_each(|body| super::guard::texts_of(body, &mut texts));
+        texts.into_iter().flat_map(crate::template::names).any(|name| {
+            let mut parts = name.split('.');
+            parts.next() == Some(root) && parts.zip(path).all(|(one, other)| one == *other)
+        })
+    }
+
+    /// Of what is kept among the corrections under this name.
+    pub fn of_kept(field: &str) -> Option<At> {
+        let corrected = field.parse::<Field>().map(|field| field.declaration().at);
+        corrected.ok().or_else(|| Some(field.parse::<Revised>().ok()?.at()))
+    }
 }
 
 words! {
@@ -287,21 +310,6 @@ impl Correctable {
             true => Ok(()),
             false => Err(NotCorrectable::Fits { field: self.field, wanted: self.fits, is }),
         }
-    }
-
-    /// Whether the operation's request names it, or something in it, or something that it is in.
-    pub fn is_used_by(&self, op: &Operation) -> bool {
-        let (root, path) = match self.at {
-            At::Order(path) => ("order", path),
-            At::Line(path) => ("line", path),
-            At::Ours => return false,
-        };
-        let mut texts = vec![op.request.path.as_str()];
-        op.request.body.iter().for_each(|body| super::guard::texts_of(body, &mut texts));
-        texts.into_iter().flat_map(crate::template::names).any(|name| {
-            let mut parts = name.split('.');
-            parts.next() == Some(root) && parts.zip(path).all(|(one, other)| one == *other)
-        })
     }
 
     /// What will stand there: an address is laid over what stands there, so that ids and roles stay.

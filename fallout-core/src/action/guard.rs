@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::{
     Action, Attestation, Refusal,
     catalogue::{Contact, Declaration, Relay, Wants},
+    revision::{Agreement, Revised},
     terms::{Commercial, terms},
 };
 use crate::{
@@ -71,12 +72,14 @@ pub struct Asked<'a> {
     /// The policy of the route to take; none: the highest that fits.
     pub route: Option<&'a str>,
     pub waive_penalty: bool,
+    /// A price that the customer has agreed to.
+    pub agreed: Option<&'a Agreement>,
 }
 
 impl<'a> Asked<'a> {
     /// Nothing is said but these values.
     pub fn of(outputs: &'a Outputs) -> Self {
-        Asked { attested: None, outputs, impact: None, check: false, route: None, waive_penalty: false }
+        Asked { attested: None, outputs, impact: None, check: false, route: None, waive_penalty: false, agreed: None }
     }
 }
 
@@ -104,9 +107,6 @@ pub enum Accepted {
 /// Whether the action may be taken.
 pub fn guard(action: Action, target: &Target<'_>, asked: &Asked<'_>) -> Result<Accepted, Refusal> {
     let declared = action.declaration();
-    if !declared.is_built() {
-        return Err(Refusal::NotBuilt(action));
-    }
     if target.case == CaseState::AwaitingApproval {
         return Err(Refusal::ApprovalUnderWay);
     }
@@ -278,7 +278,9 @@ fn parked(
 
 /// What is begun for an order that is being cancelled would only have to be undone; undoing goes on.
 fn in_time(declared: &Declaration, step: &OnStep<'_>) -> Result<(), Refusal> {
-    let cancelled = step.facts.order_cancelled && step.facts.undoes.is_none();
+    // Also its undo needs no other price and no other baseline.
+    let undoes = step.facts.undoes.is_some() && Revised::of(declared.action).is_none();
+    let cancelled = step.facts.order_cancelled && !undoes;
     let begins = declared.wants == Wants::Absent || declared.performs.is_some();
     if begins && cancelled { Err(Refusal::OrderCancelled) } else { Ok(()) }
 }

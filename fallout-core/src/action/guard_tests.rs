@@ -56,7 +56,14 @@ fn commercial() -> Commercial<'static> {
         (toml::from_str(route).unwrap(), OrderFacts::default())
     });
     let (policies, order) = &*POLICIES;
-    Commercial { policies, order, operation: "inventory.reserve", classification: "DEFECT", past_return: None }
+    Commercial {
+        policies,
+        order,
+        operation: "inventory.reserve",
+        classification: "DEFECT",
+        past_return: None,
+        irreversible: None,
+    }
 }
 
 fn all_branches() -> BTreeSet<String> {
@@ -299,20 +306,6 @@ fn a_key_that_is_recognised_is_no_proof_to_hand_a_task_out_by() {
 }
 
 #[test]
-fn what_is_not_built_says_what_is_missing_before_anything_else() {
-    let step = step(StepState::Done, attempts([None]));
-    let missing = Action::ALL.iter().copied().filter(|a| !a.declaration().is_built());
-    let missing: Vec<_> = missing.collect();
-    use Action as A;
-    assert_eq!(missing, [A::RepriceQuote, A::RebaseChange]);
-    for action in missing {
-        let refusal = guarded(&step, action, None).unwrap_err();
-        assert_eq!(refusal, Refusal::NotBuilt(action));
-        assert!(refusal.to_string().contains(action.declaration().missing.unwrap()), "{refusal}");
-    }
-}
-
-#[test]
 fn another_route_needs_the_proof_that_the_first_left_nothing_and_a_policy_that_permits_it() {
     let reroute = Action::RerouteStep;
     let branches = [reroute.word().to_owned()].into();
@@ -340,6 +333,44 @@ fn another_route_needs_the_proof_that_the_first_left_nothing_and_a_policy_that_p
     let mut gone = on(&op, &step, &branches);
     gone.step.as_mut().unwrap().is_gone = true;
     assert_eq!(guard(reroute, &gone, &asked), Err(Refusal::InstanceGone));
+}
+
+#[test]
+fn what_the_quote_system_makes_anew_needs_no_branch_and_the_proof_that_the_step_left_nothing() {
+    let branches = BTreeSet::new();
+    let op = with_lookup(keyed());
+    let (policies, order) = (Policies::default(), quoted_change());
+    let answer = |action, facts: &StepFacts, said: Option<&Said>| {
+        let none = Outputs::new();
+        let mut target = on(&op, facts, &branches);
+        let commercial = Commercial { policies: &policies, order: &order, ..commercial() };
+        target.step.as_mut().unwrap().commercial = commercial;
+        guard(action, &target, &Asked { attested: said.map(|s| &s.0), ..Asked::of(&none) })
+    };
+    let may = |settles| Ok(Accepted::Perform { settles });
+    let cancelled = |facts| StepFacts { order_cancelled: true, ..facts };
+    let undoing = StepFacts { undoes: Some(Left::Effect), ..cancelled(parked([Some(technical())])) };
+    let rows = [
+        (parked([Some(business())]), None, may(None)),
+        (parked([Some(technical())]), None, may(None)),
+        (parked([Some(success())]), None, Err(Refusal::Applied)),
+        (parked([Some(unknown())]), None, Err(Refusal::OutcomeUnknown)),
+        (parked([Some(unknown())]), not_applied(), may(Some(attested_absence()))),
+        (parked([None]), None, Err(Refusal::AttemptOpen)),
+        (step(StepState::Done, attempts([Some(success())])), None, Err(Refusal::NotParked(StepState::Done))),
+        (cancelled(parked([Some(business())])), None, Err(Refusal::OrderCancelled)),
+        (undoing, None, Err(Refusal::OrderCancelled)),
+    ];
+    for (facts, said, expected) in rows {
+        for action in [Action::RepriceQuote, Action::RebaseChange] {
+            assert_eq!(answer(action, &facts, said.as_ref()), expected, "{action} of {:?}", facts.attempts);
+        }
+    }
+}
+
+fn quoted_change() -> OrderFacts {
+    let (quote, value, unit) = (Some("q-1".into()), Some(10.0), Some("EUR".into()));
+    OrderFacts { quote, value, unit, is_change: true, ..OrderFacts::default() }
 }
 
 #[test]
@@ -569,7 +600,7 @@ fn a_force_close_needs_its_impact_and_a_step_that_no_order_waits_at() {
 fn a_case_without_a_step_is_force_closed_or_resolved_by_a_word_and_takes_nothing_else() {
     let target = Target { case: CaseState::Classified, is_undo: false, step: None, now: at(0) };
     let asked = Asked { impact: Some("none"), ..Asked::of(&NOTHING) };
-    for action in Action::ALL.iter().copied().filter(|a| a.declaration().is_built()) {
+    for action in Action::ALL.iter().copied() {
         let expected = match action {
             Action::ForceClose => Ok(Accepted::EndCase),
             Action::ResolveOutside => Err(Refusal::NotAttested),
@@ -656,7 +687,6 @@ mod together {
             let target = Target { now: at(now), ..on(&op, &step, &branches) };
             let Ok(accepted) = guard(action, &target, &asked) else { return Ok(()) };
             prop_assert!(history.iter().all(Option::is_some), "accepted while an attempt is open");
-            prop_assert!(action.declaration().is_built());
             let present = history.iter().flatten().any(|o| matches!(o, Outcome::Success { .. }));
             let unknown = matches!(join(&step.attempts), Joined::Unresolved(..));
             let attested_absent = matches!(accepted, Accepted::Correlate { settles: Some(Outcome::Technical { .. }) });

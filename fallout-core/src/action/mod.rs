@@ -8,6 +8,7 @@ pub mod command;
 pub mod correction;
 pub mod guard;
 mod refusal;
+pub mod revision;
 pub mod stopping;
 pub mod terms;
 

@@ -7,8 +7,6 @@ use crate::step::StepState;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("{}", not_built(*.0))]
-    NotBuilt(Action),
     #[error(
         "an attempt is still open; wait until it has ended and try again, or take the step over once its sender is gone (--takeover)"
     )]
@@ -75,6 +73,24 @@ pub enum Refusal {
         "no policy permits another route for {0} here (fallout policy list --kind route); retry once the cause is gone, or skip and fulfil it outside"
     )]
     NoRoute(String),
+    #[error("the order names no quote; what it costs is agreed where it was taken in")]
+    NoQuote,
+    #[error(
+        "the customer has accepted the quote, and policy {0} does not allow it to be revised then; cancel the order and quote anew"
+    )]
+    QuoteAccepted(String),
+    #[error("what the order costs is not known here, so nobody can say how far it may rise; amend the order first")]
+    PriceUnknown,
+    #[error("{0} asks for no price; leave --agreed out")]
+    NoPriceAsked(Action),
+    #[error("the order changes nothing that is installed; there is no baseline to build again")]
+    NoChange,
+    #[error(
+        "the effect of {0} exists and cannot be taken back; the baseline stays, change what is left by an order of its own"
+    )]
+    Irreversible(String),
+    #[error("{step} relies on it, and what it has sent is {is}; wait or find out first")]
+    InUse { step: String, is: &'static str },
     #[error("route {said} is not permitted here; permitted: {known}")]
     OtherRoute { said: String, known: String },
     #[error("the process instance has ended, so the step cannot run again; cancel or skip it to say so in the ledger")]
@@ -105,7 +121,6 @@ impl Refusal {
     /// What it is called in the audit.
     pub fn name(&self) -> &'static str {
         match self {
-            Refusal::NotBuilt(_) => "not_built",
             Refusal::AttemptOpen => "attempt_open",
             Refusal::NothingToTakeOver => "nothing_to_take_over",
             Refusal::SenderAtWork(_) => "sender_at_work",
@@ -131,6 +146,13 @@ impl Refusal {
             Refusal::NotWaivable(_) => "penalty_not_waivable",
             Refusal::NothingToWaive => "nothing_to_waive",
             Refusal::NoRoute(_) => "no_route",
+            Refusal::NoQuote => "no_quote",
+            Refusal::QuoteAccepted(_) => "quote_accepted",
+            Refusal::PriceUnknown => "price_unknown",
+            Refusal::NoPriceAsked(_) => "no_price_asked",
+            Refusal::NoChange => "no_change",
+            Refusal::Irreversible(_) => "irreversible",
+            Refusal::InUse { .. } => "in_use",
             Refusal::OtherRoute { .. } => "other_route",
             Refusal::InstanceGone => "instance_gone",
             Refusal::NotUndone => "not_undone",
@@ -143,11 +165,6 @@ impl Refusal {
             Refusal::NoImpact => "no_impact",
         }
     }
-}
-
-fn not_built(action: Action) -> String {
-    let missing = action.declaration().missing.unwrap_or("choose another action");
-    format!("{action} cannot be done yet: {missing}")
 }
 
 fn only_skip(action: Action) -> String {

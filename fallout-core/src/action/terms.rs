@@ -3,7 +3,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, Asked, Refusal};
+use super::{
+    Action, Asked, Refusal,
+    revision::{Agreement, PriceLimit},
+};
 use crate::policy::{Due, OrderFacts, Policies, Used};
 
 /// What the policies are asked about.
@@ -17,6 +20,8 @@ pub struct Commercial<'a> {
     pub classification: &'a str,
     /// An operation whose effect exists, and past which the order cannot be cancelled.
     pub past_return: Option<&'a str>,
+    /// An operation whose effect exists, and which no call takes back.
+    pub irreversible: Option<&'a str>,
 }
 
 /// What they say, as the action keeps it.
@@ -31,6 +36,9 @@ pub struct Terms {
     /// What a cancellation costs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub due: Option<Due>,
+    /// Up to which price a quote is revised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<PriceLimit>,
 }
 
 impl Terms {
@@ -46,15 +54,19 @@ impl Terms {
         let used = self.policies.iter().filter(priced);
         let used =
             used.map(|used| format!("allowed by {} policy {} of version {}", used.kind, used.code, used.version));
-        route.into_iter().chain(due).chain(used).collect()
+        let price = self.price.as_ref().map(PriceLimit::told);
+        route.into_iter().chain(due).chain(price).chain(used).collect()
     }
 }
 
 /// Nothing for an action that no policy is about.
 pub fn terms(action: Action, by: &Commercial<'_>, asked: &Asked<'_>) -> Result<Terms, Refusal> {
     match action {
+        Action::RepriceQuote => reprice(by, asked.agreed),
+        _ if asked.agreed.is_some() => Err(Refusal::NoPriceAsked(action)),
         Action::CancelOrder => cancellation(by, asked.waive_penalty),
         Action::RerouteStep => reroute(by, asked.route),
+        Action::RebaseChange => rebase(by),
         _ => Ok(Terms::default()),
     }
 }
@@ -103,7 +115,29 @@ fn reroute(by: &Commercial<'_>, wanted: Option<&str>) -> Result<Terms, Refusal> 
     };
     let route = found.ok_or_else(|| Refusal::NoRoute(by.operation.to_owned()))?;
     let policies = vec![by.policies.used(route)];
-    Ok(Terms { policies, route: Some(route.by.clone()), due: None })
+    Ok(Terms { policies, route: Some(route.by.clone()), ..Terms::default() })
+}
+
+fn reprice(by: &Commercial<'_>, agreed: Option<&Agreement>) -> Result<Terms, Refusal> {
+    if by.order.quote.is_none() {
+        return Err(Refusal::NoQuote);
+    }
+    let policy = by.policies.revision(by.order);
+    if let Some(policy) = policy.filter(|policy| by.order.quote_accepted && !policy.accepted) {
+        return Err(Refusal::QuoteAccepted(policy.code.clone()));
+    }
+    let price = PriceLimit::of(by.order, policy, agreed).ok_or(Refusal::PriceUnknown)?;
+    let policies = policy.map(|policy| by.policies.used(policy)).into_iter().collect();
+    Ok(Terms { policies, price: Some(price), ..Terms::default() })
+}
+
+/// No policy lets a baseline move under what cannot be taken back.
+fn rebase(by: &Commercial<'_>) -> Result<Terms, Refusal> {
+    match (by.order.is_change, by.irreversible) {
+        (false, _) => Err(Refusal::NoChange),
+        (true, Some(operation)) => Err(Refusal::Irreversible(operation.to_owned())),
+        (true, None) => Ok(Terms::default()),
+    }
 }
 
 #[cfg(test)]

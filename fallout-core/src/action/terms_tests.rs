@@ -51,6 +51,13 @@ const ROUTES: &str = r#"
     code = "OPEN"
     summary = "s"
     accepted = false
+    [[revision]]
+    code = "FRAME"
+    summary = "s"
+    rank = 1
+    when = { segments = ["enterprise"] }
+    accepted = true
+    free_rise_percent = 5.0
 "#;
 
 fn policies() -> Policies {
@@ -63,7 +70,7 @@ fn order(segment: &str, effects: &[&str]) -> OrderFacts {
         value: Some(200.0),
         unit: Some("EUR".into()),
         effects: effects.iter().map(|e| (*e).to_owned()).collect(),
-        quote_accepted: false,
+        ..OrderFacts::default()
     }
 }
 
@@ -74,7 +81,7 @@ fn on<'a>(
     classification: &'a str,
     past_return: Option<&'a str>,
 ) -> Commercial<'a> {
-    Commercial { policies, order, operation, classification, past_return }
+    Commercial { policies, order, operation, classification, past_return, irreversible: None }
 }
 
 fn asked<'a>(outputs: &'a Outputs, route: Option<&'a str>, waive_penalty: bool) -> Asked<'a> {
@@ -136,11 +143,54 @@ fn a_step_is_rerouted_by_the_highest_route_that_fits_or_by_the_one_that_is_named
 }
 
 #[test]
-fn no_policy_is_about_the_other_actions() {
+fn a_quote_is_revised_until_it_is_accepted_or_as_its_policy_says_and_only_where_its_price_is_known() {
+    let agreed = Agreement { price: 230.0, reference: "MAIL-1".into() };
+    let priced = |order: OrderFacts, agreed: Option<&Agreement>| {
+        let (policies, none) = (policies(), Outputs::new());
+        let by = on(&policies, &order, "x", "DEFECT", None);
+        let terms = terms(Action::RepriceQuote, &by, &Asked { agreed, ..asked(&none, None, false) })?;
+        Ok((terms.policies[0].code.clone(), terms.price.unwrap().limit))
+    };
+    let quoted = |segment: &str, accepted| OrderFacts {
+        quote: Some("q-1".into()),
+        quote_accepted: accepted,
+        ..order(segment, &["payment.capture"])
+    };
+    let rows = [
+        (quoted("business", false), None, Ok(("OPEN".to_owned(), 200.0))),
+        (quoted("business", false), Some(&agreed), Ok(("OPEN".to_owned(), 230.0))),
+        (quoted("business", true), Some(&agreed), Err(Refusal::QuoteAccepted("OPEN".into()))),
+        (quoted("enterprise", true), None, Ok(("FRAME".to_owned(), 210.0))),
+        (order("business", &[]), None, Err(Refusal::NoQuote)),
+        (OrderFacts { value: None, ..quoted("business", false) }, Some(&agreed), Err(Refusal::PriceUnknown)),
+    ];
+    for (order, agreed, expected) in rows {
+        assert_eq!(priced(order.clone(), agreed), expected, "{order:?} {agreed:?}");
+    }
+}
+
+#[test]
+fn a_baseline_is_built_again_only_for_a_change_and_before_anything_that_stays() {
+    let rebased = |is_change, irreversible| {
+        let (policies, none) = (policies(), Outputs::new());
+        let order = OrderFacts { is_change, ..order("business", &["inventory.reserve"]) };
+        let by = Commercial { irreversible, ..on(&policies, &order, "x", "DEFECT", None) };
+        terms(Action::RebaseChange, &by, &asked(&none, None, false)).map(drop)
+    };
+    assert_eq!(rebased(true, None), Ok(()));
+    assert_eq!(rebased(false, None), Err(Refusal::NoChange));
+    assert_eq!(rebased(true, Some("contract.notify")), Err(Refusal::Irreversible("contract.notify".into())));
+}
+
+#[test]
+fn no_policy_is_about_the_other_actions_and_no_price() {
     let (policies, order, none) = (policies(), order("wholesale", &["payment.capture"]), Outputs::new());
     let by = on(&policies, &order, "provisioning.add", "DEFECT", Some("x"));
     for action in [Action::RetryStep, Action::SkipStep, Action::ForceClose, Action::CompensateStep] {
         assert!(terms(action, &by, &asked(&none, None, false)).unwrap().is_nothing(), "{action}");
+        let agreed = Agreement { price: 230.0, reference: "MAIL-1".into() };
+        let asked = Asked { agreed: Some(&agreed), ..asked(&none, None, false) };
+        assert_eq!(terms(action, &by, &asked), Err(Refusal::NoPriceAsked(action)));
     }
 }
 
@@ -149,7 +199,7 @@ fn what_the_policies_say_is_told_each_policy_once() {
     let used = |kind, code: &str| Used { kind, code: code.into(), version: "7".into() };
     let due = Due { policy: used(PolicyKind::Penalty, "TENTH"), amount: Some(20.0), unit: None, waived: false };
     let policies = vec![used(PolicyKind::Cancellation, "ANY"), due.policy.clone()];
-    let terms = Terms { policies, route: Some("partner.order".into()), due: Some(due) };
+    let terms = Terms { policies, route: Some("partner.order".into()), due: Some(due), price: None };
     let expected = [
         "the step is performed by partner.order from then on",
         "a penalty of 20.00 is due (policy TENTH of version 7)",

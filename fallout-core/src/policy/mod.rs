@@ -116,8 +116,12 @@ pub struct OrderFacts {
     pub unit: Option<String>,
     /// The operations of which an effect exists.
     pub effects: BTreeSet<String>,
-    /// The customer has agreed to the quote that the order came from.
+    /// The quote that the order came from.
+    pub quote: Option<String>,
+    /// The customer has agreed to it.
     pub quote_accepted: bool,
+    /// Something that is installed is changed or ended by it.
+    pub is_change: bool,
 }
 
 /// Which policy allowed something, as the action keeps it.

@@ -13,7 +13,7 @@ fn order(segment: &str, value: Option<f64>, effects: &[&str]) -> OrderFacts {
         value,
         unit: value.map(|_| "EUR".into()),
         effects: effects.iter().map(|e| (*e).to_owned()).collect(),
-        quote_accepted: false,
+        ..OrderFacts::default()
     }
 }
 

@@ -152,6 +152,7 @@ impl Desk {
             operation: &step.operation,
             classification: &case.classification,
             past_return: None,
+            irreversible: None,
         };
         let on = OnStep {
             op,

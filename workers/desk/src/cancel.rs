@@ -42,6 +42,7 @@ impl Desk {
             operation: "",
             classification: "",
             past_return: past_return.as_deref(),
+            irreversible: None,
         };
         let refused = if run.cancel_requested { None } else { may_be_cancelled(&by).err().map(|why| why.to_string()) };
         if refused.is_none() && !run.cancel_requested {

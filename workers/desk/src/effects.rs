@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 use crate::{
     Desk, DeskError,
     cases::{event, fail_action, move_case},
-    recovery::to_its_people,
+    recovery::{revision_values, to_its_people},
     sla::hold,
     work::Work,
 };
@@ -117,7 +117,7 @@ impl Desk {
         let mut values = request::values(identity, &context);
         values["action"] = match stored.action {
             Action::CorrectData => self.correction_values(tx, stored).await?,
-            _ => json!({ "id": stored.id, "by": stored.requested_by }),
+            _ => revision_values(stored, &context.document),
         };
         let request = request::render(op, identity, &values, 1);
         Ok(Some(request.map(|request| Prepared { request, generation: 1 })))
@@ -215,6 +215,7 @@ impl Work<'_> {
         let (stored, mut case) = self.action_under_way(action).await?;
         match stored.action {
             Action::CorrectData => self.corrected(&mut case, &stored, outputs).await,
+            Action::RepriceQuote | Action::RebaseChange => self.revised(&mut case, &stored, outputs).await,
             // Only what is declared to perform something gets here, and each such has its arm.
             other => Err(StoreError::Corrupt(format!("{other} has no effect of its own")).into()),
         }

@@ -7,8 +7,9 @@ use fallout_core::{
     claim::StepFacts,
     decide::classification,
     ids::CaseNumber,
+    operation::{Kind, Operation, PerformedBy},
     policy::{OrderFacts, Policies},
-    step::{Outputs, StepState},
+    step::{Direction, Outputs, StepState},
     undo::PastReturn,
 };
 use fallout_store::{actions, batch, cases::Case, policies};
@@ -16,7 +17,7 @@ use fallout_store::{actions, batch, cases::Case, policies};
 use crate::{Desk, DeskError, show::ActionView, work::Work};
 
 /// Actions that a policy is about; the others need no facts of the order.
-const BY_POLICY: [Action; 2] = [Action::CancelOrder, Action::RerouteStep];
+const BY_POLICY: [Action; 4] = [Action::CancelOrder, Action::RerouteStep, Action::RepriceQuote, Action::RebaseChange];
 
 pub(crate) fn is_by_policy(action: Action) -> bool {
     BY_POLICY.contains(&action)
@@ -30,6 +31,7 @@ pub(crate) struct Surroundings {
     earlier: Vec<(String, Outputs)>,
     order: OrderFacts,
     past_return: Option<String>,
+    irreversible: Option<String>,
 }
 
 impl Desk {
@@ -40,6 +42,18 @@ impl Desk {
         };
         order.effects.iter().find(refuses).cloned()
     }
+
+    /// The effect under which a baseline cannot move, by the name of its operation.
+    fn irreversible(&self, order: &OrderFacts) -> Option<String> {
+        let stays = |name: &&String| self.catalogue.operation(name).is_some_and(stays);
+        order.effects.iter().find(stays).cloned()
+    }
+}
+
+/// What no call takes back once it is done. What an action did to the order itself is no fulfilment.
+pub(crate) fn stays(op: &Operation) -> bool {
+    let fulfils = op.kind == Kind::Effect && op.performed_by == PerformedBy::Step && op.direction == Direction::Do;
+    fulfils && op.undone_by().is_none()
 }
 
 impl Surroundings {
@@ -63,7 +77,8 @@ impl Work<'_> {
             false => OrderFacts::default(),
         };
         let past_return = self.desk.past_return(&order);
-        Ok(Surroundings { facts: self.facts(), is_gone, earlier, order, past_return })
+        let irreversible = self.desk.irreversible(&order);
+        Ok(Surroundings { facts: self.facts(), is_gone, earlier, order, past_return, irreversible })
     }
 
     pub(crate) fn guarded(
@@ -106,6 +121,7 @@ impl Work<'_> {
             operation: self.performed_by(),
             classification: &case.classification,
             past_return: around.past_return.as_deref(),
+            irreversible: around.irreversible.as_deref(),
         }
     }
 
@@ -143,19 +159,16 @@ pub(crate) fn actions_without_step(case: &Case, now: DateTime<Utc>) -> Vec<Actio
 fn views(case: &Case, needed: &[&str], answer: impl Fn(Action) -> Result<Accepted, Refusal>) -> Vec<ActionView> {
     let view = |action: &Action| {
         let answer = answer(*action);
-        if matches!(answer, Err(Refusal::NotBuilt(_))) {
-            return None;
-        }
-        Some(ActionView {
+        ActionView {
             action: *action,
             declaration: action.declaration(),
             required: None,
             second_person: None,
             command: command(case.number, *action, answer.as_ref().err(), needed),
             refused: answer.err().map(|refusal| refusal.to_string()),
-        })
+        }
     };
-    Action::ALL.iter().filter_map(view).collect()
+    Action::ALL.iter().map(view).collect()
 }
 
 /// What to type, with everything that the rules ask a person to say.

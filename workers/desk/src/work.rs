@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use fallout_core::{
-    action::correction::Field,
+    action::correction::At,
     attempt::AttemptFacts,
     claim::StepFacts,
     command::Place,
@@ -103,7 +103,7 @@ impl<'a> Work<'a> {
             return Ok(());
         }
         let fields = corrections::since_intent(&mut self.tx, self.step.key).await?;
-        let used = |field: &String| field.parse::<Field>().is_ok_and(|f| f.declaration().is_used_by(self.op));
+        let used = |field: &String| At::of_kept(field).is_some_and(|at| at.is_used_by(self.op));
         self.outdated = fields.iter().any(used) || amendments::since_intent(&mut self.tx, self.step.key).await?;
         Ok(())
     }

@@ -118,10 +118,9 @@ pub fn recommended(case: &CaseLine) -> String {
     }
 }
 
-/// An action as `case recover --action` names it; one that it cannot take by its own word.
+/// An action as `case recover --action` names it.
 pub fn action_name(action: Action) -> &'static str {
-    let declared = action.declaration();
-    if declared.is_built() { declared.name } else { action.word() }
+    action.declaration().name
 }
 
 /// This program as it was called, for a line that a person copies.

@@ -50,16 +50,17 @@ fn cut() -> Response {
 }
 
 pub(crate) fn rejected(code: &str) -> Reply {
-    let message = code.to_lowercase().replace('_', " ");
+    rejected_since(code, code.to_lowercase().replace('_', " "))
+}
+
+pub(crate) fn rejected_since(code: &str, message: String) -> Reply {
     Reply::Json(StatusCode::UNPROCESSABLE_ENTITY, json!({"code": code, "message": message}))
 }
 
 /// What was changed since; the version that it has now is said with it.
-pub(crate) fn conflict(code: &str, version: u64) -> Reply {
-    Reply::Json(
-        StatusCode::CONFLICT,
-        json!({"code": code, "message": format!("the order is at version {version}"), "version": version}),
-    )
+pub(crate) fn conflict(what: &str, version: u64) -> Reply {
+    let message = format!("the {what} is at version {version}");
+    Reply::Json(StatusCode::CONFLICT, json!({"code": "VERSION_CONFLICT", "message": message, "version": version}))
 }
 
 /// A request that the sandbox itself refuses: its sender does not keep to the interface.

@@ -15,7 +15,7 @@ use crate::calls::{self, Call};
 use crate::identity::{Identity, header};
 use crate::operation::{
     ACTIVATE, AUTHORIZE, CAPTURE, CHECK_AVAILABILITY, CHECK_CONTRACT, CONNECT, CORRECT, DEACTIVATE, DEPOSIT,
-    DISCONNECT, Downstream, LETTER, NOTIFY, Operation, REFUND, RELEASE, RESERVE, VOID, provisioning,
+    DISCONNECT, Downstream, LETTER, NOTIFY, Operation, REBASE, REFUND, RELEASE, RESERVE, REVISE, VOID, provisioning,
 };
 use crate::world::World;
 
@@ -36,6 +36,7 @@ pub(crate) fn router(downstream: Downstream, world: Arc<World>) -> Router {
         }
         Downstream::Partner => keyed("/connections", &CONNECT).merge(keyed("/disconnections", &DISCONNECT)),
         Downstream::Orders => corrections(),
+        Downstream::Quote => revisions().merge(baselines()),
     };
     doors
         .route("/health", get(async || Reply::Json(StatusCode::OK, json!({"status": "up"})).send().await))
@@ -105,6 +106,33 @@ fn corrections() -> Doors {
         .await
     };
     Router::new().route("/product-orders/{order}/corrections", post(handler)).merge(lookup("corrections"))
+}
+
+/// Computes the price of a quote anew, at the version that the request names and up to the price that it allows.
+fn revisions() -> Doors {
+    let handler = async |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
+        answer(world, &headers, &body, |body| {
+            let key = body["reference"].as_str().filter(|key| !key.is_empty()).ok_or("reference: expected a text")?;
+            body["version"].as_u64().ok_or("version: expected a number")?;
+            body["price"]["value"].as_f64().ok_or("price.value: expected a number")?;
+            body["limit"].as_f64().ok_or("limit: expected a number")?;
+            Ok((&REVISE, Some(key.to_owned())))
+        })
+        .await
+    };
+    Router::new().route("/quotes/{quote}/revisions", post(handler)).merge(lookup("quote-revisions"))
+}
+
+/// Builds a change anew on what is installed now.
+fn baselines() -> Doors {
+    let handler = async |State(world): State<Arc<World>>, headers: HeaderMap, body: Bytes| {
+        answer(world, &headers, &body, |body| {
+            let key = body["reference"].as_str().filter(|key| !key.is_empty()).ok_or("reference: expected a text")?;
+            Ok((&REBASE, Some(key.to_owned())))
+        })
+        .await
+    };
+    Router::new().route("/product-orders/{order}/baselines", post(handler)).merge(lookup("baselines"))
 }
 
 /// The key is the name of the resource: PUT is idempotent by its nature.

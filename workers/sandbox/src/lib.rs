@@ -1,5 +1,5 @@
-//! Simulated downstreams: inventory, contract, provisioning, billing, payment and the orders' owner over HTTP, which misbehave by a script
-//! and write every applied effect to an append-only, fsynced book. The sandbox is the judge of "no effect twice".
+//! Simulated downstreams: inventory, contract, provisioning, billing, payment, the orders' owner and the quote system over
+//! HTTP, which misbehave by a script and write every applied effect to an append-only, fsynced book. The sandbox is the judge of "no effect twice".
 //!
 //! What is not here: anything of the code under judgement. The sandbox depends on no other crate of the workspace,
 //! counts attempts itself and believes only what arrives on its sockets.

@@ -14,10 +14,12 @@ pub enum Downstream {
     Partner,
     /// Keeps the orders themselves.
     Orders,
+    /// Prices, and the baselines of changes.
+    Quote,
 }
 
 impl Downstream {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Inventory,
         Self::Contract,
         Self::Provisioning,
@@ -25,6 +27,7 @@ impl Downstream {
         Self::Payment,
         Self::Partner,
         Self::Orders,
+        Self::Quote,
     ];
 
     #[must_use]
@@ -37,6 +40,7 @@ impl Downstream {
             Self::Payment => "payment",
             Self::Partner => "partner",
             Self::Orders => "orders",
+            Self::Quote => "quote",
         }
     }
 }
@@ -104,7 +108,10 @@ pub(crate) static DISCONNECT: Operation =
 
 pub(crate) static CORRECT: Operation = operation("order.correct", Downstream::Orders, Some("corrections"), "COR");
 
-const EFFECTS: [&Operation; 18] = [
+pub(crate) static REVISE: Operation = operation("quote.revise", Downstream::Quote, Some("quote-revisions"), "QRV");
+pub(crate) static REBASE: Operation = operation("quote.rebase", Downstream::Quote, Some("baselines"), "BSL");
+
+const EFFECTS: [&Operation; 20] = [
     &RESERVE,
     &NOTIFY,
     &LETTER,
@@ -123,6 +130,8 @@ const EFFECTS: [&Operation; 18] = [
     &CONNECT,
     &DISCONNECT,
     &CORRECT,
+    &REVISE,
+    &REBASE,
 ];
 
 /// The operation that the book means by a name; only effects stand in the book.

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use axum::http::StatusCode;
-use chrono::DateTime;
-use serde_json::{Value, json};
+use chrono::{DateTime, Utc};
+use serde_json::{Map, Value, json};
 use tokio::time::Instant;
 
 use crate::answer::{self, Reply};
-use crate::book::{Book, BookError, Effect};
+use crate::book::{self, Book, BookError, Effect};
 use crate::calls::Call;
 use crate::operation::{self, Downstream, Operation};
 use crate::orders;
@@ -19,8 +19,8 @@ pub(crate) struct Records {
     book: Book,
     by_key: HashMap<Key, Record>,
     last_reference: u64,
-    /// Of orders that were corrected; the others are at 1.
-    versions: HashMap<String, u64>,
+    /// Of orders and their quotes that were changed, by what changed them; the others are at 1.
+    versions: HashMap<(&'static str, String), u64>,
 }
 
 /// A key is known within its collection only, as with real systems.
@@ -32,8 +32,8 @@ struct Record {
     /// What was asked under the key; none when it was read back from the book, which does not keep it.
     asked: Option<(&'static Operation, Value)>,
     state: State,
-    /// What the order was at once it was corrected.
-    version: Option<u64>,
+    /// What the answer says beside the id.
+    gives: Map<String, Value>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -55,10 +55,10 @@ impl Records {
             let number = effect.reference.rsplit('-').next().and_then(|number| number.parse().ok());
             records.last_reference = records.last_reference.max(number.unwrap_or(0));
             let operation = operation::effect(&effect.operation);
-            let version = operation.and_then(|operation| records.changed(operation, &effect.order));
+            let gives = operation.map(|operation| records.changed(operation, &effect.order, &effect.asked, effect.at));
             if let Some(collection) = operation.and_then(|operation| operation.collection) {
-                let record =
-                    Record { reference: effect.reference, asked: None, state: State::Completed(None), version };
+                let (reference, state) = (effect.reference, State::Completed(None));
+                let record = Record { reference, asked: None, state, gives: gives.unwrap_or_default() };
                 records.by_key.insert((collection, effect.key), record);
             }
         }
@@ -75,24 +75,24 @@ impl Records {
             State::Stuck => None,
             State::InProgress => Some(accepted(&record.reference)),
             State::Rejected(code) => Some(answer::rejected(code)),
-            State::Completed(_) => Some(success(call, &record.reference, record.version, true)),
+            State::Completed(_) => Some(success(call, &record.reference, &record.gives, true)),
         }
     }
 
-    /// Counts the order up where the effect changes it.
-    fn changed(&mut self, operation: &Operation, order: &str) -> Option<u64> {
-        (operation == &operation::CORRECT).then(|| {
-            let version = self.versions.entry(order.to_owned()).or_insert(1);
-            *version += 1;
-            *version
-        })
+    /// Counts the order or its quote up where the effect changes it.
+    fn changed(&mut self, operation: &Operation, order: &str, body: &Value, at: DateTime<Utc>) -> Map<String, Value> {
+        if ![&operation::CORRECT, &operation::REVISE, &operation::REBASE].contains(&operation) {
+            return Map::new();
+        }
+        let version = self.versions.entry((operation.name, order.to_owned())).or_insert(1);
+        *version += 1;
+        orders::gives(operation, body, *version, at)
     }
 
     /// What the system itself has against the call.
     fn refused(&self, call: &Call) -> Option<Reply> {
-        let version = self.versions.get(&call.identity.order).copied().unwrap_or(1);
-        let code = orders::refusal(call.operation, &call.body, version)?;
-        Some(if code == "VERSION_CONFLICT" { answer::conflict(code, version) } else { answer::rejected(code) })
+        let version = self.versions.get(&(call.operation.name, call.identity.order.clone())).copied().unwrap_or(1);
+        orders::refusal(call.operation, &call.body, version, book::now())
     }
 
     /// Applies the call, unless its key has been used before.
@@ -105,15 +105,16 @@ impl Records {
         }
         let reference = self.next_reference(call.operation);
         self.book.append(effect(call, &reference))?;
-        let version = self.changed(call.operation, &call.identity.order);
-        self.remember(call, &reference, State::Completed(visible), version);
-        Ok(success(call, &reference, version, false))
+        let gives = self.changed(call.operation, &call.identity.order, &call.body, book::now());
+        let reply = success(call, &reference, &gives, false);
+        self.remember(call, &reference, State::Completed(visible), gives);
+        Ok(reply)
     }
 
     /// Takes the call on without applying it. Says the id it will have.
     pub(crate) fn accept(&mut self, call: &Call, for_ever: bool) -> (String, Reply) {
         let reference = self.next_reference(call.operation);
-        self.remember(call, &reference, if for_ever { State::Stuck } else { State::InProgress }, None);
+        self.remember(call, &reference, if for_ever { State::Stuck } else { State::InProgress }, Map::new());
         let reply = accepted(&reference);
         (reference, reply)
     }
@@ -126,14 +127,15 @@ impl Records {
         code: Option<String>,
         visible: Option<Instant>,
     ) -> Result<(), BookError> {
-        let (state, version) = match code {
-            Some(code) => (State::Rejected(code), None),
+        let (state, gives) = match code {
+            Some(code) => (State::Rejected(code), Map::new()),
             None => {
                 self.book.append(effect(call, reference))?;
-                (State::Completed(visible), self.changed(call.operation, &call.identity.order))
+                let gives = self.changed(call.operation, &call.identity.order, &call.body, book::now());
+                (State::Completed(visible), gives)
             }
         };
-        self.remember(call, reference, state, version);
+        self.remember(call, reference, state, gives);
         Ok(())
     }
 
@@ -143,9 +145,8 @@ impl Records {
             Some((State::InProgress | State::Stuck, _)) => Reply::Json(StatusCode::OK, json!({"state": "inProgress"})),
             Some((State::Rejected(code), _)) => Reply::Json(StatusCode::OK, json!({"state": "rejected", "code": code})),
             Some((State::Completed(visible), record)) if visible.is_none_or(|at| at <= Instant::now()) => {
-                let mut body = json!({"state": "completed", "id": record.reference});
-                record.version.iter().for_each(|version| body["version"] = (*version).into());
-                Reply::Json(StatusCode::OK, body)
+                let body = json!({"state": "completed", "id": record.reference});
+                Reply::Json(StatusCode::OK, with(body, &record.gives))
             }
             _ => Reply::Json(StatusCode::NOT_FOUND, json!({"code": "NOT_FOUND"})),
         }
@@ -168,10 +169,10 @@ impl Records {
         self.book.close();
     }
 
-    fn remember(&mut self, call: &Call, reference: &str, state: State, version: Option<u64>) {
+    fn remember(&mut self, call: &Call, reference: &str, state: State, gives: Map<String, Value>) {
         if let Some(key) = call.key() {
             let asked = Some((call.operation, call.body.clone()));
-            self.by_key.insert(key, Record { reference: reference.to_owned(), asked, state, version });
+            self.by_key.insert(key, Record { reference: reference.to_owned(), asked, state, gives });
         }
     }
 
@@ -203,7 +204,12 @@ fn accepted(reference: &str) -> Reply {
     Reply::Json(StatusCode::ACCEPTED, json!({"id": reference, "state": "inProgress"}))
 }
 
-fn success(call: &Call, reference: &str, version: Option<u64>, replayed: bool) -> Reply {
+fn with(mut body: Value, given: &Map<String, Value>) -> Value {
+    given.iter().for_each(|(name, value)| body[name] = value.clone());
+    body
+}
+
+fn success(call: &Call, reference: &str, gives: &Map<String, Value>, replayed: bool) -> Reply {
     let created = StatusCode::CREATED;
     match call.operation.downstream {
         Downstream::Provisioning | Downstream::Partner => {
@@ -213,7 +219,7 @@ fn success(call: &Call, reference: &str, version: Option<u64>, replayed: bool) -
         // A second PUT of the same resource creates nothing, and HTTP says so.
         Downstream::Billing if replayed => Reply::Json(StatusCode::OK, json!({"id": reference})),
         Downstream::Contract => Reply::Json(StatusCode::OK, json!({"id": reference})),
-        Downstream::Orders => Reply::Json(created, json!({"id": reference, "version": version})),
+        Downstream::Orders | Downstream::Quote => Reply::Json(created, with(json!({"id": reference}), gives)),
         Downstream::Inventory | Downstream::Billing => Reply::Json(created, json!({"id": reference})),
     }
 }

@@ -70,16 +70,20 @@ pub async fn versions(tx: &mut Tx) -> Result<Vec<VersionLine>, StoreError> {
     Ok(rows.fetch_all(tx.conn()).await?)
 }
 
-/// What policies are chosen by: the order as it is known now, and the effects of this run that the ledger has.
+/// What policies are chosen by: the order as it is known now, at the price that its quote was revised to, and the effects of this run that the ledger has.
 pub async fn order(tx: &mut Tx, run: RunId) -> Result<OrderFacts, StoreError> {
     let row = sqlx::query!(
-        r#"select x.category as "category?", x.value_amount as "value?", x.value_unit as "unit?",
-                  coalesce(coalesce(x.document, o.document) -> 'quote' -> 0 ->> 'state' = 'accepted', false) as "accepted!",
+        r#"select x.category as "category?", coalesce((price.now ->> 'value')::float8, x.value_amount) as "value?",
+                  coalesce(price.now ->> 'unit', x.value_unit) as "unit?", quote.now ->> 'id' as "quote?",
+                  coalesce(quote.now ->> 'state' = 'accepted', false) as "accepted!",
+                  exists (select from order_item i where i.order_id = o.id and i.action in ('modify', 'delete')) as "is_change!",
                   (select coalesce(array_agg(distinct s.operation), '{}') from step s
                    where s.order_run_id = r.id and s.direction = 'do' and not s.undone
                      and exists (select from attempt a where a.step_id = s.id
                                  and coalesce(a.contradicted_by, a.outcome) ->> 'outcome' = 'success')) as "effects!"
            from order_run r join product_order o on o.id = r.order_id left join order_context x on x.order_id = o.id
+           cross join lateral (select coalesce(x.corrected -> '/quote/0', coalesce(x.document, o.document) -> 'quote' -> 0)) as quote (now)
+           cross join lateral (select x.corrected #> '{/quote/0,quoteTotalPrice,0,price,dutyFreeAmount}') as price (now)
            where r.id = $1"#,
         run.0,
     );
@@ -89,6 +93,8 @@ pub async fn order(tx: &mut Tx, run: RunId) -> Result<OrderFacts, StoreError> {
         value: row.value,
         unit: row.unit,
         effects: row.effects.into_iter().collect(),
+        quote: row.quote,
         quote_accepted: row.accepted,
+        is_change: row.is_change,
     })
 }

@@ -1,4 +1,4 @@
-//! Performs the effects that recovery actions make themselves (a correction at the order's owner): claimed, sent, looked up and
+//! Performs the effects that recovery actions make themselves (a correction at the order's owner, a new price): claimed, sent, looked up and
 //! recorded in the same ledger as the steps of orders, without a task. Killed anywhere, the next tick finds what the ledger
 //! has: an open attempt whose time is over is unproven, and is looked up before anything is sent again.
 

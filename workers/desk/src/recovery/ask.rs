@@ -103,6 +103,7 @@ impl<'a> Ask<'a> {
         // What it costs is due once for the order, and stands with the action that was asked for.
         command.waive_penalty = false;
         command.correction = None;
+        command.agreement = None;
         let hash = hash(case, self.action, &command);
         Ask { case, command, hash, is_sibling: true, ..*self }
     }
@@ -137,6 +138,7 @@ pub(super) fn asked(command: &RecoveryCommand) -> Asked<'_> {
         check: command.check,
         route: command.route.as_deref(),
         waive_penalty: command.waive_penalty,
+        agreed: command.agreement.as_ref(),
     }
 }
 
@@ -170,6 +172,7 @@ fn hash(case: CaseNumber, action: Action, command: &RecoveryCommand) -> String {
         parts.extend((!command.evidence.is_empty()).then(|| json!({ "evidence": command.evidence })));
         parts.extend(command.route.as_ref().map(|route| json!({ "route": route })));
         parts.extend(command.waive_penalty.then(|| "waivePenalty".into()));
+        parts.extend(command.agreement.as_ref().map(|agreement| json!({ "agreement": agreement })));
     }
     Sha256::digest(content.to_string()).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -10,6 +10,7 @@ use fallout_core::{
     command::{EngineCommand, StartValue},
     decide::{Joined, join},
     ids::{ActionId, CommandId},
+    operation::Operation,
     order,
     outcome::Outcome,
     people::Group,
@@ -45,6 +46,17 @@ pub(crate) struct Planned {
     pub open: Vec<String>,
     /// Steps that were made with the old value.
     pub done: Vec<String>,
+}
+
+/// Steps that rely on something that is to be changed.
+#[derive(Default)]
+pub(super) struct Relying {
+    /// Still to be sent.
+    pub open: Vec<String>,
+    /// Made already.
+    pub done: Vec<String>,
+    /// Nobody knows what it has made, and why.
+    pub in_the_way: Option<(String, &'static str)>,
 }
 
 fn refused(why: NotCorrectable) -> DeskError {
@@ -123,11 +135,24 @@ impl Work<'_> {
     /// Steps that use the field: those still to be sent, and those that were made with the old value. One whose outcome is
     /// open or unknown stands in the way: what it sent may be applied.
     async fn users(&mut self, declared: &Correctable, line: &str) -> Result<(Vec<String>, Vec<String>), DeskError> {
-        let (mut open, mut done) = (Vec::new(), Vec::new());
+        let relying = self.relying(|op| declared.at.is_used_by(op), line).await?;
+        match relying.in_the_way {
+            Some((step, is)) => Err(refused(NotCorrectable::InUse { field: declared.field, step, is })),
+            None => Ok((relying.open, relying.done)),
+        }
+    }
+
+    /// The steps of the order, or of one line of it, whose operation is such.
+    pub(super) async fn relying(
+        &mut self,
+        is_such: impl Fn(&Operation) -> bool,
+        line: &str,
+    ) -> Result<Relying, DeskError> {
+        let mut found = Relying::default();
         for step in steps::of_run(&mut self.tx, self.run.id).await? {
             let op = self.desk.operation(&step.operation)?;
             let of_line = line.is_empty() || step.identity.line == line;
-            if step.identity.action().is_some() || !of_line || !declared.is_used_by(op) {
+            if step.identity.action().is_some() || !of_line || !is_such(op) {
                 continue;
             }
             let name = step.identity.to_string();
@@ -136,12 +161,13 @@ impl Work<'_> {
                 Joined::Unresolved(..) if step.key != self.step.key => Some("not known to be applied or not"),
                 _ => None,
             };
-            if let Some(is) = is {
-                return Err(refused(NotCorrectable::InUse { field: declared.field, step: name, is }));
+            match is {
+                Some(is) => drop(found.in_the_way.get_or_insert((name, is))),
+                None if step.state.is_ended() => found.done.push(name),
+                None => found.open.push(name),
             }
-            if step.state.is_ended() { done.push(name) } else { open.push(name) }
         }
-        Ok((open, done))
+        Ok(found)
     }
 
     /// What was asked is kept, and the owner asked first; what is only ours is so at once.
@@ -176,7 +202,7 @@ impl Work<'_> {
         let stored = actions::by_id(&mut self.tx, action).await?;
         let text = planned.new.as_str().unwrap_or_default().to_owned();
         let fits = (planned.declared.field == Field::Acknowledgement).then_some(Action::ResumeWorkflow);
-        self.holds(case, &stored, None, (fits, "it is kept here; no owner had to be asked")).await?;
+        self.holds_with(case, &stored, None, (fits, "it is kept here; no owner had to be asked")).await?;
         match planned.declared.field {
             Field::FalloutOwner => self.give_to(case, &stored.requested_by, &text).await,
             Field::DelayReason => Ok(corrections::set_delay_reason(&mut self.tx, self.run.order, &text).await?),
@@ -205,10 +231,21 @@ impl Work<'_> {
     ) -> Result<(), DeskError> {
         let version = outputs.get("orderVersion").and_then(Value::as_i64);
         let why = "the order's owner has the new value; what is still to be sent is rendered from it";
-        self.holds(case, stored, version, (Some(Action::RetryStep), why)).await
+        self.holds(case, stored, version, why).await
     }
 
-    async fn holds(
+    /// It has changed what the step is rendered from, so the step is to be tried again.
+    pub(super) async fn holds(
+        &mut self,
+        case: &mut Case,
+        stored: &StoredAction,
+        owner_version: Option<i64>,
+        why: &str,
+    ) -> Result<(), DeskError> {
+        self.holds_with(case, stored, owner_version, (Some(Action::RetryStep), why)).await
+    }
+
+    async fn holds_with(
         &mut self,
         case: &mut Case,
         stored: &StoredAction,

@@ -1,12 +1,15 @@
 //! The dry run of a command: everything is checked, what would change is said, nothing is written.
 
 use fallout_core::{
-    action::{Accepted, Declaration, Terms, command::RecoveryCommand},
+    action::{Accepted, Declaration, Terms, command::RecoveryCommand, revision::Revised},
     case::{CaseEvent, CaseState, next},
     ids::CaseNumber,
     step::StepState,
 };
-use fallout_store::{cases, steps};
+use fallout_store::{
+    cases::{self, Case},
+    steps,
+};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -36,10 +39,10 @@ impl Desk {
             return Err(DeskError::CaseIsOver(case.number, case.state));
         }
         let why = self.second_person(&mut tx, &case, ask.action).await?;
-        let (accepted, correction, terms) = match case.step {
+        let (accepted, own, terms) = match case.step {
             None => {
                 let now = tx.now().await?;
-                (guarded_without_step(&case, ask.action, &ask.asked(), now)?, None, Terms::default())
+                (guarded_without_step(&case, ask.action, &ask.asked(), now)?, Vec::new(), Terms::default())
             }
             Some(step) => {
                 let step = steps::get(&mut tx, step).await?;
@@ -47,18 +50,27 @@ impl Desk {
                 // Written where nobody sees it: the transaction is never committed.
                 let case = work.take_over(case.clone(), &ask).await?;
                 let accepted = work.accepts(&case, &ask).await?;
-                let corrects = matches!(accepted, Accepted::Perform { .. });
-                let correction = if corrects { Some(work.correction(&case, &ask).await?) } else { None };
-                (accepted, correction, work.terms(&case, ask.action, &ask.asked()).await?)
+                let performs = matches!(accepted, Accepted::Perform { .. });
+                let own = if performs { work.own_effect(&case, &ask).await? } else { Vec::new() };
+                (accepted, own, work.terms(&case, ask.action, &ask.asked()).await?)
             }
         };
         let declaration = ask.action.declaration();
         let mut changes = changes(&ask, case.state, &accepted, why)?;
-        if let Some(correction) = correction {
-            changes.splice(1..1, corrects(&correction, declaration));
-        }
+        changes.splice(1..1, own);
         changes.extend(terms.told());
         Ok(Plan { case: case.number, declaration, terms, changes })
+    }
+}
+
+impl Work<'_> {
+    /// What the action makes itself, and what follows from that.
+    async fn own_effect(&mut self, case: &Case, ask: &Ask<'_>) -> Result<Vec<String>, DeskError> {
+        let declaration = ask.action.declaration();
+        Ok(match Revised::of(ask.action) {
+            Some(revised) => self.revising(revised, ask).await?.told(declaration),
+            None => corrects(&self.correction(case, ask).await?, declaration),
+        })
     }
 }
 

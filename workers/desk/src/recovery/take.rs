@@ -1,7 +1,7 @@
 //! What an accepted action does at once: it is stored, the case and the step are reserved, and whoever goes on is told.
 
 use fallout_core::{
-    action::{Accepted, Action, ActionState, Attestation, Refusal, correction::NotCorrectable},
+    action::{Accepted, Action, ActionState, Attestation, Refusal, correction::NotCorrectable, revision::Revised},
     case::{CaseEvent, CaseState, Resolution},
     command::{EngineCommand, NO_ACTION},
     ids::{ActionId, AttemptId, CaseNumber, CommandId},
@@ -148,7 +148,11 @@ impl Work<'_> {
         match (ask.action, &ask.command.correction) {
             (Action::CorrectData, _) => drop(self.correction(case, ask).await?),
             (other, Some(_)) => return Err(Refusal::NotCorrectable(NotCorrectable::NotThisAction(other)).into()),
-            (_, None) => {}
+            (action, None) => {
+                if let Some(revised) = Revised::of(action) {
+                    drop(self.revising(revised, ask).await?);
+                }
+            }
         }
         Ok(accepted)
     }
@@ -181,7 +185,10 @@ impl Work<'_> {
             Accepted::Check(attempt) => self.ask_downstream(attempt).await,
             Accepted::Perform { settles } => {
                 self.settle_attested(ask, settles).await?;
-                self.correct(case, action, ask).await
+                match Revised::of(ask.action) {
+                    Some(_) => self.revise(action, ask).await,
+                    None => self.correct(case, action, ask).await,
+                }
             }
             // Ended by its approval only.
             Accepted::EndCase | Accepted::Stop => Err(Refusal::ApprovalUnderWay.into()),
@@ -194,7 +201,7 @@ impl Work<'_> {
     }
 
     /// What the policies say of the action is kept with it; the route that it takes. What a cancellation costs is due once.
-    async fn agree(&mut self, action: ActionId, ask: &Ask<'_>) -> Result<Option<String>, DeskError> {
+    pub(super) async fn agree(&mut self, action: ActionId, ask: &Ask<'_>) -> Result<Option<String>, DeskError> {
         if !is_by_policy(ask.action) {
             return Ok(None);
         }

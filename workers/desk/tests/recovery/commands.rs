@@ -104,7 +104,7 @@ async fn what_is_wrong_is_refused_by_name_with_nothing_changed_and_one_row() {
             RecoveryCommand { target: target("o-1", None, "reserve"), ..command(case, Action::RetryStep, "k") },
         ),
         ("nothing_set", command(case, Action::CorrectData, "k")),
-        ("not_built", command(case, Action::RebaseChange, "k")),
+        ("no_change", command(case, Action::RebaseChange, "k")),
         ("not_applied", command(case, Action::ResumeWorkflow, "k")),
         ("no_lookup_or_unknown", command(case, Action::ReconcileStep, "k")),
         ("still_parked", RecoveryCommand { impact: Some("none".into()), ..command(case, Action::ForceClose, "k") }),

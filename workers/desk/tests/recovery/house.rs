@@ -26,7 +26,7 @@ use fallout_core::{
 use fallout_desk::{Accepted, Desk, DeskError, Taken};
 use fallout_embedded::{Postgres, PostgresOptions, suitable_dir};
 use fallout_store::{Store, requests::RequestLine};
-use serde_json::json;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
 pub const TENANT: &str = "t";
@@ -56,9 +56,15 @@ fn catalogue(change: fn(&mut Operation), authority: Authorities) -> Catalogue {
     let mut op: Operation = toml::from_str(include_str!("../../../../config/operations/payment.capture.toml")).unwrap();
     op.answers.business = [("BILLING_ACCOUNT_INVALID".to_owned(), "BILLING_ACCOUNT_INVALID".to_owned().into())].into();
     change(&mut op);
-    let correct: Operation = toml::from_str(include_str!("../../../../config/operations/order.correct.toml")).unwrap();
+    let own = [
+        include_str!("../../../../config/operations/order.correct.toml"),
+        include_str!("../../../../config/operations/quote.revise.toml"),
+        include_str!("../../../../config/operations/quote.rebase.toml"),
+    ];
+    let own = own.into_iter().map(|text| toml::from_str::<Operation>(text).unwrap());
     Catalogue {
-        operations: [op, correct].into_iter().map(|op| (op.name.clone(), op)).collect(),
+        policies: toml::from_str(include_str!("../../../../config/policies.toml")).unwrap(),
+        operations: own.chain([op]).map(|op| (op.name.clone(), op)).collect(),
         customer: toml::from_str(include_str!("../../../../config/customer-status.toml")).unwrap(),
         personal: toml::from_str(include_str!("../../../../config/personal-data.toml")).unwrap(),
         taxonomy: toml::from_str(include_str!("../../../../config/taxonomy.toml")).unwrap(),
@@ -126,10 +132,15 @@ impl House {
     }
 
     pub async fn order(&self, id: &str) -> RunId {
-        let document = json!([{ "id": id, "productOrderItem": [
-            { "id": "1", "action": "add", "product": { "place": [{ "role": "installationAddress", "postcode": "00000" }] } },
-            { "id": "2", "action": "add" } ] }]);
-        let order = read_orders("test", document.to_string().as_bytes()).unwrap().remove(0);
+        let place = json!([{ "role": "installationAddress", "postcode": "00000" }]);
+        let lines =
+            json!([{ "id": "1", "action": "add", "product": { "place": place } }, { "id": "2", "action": "add" }]);
+        self.order_of(json!({ "id": id, "productOrderItem": lines })).await
+    }
+
+    pub async fn order_of(&self, document: Value) -> RunId {
+        let order = read_orders("test", json!([document]).to_string().as_bytes()).unwrap().remove(0);
+        let id = document["id"].as_str().unwrap();
         let accepted = self.desk.accept_order(TENANT, &order, 1, "").await.unwrap();
         let Accepted::Started(run) = accepted else { panic!("{id} was taken in before") };
         self.desk.run_started(run, &format!("instance-of-{id}")).await.unwrap();

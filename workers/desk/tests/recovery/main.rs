@@ -16,6 +16,7 @@ mod offline;
 mod outside;
 mod overtaking;
 mod racing;
+mod revising;
 mod stopping;
 mod verifying;
 mod withdrawing;

@@ -57,13 +57,12 @@ fn list() -> String {
         [
             d.name.to_owned(),
             d.action.word().to_owned(),
-            if d.is_built() { "yes" } else { "not yet" }.to_owned(),
             d.authority.word().to_owned(),
             d.approval.word().to_owned(),
             d.meaning.to_owned(),
         ]
     };
-    table(["action", "called", "possible", "authority", "decided by", "meaning"], catalogue::all().map(row))
+    table(["action", "called", "authority", "decided by", "meaning"], catalogue::all().map(row))
 }
 
 fn show(d: &Declaration) -> String {
@@ -90,13 +89,8 @@ fn show(d: &Declaration) -> String {
         ("done when", d.expected.word()),
     ];
     let performs = d.performs.map(|operation| ("performs itself", operation));
-    let missing = d.missing.map(|missing| ("not possible yet", missing));
-    let rows = rows
-        .into_iter()
-        .chain(performs)
-        .chain(missing)
-        .map(|(name, text)| format!("  {name:<17} {text}\n"))
-        .collect::<String>();
+    let rows =
+        rows.into_iter().chain(performs).map(|(name, text)| format!("  {name:<17} {text}\n")).collect::<String>();
     format!("{}  {}\n{}\n\n{rows}", d.name, d.action, d.meaning)
 }
 
@@ -129,12 +123,11 @@ Go on: the effect exists.
     }
 
     #[test]
-    fn a_list_has_a_line_per_action_and_says_which_are_not_possible_yet() {
+    fn a_list_has_a_line_per_action() {
         let text = list();
         assert_eq!(text.lines().count(), 1 + Action::ALL.len());
         let row = |line: &str| line.starts_with("force-close ") && line.contains(" FORCE_CLOSE ");
         assert!(text.lines().any(row), "{text}");
-        assert_eq!(text.matches("not yet").count(), 2);
     }
 
     #[test]

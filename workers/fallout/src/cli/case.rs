@@ -45,7 +45,7 @@ pub enum Command {
     Bulk(Box<bulk::Args>),
     Show(show::Args),
     Open(open::Args),
-    Recover(recover::Args),
+    Recover(Box<recover::Args>),
     #[command(flatten)]
     Actions(recover::Command),
     Severity(severity::Args),
@@ -65,7 +65,7 @@ pub async fn run(args: Args, context: &Context) -> anyhow::Result<Exit> {
         Command::Open(args) => open::run(args, &desk, &me, context).await?,
         Command::Severity(args) => severity::run(args, &desk, &me, context).await?,
         Command::Evidence(args) => evidence::run(args, &desk, &me, context).await?,
-        Command::Recover(args) => recover::run(args, &desk, &me, context).await?,
+        Command::Recover(args) => recover::run(*args, &desk, &me, context).await?,
         Command::Actions(command) => recover::decide(command, &desk, &me, context).await?,
     }
     Ok(Exit::Done)

@@ -239,7 +239,7 @@ case         the case of its step
 precedence   20
 stands for   engine:failedJob, engine:failedExternalTask
 runbook      fallout explain ENGINE_INCIDENT
-version      2";
+version      3";
         assert_eq!(shown(&taxonomy, category, classification), expected);
     }
 

@@ -42,6 +42,8 @@ pub const OPERATIONS: &[(&str, &str)] = shipped!("config/operations":
     "provisioning.cancel.toml",
     "provisioning.cease.toml",
     "provisioning.modify.toml",
+    "quote.rebase.toml",
+    "quote.revise.toml",
 );
 
 pub const MODELS: &[(&str, &str)] = shipped!("bpmn": "order-fulfilment.bpmn", "recoverable-step.bpmn");

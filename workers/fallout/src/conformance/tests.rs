@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fallout_core::operation::{Idempotency, PerformedBy};
+use fallout_core::operation::Idempotency;
 use fallout_downstream::Address;
 use fallout_sandbox::{Book, FaultScript, Sandbox, SandboxOptions};
 use serde_json::json;
@@ -30,9 +30,17 @@ async fn trial(op: Operation, script: &str, plan: Plan) -> Trial {
     let address = Address { url: sandbox.urls()[op.downstream.as_str()].clone(), bearer: None };
     let client = Downstreams::new(BTreeMap::from([(op.downstream.clone(), address)])).unwrap();
     // Every order of a trial is new to its owner.
-    let of_action = op.performed_by == PerformedBy::Action;
-    let given = of_action.then(|| ("action.orderVersion".to_owned(), json!(1)));
-    let subject = Subject::new(op, given.into_iter().collect::<Given>()).unwrap();
+    let given = match op.name.as_str() {
+        "order.correct" => vec![("action.orderVersion", json!(1))],
+        "quote.revise" => vec![
+            ("action.version", json!(1)),
+            ("action.price", json!({ "unit": "EUR", "value": 10.0 })),
+            ("action.limit", json!(11.0)),
+        ],
+        _ => Vec::new(),
+    };
+    let given: Given = given.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let subject = Subject::new(op, given).unwrap();
     let report = run(&subject, &client, &plan, &|_| {}).await;
     sandbox.drain().await;
     Trial { report, effects: Book::read(&book).unwrap().len() }

@@ -29,12 +29,15 @@ impl Handler for CaptureHandler {
         let source = |step: &str, name: &str| context.outputs.get(step).and_then(|o| o.get(name)).cloned();
         let from = source("authorize", "authorizationId").or_else(|| source("deposit", "depositId"));
         let from = from.ok_or("the order has neither an authorization nor a deposit to capture from")?;
-        let body = json!({
+        let mut body = json!({
             "reference": values(task, context)["key"],
             "order": task.step.order,
             "from": from,
             "amount": { "unit": unit(&context.document), "value": cents(&context.document) as f64 / 100.0 },
         });
+        if let Some(quote) = context.document.pointer("/quote/0/id") {
+            body["quote"] = quote.clone();
+        }
         self.by_data.request(task, context, Some(body))
     }
 
@@ -43,8 +46,15 @@ impl Handler for CaptureHandler {
     }
 }
 
-/// The sum of what each item costs, in cents: quantities are whole, and money is not added up in fractions.
+/// What the quote came to when it was revised.
+const REVISED: &str = "/quote/0/quoteTotalPrice/0/price/dutyFreeAmount";
+
+/// The price of the quote where that was revised, else the sum of what each item costs. In cents: quantities are whole, and
+/// money is not added up in fractions.
 fn cents(document: &Value) -> i64 {
+    if let Some(revised) = document.pointer(REVISED).and_then(|money| money.get("value")?.as_f64()) {
+        return (revised * 100.0).round() as i64;
+    }
     let items = order::items(document);
     items.into_iter().map(|item| quantity(item).saturating_mul(item_cents(item))).fold(0, i64::saturating_add)
 }
@@ -60,9 +70,10 @@ fn item_cents(item: &Value) -> i64 {
 }
 
 fn unit(document: &Value) -> String {
+    let revised = document.pointer(REVISED).and_then(|money| money.get("unit")?.as_str());
     let items = order::items(document);
     let found = items.iter().find_map(|i| i.pointer("/itemPrice/0/price/dutyFreeAmount/unit").and_then(Value::as_str));
-    found.unwrap_or("EUR").to_owned()
+    revised.or(found).unwrap_or("EUR").to_owned()
 }
 
 #[cfg(test)]
@@ -79,5 +90,9 @@ mod tests {
         assert_eq!(cents(&document), 50);
         assert_eq!(unit(&document), "CHF");
         assert_eq!(cents(&json!({})), 0);
+        let mut revised = document.clone();
+        revised["quote"] =
+            json!([{ "quoteTotalPrice": [{ "price": { "dutyFreeAmount": { "unit": "GBP", "value": 0.57 } } }] }]);
+        assert_eq!((cents(&revised), unit(&revised).as_str()), (57, "GBP"), "what was agreed for all of it counts");
     }
 }

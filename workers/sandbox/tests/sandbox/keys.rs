@@ -154,6 +154,44 @@ async fn the_owner_of_orders_changes_what_is_at_the_version_that_is_named_and_sa
 }
 
 #[tokio::test]
+async fn a_quote_is_revised_at_its_version_up_to_the_price_that_is_allowed_also_after_a_restart() {
+    let rig = Rig::new("").await;
+    let revise = |rig: &Rig, key: &str, version: u64, limit: f64| {
+        let price = json!({ "unit": "EUR", "value": 100.0 });
+        let body = json!({ "reference": key, "version": version, "price": price, "limit": limit });
+        see(rig.request(Method::POST, "quote", "/quotes/q-1/revisions").json(&body))
+    };
+    let first = revise(&rig, "k-1", 1, 103.0).await;
+    let Seen::Json(201, made) = &first else { panic!("{first:?}") };
+    assert_eq!((&made["version"], &made["price"]), (&json!(2), &json!({ "unit": "EUR", "value": 102.0 })));
+    let late = json!({ "code": "VERSION_CONFLICT", "message": "the quote is at version 2", "version": 2 });
+    assert_eq!(revise(&rig, "k-2", 1, 103.0).await, Seen::Json(409, late));
+    let dear = json!({ "code": "PRICE_ABOVE_LIMIT", "message": "the price would be 102.00 EUR, above 101.00" });
+    assert_eq!(revise(&rig, "k-3", 2, 101.0).await, Seen::Json(422, dear));
+    let rig = rig.restart("").await;
+    assert_eq!(revise(&rig, "k-1", 1, 103.0).await, first);
+    let found = see(rig.bare(Method::GET, "quote", "/quote-revisions/by-reference/k-1")).await;
+    let mut expected = made.clone();
+    expected["state"] = json!("completed");
+    assert_eq!(found, Seen::Json(200, expected));
+    assert_eq!(rig.effects().await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_change_is_built_anew_as_often_as_it_is_asked_for() {
+    let rig = Rig::new("").await;
+    let rebase = |key: &str| {
+        let body = json!({ "reference": key, "baseline": { "id": "BSL-0" } });
+        see(rig.request(Method::POST, "quote", "/product-orders/o-1/baselines").json(&body))
+    };
+    for (key, id, version) in [("k-1", "BSL-000001", 2), ("k-1", "BSL-000001", 2), ("k-2", "BSL-000002", 3)] {
+        assert_eq!(rebase(key).await, Seen::Json(201, json!({ "id": id, "version": version })), "{key}");
+    }
+    let found = see(rig.bare(Method::GET, "quote", "/baselines/by-reference/k-2")).await;
+    assert_eq!(found, Seen::Json(200, json!({ "state": "completed", "id": "BSL-000002", "version": 3 })));
+}
+
+#[tokio::test]
 async fn any_text_may_be_an_order_id_and_a_key() {
     let rig = Rig::new("").await;
     let request = rig

@@ -11,6 +11,7 @@ use fallout_core::{
         Attestation, Declaration,
         command::{BYTES_MAX, Malformed, RecoveryCommand},
         correction::Correction,
+        revision::Agreement,
     },
     ids::ActionId,
 };
@@ -29,6 +30,7 @@ Examples:
   fallout case recover fc-14 --action cancel --reason 'customer withdrew' --dry-run
   fallout case recover fc-14 --action reroute --reason 'no capacity there before May' --route ADD_BY_PARTNER
   fallout case recover fc-16 --action correct --set billing-account=ba-70001 --reason 'typed wrongly'
+  fallout case recover fc-17 --action reprice --reason 'the price has ended' --agreed 13.10 --reference MAIL-5
   fallout case recover fc-15 --action force-close --reason 'CHG-7' --impact 'the old tariff stays until May'
   fallout case recover fc-16 --action resolve-outside --reason 'made by hand' --attest applied --reference INC-9 --evidence scan.pdf
   fallout case recover --command command.json
@@ -42,7 +44,7 @@ pub struct Args {
     #[arg(required_unless_present = "command", conflicts_with = "command")]
     pub id: Option<String>,
     /// The whole command as JSON, from a file or `-` for standard input (docs/ACTIONS.md)
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "reason", "attest", "outputs", "impact", "evidence", "check", "takeover", "route", "waive_penalty", "set", "idempotency_key"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["action", "reason", "attest", "outputs", "impact", "evidence", "check", "takeover", "route", "waive_penalty", "set", "agreed", "idempotency_key"])]
     pub command: Option<PathBuf>,
     /// What to do, e.g. retry; see `fallout action list`
     #[arg(long, value_name = "ACTION", required_unless_present = "command")]
@@ -51,13 +53,16 @@ pub struct Args {
     #[arg(long, value_name = "TEXT", required_unless_present = "command")]
     pub reason: Option<String>,
     /// What you found out about the effect outside
-    #[arg(long, value_enum, requires = "reference")]
+    #[arg(long, value_enum, requires = "reference", group = "proof")]
     pub attest: Option<Attest>,
     /// A file that shows it, kept with the case; may be repeated (at most 1 MiB each)
     #[arg(long, value_name = "FILE")]
     pub evidence: Vec<PathBuf>,
+    /// A new price that the customer has agreed to, where a quote is revised beyond what the policy allows
+    #[arg(long, value_name = "PRICE", requires = "reference", group = "proof")]
+    pub agreed: Option<f64>,
     /// Where the proof can be found: a ticket, a mail, a screen
-    #[arg(long, value_name = "TEXT", requires = "attest")]
+    #[arg(long, value_name = "TEXT", requires = "proof")]
     pub reference: Option<String>,
     /// A value that later steps need; may be repeated
     #[arg(long = "output", value_name = "NAME=VALUE", value_parser = name_and_value)]
@@ -204,6 +209,7 @@ fn malformed(e: Malformed) -> DeskError {
 fn from_flags(args: &Args, principal: &str) -> anyhow::Result<RecoveryCommand> {
     let attestation = args.attest.zip(args.reference.clone());
     let attestation = attestation.map(|(said, reference)| Attestation { applied: said == Attest::Applied, reference });
+    let agreement = args.agreed.zip(args.reference.clone()).map(|(price, reference)| Agreement { price, reference });
     let text = |(name, value): &(String, String)| (name.clone(), serde_json::Value::from(value.as_str()));
     let declared: &Declaration = find(args.action.as_deref().unwrap_or_default())?;
     Ok(RecoveryCommand {
@@ -221,6 +227,7 @@ fn from_flags(args: &Args, principal: &str) -> anyhow::Result<RecoveryCommand> {
         takeover: args.takeover,
         route: args.route.clone(),
         waive_penalty: args.waive_penalty,
+        agreement,
         correction: args.set.clone().map(|set| Correction { source: args.source.clone(), ..set }),
     })
 }

@@ -174,7 +174,7 @@ fn the_recommended_action_is_what_a_person_types() {
     detail.case.recommended_action = Some("RECONCILE_STEP".into());
     says(&text(&detail, &[]), "  recommended   find out, then --attest\n");
     detail.case.recommended_action = Some("REBASE_CHANGE".into());
-    says(&text(&detail, &[]), "  recommended   REBASE_CHANGE\n");
+    says(&text(&detail, &[]), "  recommended   rebase\n");
 }
 
 #[test]
