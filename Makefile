@@ -20,7 +20,7 @@ demo: setup ## run 100 orders end to end; more with ARGS="--keep --kafka --engin
 	@cargo run -q -p fallout -- demo $(ARGS)
 
 test: engines ## run the whole suite on the real engines and a real Postgres
-	cargo test --workspace
+	cargo test --workspace --no-fail-fast
 	FALLOUT_TEST_ENGINE=operaton cargo test -p fallout-tests --test suite
 
 faults: engines ## the whole fault matrix, half an hour or so; parts with ARGS="--part stalls --engine operaton"

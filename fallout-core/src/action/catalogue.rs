@@ -225,8 +225,8 @@ const REPRICE: Declaration = Declaration {
     action: Action::RepriceQuote,
     name: "reprice",
     meaning: "Compute the price again after it has drifted.",
-    guard: "The step is parked, no attempt is open, and its effect is proven or attested not to exist. The order names a quote \
-            that is not accepted, or policy allows its revision, and its price is known. No step that uses the quote is open or \
+    guard: "The step is parked, no attempt is open, and its effect is proven or attested not to exist. The step's \
+            request uses the order's quote, which is not accepted, or policy allows its revision, and its price is known. No step that uses the quote is open or \
             unknown. The order is not cancelled.",
     authority: Authority::WaivePenalty,
     does: "Asks the quote system for a new revision, up to the price that the policy or the customer's agreement allows. Once it \
@@ -249,7 +249,7 @@ const REBASE: Declaration = Declaration {
     name: "rebase",
     meaning: "Build baseline and target of a change order again.",
     guard: "The step is parked, no attempt is open, and its effect is proven or attested not to exist. The order changes or ends \
-            what is installed, and no effect of it exists that cannot be taken back. No step that uses the baseline, or that \
+            what is installed, the step's request uses its baseline, and no effect of it exists that cannot be taken back. No step that uses the baseline, or that \
             could not be taken back, is open or unknown. The order is not cancelled.",
     authority: Authority::WaivePenalty,
     does: "Has the quote system build the change anew on what is installed now. Once it has, the steps still to be sent are \

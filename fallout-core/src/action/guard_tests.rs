@@ -63,6 +63,7 @@ fn commercial() -> Commercial<'static> {
         classification: "DEFECT",
         past_return: None,
         irreversible: None,
+        uses: Revised::ALL,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Action, correction::NotCorrectable};
+use super::{Action, correction::NotCorrectable, revision::Revised};
 use crate::step::StepState;
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -89,6 +89,8 @@ pub enum Refusal {
         "the effect of {0} exists and cannot be taken back; the baseline stays, change what is left by an order of its own"
     )]
     Irreversible(String),
+    #[error("the step's request does not use the {0} of the order, so a new one would not help it")]
+    NotUsed(Revised),
     #[error("{step} relies on it, and what it has sent is {is}; wait or find out first")]
     InUse { step: String, is: &'static str },
     #[error("route {said} is not permitted here; permitted: {known}")]
@@ -152,6 +154,7 @@ impl Refusal {
             Refusal::NoPriceAsked(_) => "no_price_asked",
             Refusal::NoChange => "no_change",
             Refusal::Irreversible(_) => "irreversible",
+            Refusal::NotUsed(_) => "not_used",
             Refusal::InUse { .. } => "in_use",
             Refusal::OtherRoute { .. } => "other_route",
             Refusal::InstanceGone => "instance_gone",

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Action, Asked, Refusal,
-    revision::{Agreement, PriceLimit},
+    revision::{Agreement, PriceLimit, Revised},
 };
 use crate::policy::{Due, OrderFacts, Policies, Used};
 
@@ -22,6 +22,8 @@ pub struct Commercial<'a> {
     pub past_return: Option<&'a str>,
     /// An operation whose effect exists, and which no call takes back.
     pub irreversible: Option<&'a str>,
+    /// What the step's request is rendered from.
+    pub uses: &'a [Revised],
 }
 
 /// What they say, as the action keeps it.
@@ -122,6 +124,7 @@ fn reprice(by: &Commercial<'_>, agreed: Option<&Agreement>) -> Result<Terms, Ref
     if by.order.quote.is_none() {
         return Err(Refusal::NoQuote);
     }
+    used(by, Revised::Quote)?;
     let policy = by.policies.revision(by.order);
     if let Some(policy) = policy.filter(|policy| by.order.quote_accepted && !policy.accepted) {
         return Err(Refusal::QuoteAccepted(policy.code.clone()));
@@ -136,8 +139,13 @@ fn rebase(by: &Commercial<'_>) -> Result<Terms, Refusal> {
     match (by.order.is_change, by.irreversible) {
         (false, _) => Err(Refusal::NoChange),
         (true, Some(operation)) => Err(Refusal::Irreversible(operation.to_owned())),
-        (true, None) => Ok(Terms::default()),
+        (true, None) => used(by, Revised::Baseline).map(|()| Terms::default()),
     }
+}
+
+/// What the step's request does not use would not help the step.
+fn used(by: &Commercial<'_>, revised: Revised) -> Result<(), Refusal> {
+    if by.uses.contains(&revised) { Ok(()) } else { Err(Refusal::NotUsed(revised)) }
 }
 
 #[cfg(test)]

@@ -81,7 +81,7 @@ fn on<'a>(
     classification: &'a str,
     past_return: Option<&'a str>,
 ) -> Commercial<'a> {
-    Commercial { policies, order, operation, classification, past_return, irreversible: None }
+    Commercial { policies, order, operation, classification, past_return, irreversible: None, uses: Revised::ALL }
 }
 
 fn asked<'a>(outputs: &'a Outputs, route: Option<&'a str>, waive_penalty: bool) -> Asked<'a> {
@@ -178,6 +178,11 @@ fn a_baseline_is_built_again_only_for_a_change_and_before_anything_that_stays() 
         terms(Action::RebaseChange, &by, &asked(&none, None, false)).map(drop)
     };
     assert_eq!(rebased(true, None), Ok(()));
+    let (policies, none) = (policies(), Outputs::new());
+    let order = OrderFacts { is_change: true, ..order("business", &[]) };
+    let by = Commercial { uses: &[Revised::Quote], ..on(&policies, &order, "x", "DEFECT", None) };
+    let beside = terms(Action::RebaseChange, &by, &asked(&none, None, false));
+    assert_eq!(beside, Err(Refusal::NotUsed(Revised::Baseline)));
     assert_eq!(rebased(false, None), Err(Refusal::NoChange));
     assert_eq!(rebased(true, Some("contract.notify")), Err(Refusal::Irreversible("contract.notify".into())));
 }

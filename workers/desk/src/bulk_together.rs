@@ -153,6 +153,7 @@ impl Desk {
             classification: &case.classification,
             past_return: None,
             irreversible: None,
+            uses: &[],
         };
         let on = OnStep {
             op,

@@ -43,6 +43,7 @@ impl Desk {
             classification: "",
             past_return: past_return.as_deref(),
             irreversible: None,
+            uses: &[],
         };
         let refused = if run.cancel_requested { None } else { may_be_cancelled(&by).err().map(|why| why.to_string()) };
         if refused.is_none() && !run.cancel_requested {

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use fallout_core::{
     action::guard::expired,
+    action::revision::Revised,
     action::{Accepted, Action, Asked, Commercial, OnStep, Refusal, Target, Terms, guard, terms},
     claim::StepFacts,
     decide::classification,
@@ -32,6 +33,7 @@ pub(crate) struct Surroundings {
     order: OrderFacts,
     past_return: Option<String>,
     irreversible: Option<String>,
+    uses: Vec<Revised>,
 }
 
 impl Desk {
@@ -78,7 +80,9 @@ impl Work<'_> {
         };
         let past_return = self.desk.past_return(&order);
         let irreversible = self.desk.irreversible(&order);
-        Ok(Surroundings { facts: self.facts(), is_gone, earlier, order, past_return, irreversible })
+        let op = self.desk.catalogue.operation(self.performed_by()).unwrap_or(self.op);
+        let uses = Revised::ALL.iter().copied().filter(|revised| revised.at().is_used_by(op)).collect();
+        Ok(Surroundings { facts: self.facts(), is_gone, earlier, order, past_return, irreversible, uses })
     }
 
     pub(crate) fn guarded(
@@ -122,6 +126,7 @@ impl Work<'_> {
             classification: &case.classification,
             past_return: around.past_return.as_deref(),
             irreversible: around.irreversible.as_deref(),
+            uses: &around.uses,
         }
     }
 

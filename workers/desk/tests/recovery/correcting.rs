@@ -11,6 +11,7 @@ use fallout_core::{
     operation::{Method, On503, Operation},
     request,
     step::Outputs,
+    task::TaskRef,
 };
 use serde_json::{Value, json};
 
@@ -288,25 +289,12 @@ async fn what_was_corrected_is_sent_with_a_new_key_once_the_step_is_retried() {
     .await;
     house.order("o-1").await;
     let at = task("o-1", "1");
-    let mut attempt = house.attempt(&at).await;
-    let failed = Evidence::answered(503, json!({}));
-    // Technical: proven not applied, until its tries are used up.
-    for _ in 0..10 {
-        let recorded = house.desk.record(attempt, &failed, &Err("an answer".into())).await.unwrap();
-        if recorded.case.is_some() {
-            break;
-        }
-        attempt = match house.desk.claim(&at, None).await.unwrap() {
-            Claim::Fresh(permission) => permission.attempt,
-            other => panic!("{other:?}"),
-        };
-    }
-    let case = house.desk.cases(TENANT, true, Some("o-1"), 1).await.unwrap()[0].case_number.parse().unwrap();
+    let case = house.exhausted(&at).await;
     let taken = house.give(&correct(case, "k", "service-address", address("Zürich"))).await.unwrap();
     let (effect, _) = sends(&house, taken.action).await;
     answered(&house, effect, 201, json!({ "id": "COR-1", "version": 2 })).await;
     let retry = house.give(&command(case, Action::RetryStep, "k-2")).await.unwrap();
-    let again = fallout_core::task::TaskRef { action: Some(retry.action), ..at };
+    let again = TaskRef { action: Some(retry.action), ..at };
     let request =
         StoredRequest { method: Method::Post, path: "/captures".into(), headers: Vec::new(), body: Some("new".into()) };
     let claim = house.desk.claim(&again, Some(Ok(Prepared { request, generation: 2 }))).await.unwrap();

@@ -166,6 +166,22 @@ impl House {
         recorded.case.unwrap()
     }
 
+    /// A case whose step is parked: every try was answered with 503, which its operation takes as proof that nothing was done.
+    pub async fn exhausted(&self, at: &TaskRef) -> CaseNumber {
+        let mut attempt = self.attempt(at).await;
+        let failed = Evidence::answered(503, json!({}));
+        for _ in 0..10 {
+            let recorded = self.desk.record(attempt, &failed, &Err("an answer".into())).await.unwrap();
+            if let Some(case) = recorded.case {
+                return case;
+            }
+            let claim = self.desk.claim(at, None).await.unwrap();
+            let Claim::Fresh(permission) = claim else { panic!("{claim:?}") };
+            attempt = permission.attempt;
+        }
+        panic!("it never parked")
+    }
+
     /// A case whose step is parked with an outcome that nobody knows.
     pub async fn unknown(&mut self, order: &str) -> (CaseNumber, AttemptId) {
         self.order(order).await;

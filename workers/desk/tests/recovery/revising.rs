@@ -284,20 +284,7 @@ async fn a_request_with_the_old_price_is_not_sent_again_as_it_was() {
     .await;
     house.order_of(quoted("o-1")).await;
     let at = task("o-1", "1");
-    let mut attempt = house.attempt(&at).await;
-    let failed = Evidence::answered(503, json!({}));
-    // Technical: proven not applied, until its tries are used up.
-    for _ in 0..10 {
-        let recorded = house.desk.record(attempt, &failed, &Err("an answer".into())).await.unwrap();
-        if recorded.case.is_some() {
-            break;
-        }
-        attempt = match house.desk.claim(&at, None).await.unwrap() {
-            Claim::Fresh(permission) => permission.attempt,
-            other => panic!("{other:?}"),
-        };
-    }
-    let case = house.desk.cases(TENANT, true, Some("o-1"), 1).await.unwrap()[0].case_number.parse().unwrap();
+    let case = house.exhausted(&at).await;
     let taken = house.give(&reprice(case, "k", None)).await.unwrap();
     let (effect, _) = sends(&house, taken.action).await;
     answered(&house, "quote.revise", effect, 201, made(2, 102.0)).await;
