@@ -232,10 +232,15 @@ async fn what_cannot_be_made_anew_is_refused_by_name_and_changes_nothing() {
     assert_eq!(house.count("select count(*) from fallout_recovery_action").await, 0);
 }
 
-/// The operation of these steps here is as it is shipped: nobody's call takes a captured payment back.
+/// Nobody's call takes the effect of these steps back.
 #[tokio::test]
 async fn no_baseline_moves_under_an_effect_that_stays_nor_under_one_that_may_exist() {
-    let house = House::new(|_| {}).await;
+    let house = House::new(|op| {
+        let undo = op.undo.clone();
+        uses_both(op);
+        op.undo = undo;
+    })
+    .await;
     let other = |order: &str| {
         let at = task(order, "1");
         let step = StepIdentity { step: "capture-more".into(), ..at.step };

@@ -35,7 +35,7 @@ fn the_shipped_operations_pass_every_check() {
     let names: Vec<_> = catalogue.operations.keys().map(String::as_str).collect();
     let expected = "billing.activate billing.deactivate contract.check contract.notify inventory.check inventory.release \
                     inventory.reserve order.correct partner.connect partner.disconnect payment.authorize payment.capture payment.deposit payment.refund payment.void \
-                    provisioning.add provisioning.cancel provisioning.cease provisioning.modify";
+                    provisioning.add provisioning.cancel provisioning.cease provisioning.modify quote.rebase quote.revise";
     assert_eq!(names, expected.split_whitespace().collect::<Vec<_>>());
 }
 
@@ -64,8 +64,8 @@ fn every_template_renders_from_the_least_that_an_order_can_be() {
         };
         assert!(!effects.is_empty(), "{} undoes nothing", op.name);
         for effect in effects {
-            let action =
-                json!({"orderVersion": 1, "field": "f", "line": "", "path": "/f", "value": {"a": 1}, "by": "b"});
+            let action = json!({"orderVersion": 1, "field": "f", "line": "", "path": "/f", "value": {"a": 1}, "by": "b", "quote": "q",
+                    "version": 1, "price": {"unit": "EUR", "value": 1}, "limit": 1});
             let context = json!({"order": {"id": "заказ/1"}, "line": {"id": "1"}, "key": "k", "effect": effect,
                 "step": {"order": "заказ/1"}, "action": action});
             let path = template::render_path(&op.request.path, &context);
